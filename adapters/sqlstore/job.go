@@ -1,0 +1,115 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/queue"
+)
+
+// postpone writes or moves the job that continues a record.
+func postpone(ctx context.Context, tx *sql.Tx, kind queue.Kind, id string, due time.Time) error {
+	_, err := tx.ExecContext(ctx,
+		`INSERT INTO job (kind, id, due_at) VALUES ($1, $2, $3)
+		 ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at`, string(kind), id, micros(due))
+	if err != nil {
+		return fmt.Errorf("postpone %s %s: %w", kind, id, err)
+	}
+	return nil
+}
+
+// finish removes the job: nothing is left to do for the record.
+func finish(ctx context.Context, tx *sql.Tx, kind queue.Kind, id string) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM job WHERE kind = $1 AND id = $2`, string(kind), id); err != nil {
+		return fmt.Errorf("finish %s %s: %w", kind, id, err)
+	}
+	return nil
+}
+
+// fenced answers [post.ErrStale] unless the lease that fence stands for is
+// still the newest. An expired lease that nobody took over still counts: it is
+// the token, not the clock, that protects the record.
+func fenced(ctx context.Context, tx *sql.Tx, kind queue.Kind, id string, fence int64) error {
+	var held int64
+	err := tx.QueryRowContext(ctx, `SELECT fence FROM job WHERE kind = $1 AND id = $2`, string(kind), id).Scan(&held)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && held != fence {
+		return post.ErrStale
+	}
+	return err
+}
+
+// Lease takes the job of a record for d, whatever rang the bell. It answers
+// ok=false when somebody else holds it, when it is not due, or when there is
+// nothing left to do.
+func (s *Store) Lease(ctx context.Context, kind queue.Kind, id string, d time.Duration) (l queue.Lease, ok bool, err error) {
+	now := time.Now()
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		l, ok = queue.Lease{Kind: kind, ID: id}, false
+		err := tx.QueryRowContext(ctx,
+			`UPDATE job SET fence = fence + 1, lease_until = $1
+			 WHERE kind = $2 AND id = $3 AND lease_until <= $4 AND due_at <= $4
+			 RETURNING fence, attempt`,
+			micros(now.Add(d)), string(kind), id, micros(now)).Scan(&l.Fence, &l.Attempt)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		ok = err == nil
+		return err
+	})
+	if err != nil {
+		return queue.Lease{}, false, fmt.Errorf("lease %s %s: %w", kind, id, err)
+	}
+	return l, ok, nil
+}
+
+// Release gives the lease back; the job is due again at due. A stale fence
+// changes nothing.
+func (s *Store) Release(ctx context.Context, l queue.Lease, due time.Time) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx,
+			`UPDATE job SET lease_until = 0, due_at = $1 WHERE kind = $2 AND id = $3 AND fence = $4`,
+			micros(due), string(l.Kind), l.ID, l.Fence)
+		if err != nil {
+			return fmt.Errorf("release %s %s: %w", l.Kind, l.ID, err)
+		}
+		return nil
+	})
+}
+
+// Due returns up to n jobs that are due and that nobody holds, and counts an
+// attempt for each: the next ring has another task id. quiet is how long a job
+// is left alone after it was rung.
+func (s *Store) Due(ctx context.Context, n int, quiet time.Duration) ([]queue.Ring, error) {
+	var rings []queue.Ring
+	now := time.Now()
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		rings = nil
+		rows, err := tx.QueryContext(ctx,
+			`UPDATE job SET attempt = attempt + 1, rung_at = $1
+			 WHERE (kind, id) IN (
+			     SELECT kind, id FROM job
+			     WHERE due_at <= $1 AND lease_until <= $1 AND rung_at <= $2
+			     ORDER BY due_at LIMIT $3`+s.d.skipLocked+`)
+			 RETURNING kind, id, attempt`, micros(now), micros(now.Add(-quiet)), n)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var r queue.Ring
+			if err := rows.Scan(&r.Kind, &r.ID, &r.Attempt); err != nil {
+				return err
+			}
+			rings = append(rings, r)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find due jobs: %w", err)
+	}
+	return rings, nil
+}

@@ -1,0 +1,218 @@
+// Package sqlstore keeps the truth: one SQL text on two engines, SQLite
+// (embedded default) and PostgreSQL. Each exported method is one verb of one
+// room and one transaction: the change, its ledger events and the job that
+// continues it are committed together or not at all.
+//
+// It refuses a move whose record has another state, version or fencing token
+// than the caller believed ([post.ErrStale]). It never keeps personal data or
+// content in clear: callers hand it sealed bytes, keyed indexes and digests.
+//
+// Rules of the one SQL text (both engines must run every statement): ids are
+// UUIDv7 text made by us, times BIGINT Unix microseconds, bytes BYTEA, no
+// engine functions; what differs stands in dialect.
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	_ "github.com/jackc/pgx/v5/stdlib" // the PostgreSQL driver, registered as "pgx"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
+	"modernc.org/sqlite"
+	_ "modernc.org/sqlite" // the SQLite driver, registered as "sqlite"
+
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/vault/ledger"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Store is an open database.
+type Store struct {
+	write *sql.DB // SQLite: one connection; PostgreSQL: a pool
+	read  *sql.DB
+	d     dialect
+}
+
+// dialect is all that differs between the engines.
+type dialect struct {
+	goose      database.Dialect
+	skipLocked string // appended to the SELECT that claims rows
+}
+
+// Open opens the database at address and brings its schema up to date. An
+// address is sqlite:///absolute/path or postgres://…
+func Open(ctx context.Context, address string) (*Store, error) {
+	s, err := open(address)
+	if err != nil {
+		return nil, err
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	p, err := goose.NewProvider(s.d.goose, s.write, files, goose.WithSlog(slog.New(slog.DiscardHandler)))
+	if err == nil {
+		_, err = p.Up(ctx)
+	}
+	if err != nil {
+		s.Close()
+		return nil, fmt.Errorf("migrate database: %w", err)
+	}
+	return s, nil
+}
+
+func open(address string) (*Store, error) {
+	switch {
+	case strings.HasPrefix(address, "sqlite://"):
+		// FULL: a commit that was answered survives power loss. immediate: a
+		// writer takes its lock at BEGIN, so no transaction fails half-way.
+		q := url.Values{
+			"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "foreign_keys(1)"},
+			"_txlock": {"immediate"},
+		}
+		dsn := "file:" + strings.TrimPrefix(address, "sqlite://") + "?" + q.Encode()
+		write, err := sql.Open("sqlite", dsn)
+		if err != nil {
+			return nil, fmt.Errorf("open sqlite: %w", err)
+		}
+		write.SetMaxOpenConns(1)
+		read, err := sql.Open("sqlite", dsn)
+		if err != nil {
+			write.Close()
+			return nil, fmt.Errorf("open sqlite: %w", err)
+		}
+		read.SetMaxOpenConns(4)
+		return &Store{write: write, read: read, d: dialect{goose: database.DialectSQLite3}}, nil
+	case strings.HasPrefix(address, "postgres://"), strings.HasPrefix(address, "postgresql://"):
+		db, err := sql.Open("pgx", address)
+		if err != nil {
+			return nil, fmt.Errorf("open postgres: %w", err)
+		}
+		db.SetMaxOpenConns(16)
+		return &Store{write: db, read: db, d: dialect{goose: database.DialectPostgres, skipLocked: " FOR UPDATE SKIP LOCKED"}}, nil
+	}
+	return nil, errors.New("open database: address begins with neither sqlite:// nor postgres://")
+}
+
+// Close closes the database.
+func (s *Store) Close() error {
+	err := s.write.Close()
+	if s.read != s.write {
+		err = errors.Join(err, s.read.Close())
+	}
+	return err
+}
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error { return s.read.PingContext(ctx) }
+
+// tx runs f in one transaction. It repeats f when the engine says that two
+// transactions collided; f must therefore have no other effects.
+func (s *Store) tx(ctx context.Context, f func(*sql.Tx) error) error {
+	for try := 0; ; try++ {
+		err := s.once(ctx, f)
+		if err == nil || !collided(err) || try == 8 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Duration(1<<try) * time.Millisecond):
+		}
+	}
+}
+
+func (s *Store) once(ctx context.Context, f func(*sql.Tx) error) error {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it has nothing to do
+	if err := f(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// exec runs one statement and reports how many rows it touched.
+func exec(ctx context.Context, tx *sql.Tx, query string, args ...any) (int64, error) {
+	r, err := tx.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+// swap runs a compare-and-swap and answers [post.ErrStale] when it touched nothing.
+func swap(ctx context.Context, tx *sql.Tx, query string, args ...any) error {
+	n, err := exec(ctx, tx, query, args...)
+	if err == nil && n == 0 {
+		return post.ErrStale
+	}
+	return err
+}
+
+// record writes ledger events; the integrator gives them their place later.
+func record(ctx context.Context, tx *sql.Tx, events ...ledger.Event) error {
+	for _, e := range events {
+		row, err := ledger.Commit(e)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx,
+			`INSERT INTO ledger_event (id, at, subject, body, salt, leaf) VALUES ($1, $2, $3, $4, $5, $6)`,
+			e.ID, micros(e.At), e.Subject, row.Body, row.Salt, row.Leaf); err != nil {
+			return fmt.Errorf("record event %s: %w", e.Kind, err)
+		}
+	}
+	return nil
+}
+
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func fromMicros(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+// unique reports whether err is a broken UNIQUE or PRIMARY KEY rule.
+func unique(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code == "23505"
+	}
+	var lite *sqlite.Error
+	return errors.As(err, &lite) && (lite.Code() == 1555 || lite.Code() == 2067)
+}
+
+// collided reports whether err says that repeating the transaction may help.
+func collided(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code == "40001" || pg.Code == "40P01"
+	}
+	var lite *sqlite.Error
+	return errors.As(err, &lite) && lite.Code()&0xff == 5 // SQLITE_BUSY
+}

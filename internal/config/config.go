@@ -1,0 +1,131 @@
+// Package config reads one strict JSON file per program. An unknown key is a
+// fault; all faults are listed together; secrets are given only as names of
+// files. It refuses a file that others may write.
+package config
+
+import (
+	"time"
+
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// Common is what every serving program needs.
+type Common struct {
+	Database string        `json:"database"` // sqlite:///path or postgres://…
+	Blobs    string        `json:"blobs"`    // directory of sealed bytes
+	Redis    string        `json:"redis"`    // host:port
+	Admin    string        `json:"admin"`    // listen address of metrics and readiness; loopback or pod network
+	Tenants  []post.Tenant `json:"tenants"`
+	Inboxes  []Inbox       `json:"inboxes"`
+	// IndexKeyFile holds 32 bytes (hex) for the keyed look-up of CPR numbers.
+	IndexKeyFile string `json:"index_key_file"`
+	// TaskKeyFile holds 32 bytes (hex) that authenticate tasks.
+	TaskKeyFile string `json:"task_key_file"`
+	// DispatcherRecipientFile holds the dispatcher's public age recipient: the
+	// identity of a person and mail to the municipality are sealed to it.
+	DispatcherRecipientFile string `json:"dispatcher_recipient_file"`
+}
+
+// Inbox is one DPO office.
+type Inbox struct {
+	ID   post.InboxID `json:"id"`
+	Name string       `json:"name"`
+	// RecipientsFile lists public age recipients, one a line: DPO, deputy,
+	// recovery.
+	RecipientsFile string `json:"recipients_file"`
+	// IdentityFile, only in desk and only with custody "gateway".
+	IdentityFile string `json:"identity_file,omitempty"`
+}
+
+// TLS names a certificate, its key and whom to trust.
+type TLS struct {
+	CertFile string `json:"cert_file"`
+	KeyFile  string `json:"key_file"`
+	CAFile   string `json:"ca_file,omitempty"` // for client certificates, or the other side
+}
+
+// SAML configures the service provider towards NemLog-in.
+type SAML struct {
+	EntityID       string `json:"entity_id"`
+	SigningCert    string `json:"signing_cert_file"`
+	SigningKey     string `json:"signing_key_file"`
+	EncryptionCert string `json:"encryption_cert_file"`
+	EncryptionKey  string `json:"encryption_key_file"`
+	IDPMetadata    string `json:"idp_metadata_file"`
+}
+
+// Portal configures the citizens' program.
+type Portal struct {
+	Common
+	Listen         string        `json:"listen"`
+	PublicURL      string        `json:"public_url"`
+	TLS            TLS           `json:"tls"`
+	SAML           SAML          `json:"saml"`
+	ReceiptKeyFile string        `json:"receipt_key_file"` // Ed25519, note format
+	LedgerDir      string        `json:"ledger_dir"`       // tiles and checkpoints, served at /ledger/
+	Idle           time.Duration `json:"idle"`             // 30 minutes when 0
+}
+
+// Desk configures the program for staff, tools and case systems.
+type Desk struct {
+	Common
+	Listen  string   `json:"listen"`
+	TLS     TLS      `json:"tls"` // CAFile issues the clients' certificates
+	Clients []Client `json:"clients"`
+}
+
+// Client is a program or person known by its certificate.
+type Client struct {
+	ID          post.ClientID `json:"id"`
+	Fingerprint string        `json:"fingerprint"` // hex SHA-256 of the certificate
+	Role        Role          `json:"role"`
+	Inbox       post.InboxID  `json:"inbox,omitempty"`  // of a tool
+	Tenant      post.TenantID `json:"tenant,omitempty"` // of a case system or an approver
+}
+
+// Role is what a client may do.
+type Role string
+
+// Roles.
+const (
+	RoleTool     Role = "tool"     // DPO tool: list, lease, content, acknowledge, reply
+	RoleCase     Role = "case"     // case system: submit letters and batches, read their state
+	RoleApprover Role = "approver" // second person: approve batches
+	RoleOperator Role = "operator" // read states and metadata of every tenant
+)
+
+// Dispatcher configures the program that signs and sends.
+type Dispatcher struct {
+	Common
+	IdentityFile      string        `json:"identity_file"` // age identity: opens letters, persons, municipality mail
+	LetterCertFile    string        `json:"letter_cert_file"`
+	LetterKeyFile     string        `json:"letter_key_file"`
+	CheckpointKeyFile string        `json:"checkpoint_key_file"` // note signer
+	LedgerDir         string        `json:"ledger_dir"`
+	DigitalPost       DigitalPost   `json:"digital_post"`
+	PrintHouse        PrintHouse    `json:"print_house"`
+	Sweep             time.Duration `json:"sweep"` // 30 s when 0
+	// LookupBudget is how long an unsure look-up may wait before a person is asked.
+	LookupBudget time.Duration `json:"lookup_budget"`
+}
+
+// DigitalPost configures the NgDP client.
+type DigitalPost struct {
+	BaseURL string `json:"base_url"`
+	TLS     TLS    `json:"tls"`
+	// Systems gives the system id and the token file of each tenant.
+	Systems map[post.TenantID]System `json:"systems"`
+}
+
+// System is one sender system registered with NgDP.
+type System struct {
+	ID        string `json:"id"`
+	TokenFile string `json:"token_file"`
+}
+
+// PrintHouse configures the folder hand-over.
+type PrintHouse struct {
+	Out           string `json:"out"`            // directory where jobs are published
+	Events        string `json:"events"`         // directory where the print house leaves its receipts
+	RecipientFile string `json:"recipient_file"` // the print house's public age recipient
+}
