@@ -1,0 +1,132 @@
+// Package xmldsig parses foreign XML within bounds, and signs and verifies
+// enveloped XML signatures (XML-DSig, exclusive canonicalization). It is the
+// only door to goxmldsig, of which it uses the canonicalizer alone.
+//
+// [Parse] refuses what a signed message never needs: DOCTYPE, comments,
+// processing instructions, CDATA, a second root, text outside the root, any
+// encoding but UTF-8, relative namespaces, repeated IDs, and documents beyond
+// the caller's [Limits]; it does so before a tree exists. [Verify] refuses
+// every algorithm, transform and shape that is not on its list, takes the key
+// only from the certificates it is given, and returns the element that was
+// digested, parsed anew from the digested bytes: read nothing else. [Sign]
+// refuses a tree that would not verify once written and read again.
+//
+// ECDSA values are r‖s (RFC 4050, XML-DSig 1.1 section 6.4.3), never DER.
+//
+// On failure each function answers an [*Error] with a stable reason code and
+// none of the document's content; it never panics on foreign bytes.
+package xmldsig
+
+import (
+	"errors"
+
+	"github.com/beevik/etree"
+	dsig "github.com/russellhaering/goxmldsig"
+)
+
+// Namespaces.
+const (
+	NamespaceDSig = "http://www.w3.org/2000/09/xmldsig#"
+	namespaceXML  = "http://www.w3.org/XML/1998/namespace"
+	namespaceEC   = "http://www.w3.org/2001/10/xml-exc-c14n#"
+)
+
+// Algorithms that [Sign] writes.
+const (
+	RSASHA256   = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+	ECDSASHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
+	SHA256      = "http://www.w3.org/2001/04/xmlenc#sha256"
+
+	excC14N   = "http://www.w3.org/2001/10/xml-exc-c14n#"
+	enveloped = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+)
+
+// Error is a refusal. Its text holds the reason and nothing of the document.
+type Error struct{ Reason string }
+
+// Error implements error.
+func (e *Error) Error() string { return "xml refused: " + e.Reason }
+
+func refuse(reason string) error { return &Error{reason} }
+
+// Reason returns the reason code in err, or "" when err is no refusal of this
+// package.
+func Reason(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return ""
+}
+
+// Canonical returns el in exclusive canonical form without comments, in the
+// namespace context of its ancestors. It leaves el as it is.
+func Canonical(el *etree.Element) ([]byte, error) { return canonical(el, nil, "") }
+
+// canonical works on a copy of el without skip, a child of el, and keeps the
+// namespaces of prefixes (an InclusiveNamespaces list) as if they were used.
+func canonical(el, skip *etree.Element, prefixes string) ([]byte, error) {
+	c := el.Copy()
+	if skip != nil {
+		c.RemoveChildAt(skip.Index())
+	}
+	declared := map[string]bool{}
+	for _, a := range c.Attr {
+		if name, ok := declares(a); ok {
+			declared[name] = true
+		}
+	}
+	for p := el.Parent(); p != nil; p = p.Parent() {
+		for _, a := range p.Attr {
+			if name, ok := declares(a); ok && !declared[name] {
+				declared[name] = true
+				c.Attr = append(c.Attr, etree.Attr{Space: a.Space, Key: a.Key, Value: a.Value})
+			}
+		}
+	}
+	out, err := dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList(prefixes).Canonicalize(c)
+	if err != nil {
+		return nil, refuse("c14n")
+	}
+	return out, nil
+}
+
+// declares returns the prefix that a declares ("" for the default namespace).
+func declares(a etree.Attr) (prefix string, ok bool) {
+	switch {
+	case a.Space == "xmlns":
+		return a.Key, true
+	case a.Space == "" && a.Key == "xmlns":
+		return "", true
+	}
+	return "", false
+}
+
+// Is reports whether el has the name tag in the namespace ns.
+func Is(el *etree.Element, ns, tag string) bool {
+	return el != nil && el.Tag == tag && el.NamespaceURI() == ns
+}
+
+// Attr returns the value of el's attribute without namespace, and whether there
+// is one. (etree's own look-up would match any prefix.)
+func Attr(el *etree.Element, name string) (string, bool) {
+	for _, a := range el.Attr {
+		if a.Space == "" && a.Key == name {
+			return a.Value, true
+		}
+	}
+	return "", false
+}
+
+// Text returns the text of an element that has text and nothing else in it.
+func Text(el *etree.Element) (string, bool) {
+	var s string
+	for _, t := range el.Child {
+		c, ok := t.(*etree.CharData)
+		if !ok {
+			return "", false
+		}
+		s += c.Data
+	}
+	return s, true
+}
