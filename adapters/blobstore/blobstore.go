@@ -1,0 +1,221 @@
+// Package blobstore keeps sealed bytes in a directory. It holds payloads whose
+// age headers are elsewhere, under random names, and knows nothing of what they
+// are; callers hand it sealed bytes only.
+//
+// A blob appears whole or not at all: it is written under a temporary name,
+// synced, renamed, and its directories are synced. Power loss after Put has
+// returned loses nothing. It never overwrites. A full disk is a passing failure
+// ([post.FaultStorageFull]); the half-written file is removed, or swept by the
+// next Open when the process died.
+package blobstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/vault/seal"
+)
+
+// incoming is where blobs are written before they get their name.
+const incoming = "incoming"
+
+// stale is how old a temporary file must be to be nobody's: no upload lasts as
+// long as that.
+const stale = 24 * time.Hour
+
+// Store is a directory of blobs.
+type Store struct{ dir string }
+
+var _ seal.Putter = (*Store)(nil)
+
+// Open opens the directory, makes it when it is missing, and sweeps what
+// interrupted writes left behind a day or more ago.
+func Open(dir string) (*Store, error) {
+	if err := os.MkdirAll(filepath.Join(dir, incoming), 0o700); err != nil {
+		return nil, fmt.Errorf("open blob store: %w", err)
+	}
+	s := &Store{dir: dir}
+	left, err := os.ReadDir(filepath.Join(dir, incoming))
+	if err != nil {
+		return nil, fmt.Errorf("open blob store: %w", err)
+	}
+	for _, e := range left {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > stale {
+			os.Remove(filepath.Join(dir, incoming, e.Name())) //nolint:errcheck // another process may have swept it
+		}
+	}
+	return s, nil
+}
+
+// Put stores what write writes. See [seal.Putter].
+func (s *Store) Put(ctx context.Context, write func(io.Writer) error) (blob string, sum []byte, size int64, err error) {
+	blob = post.NewID()
+	temp := filepath.Join(s.dir, incoming, blob)
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return "", nil, 0, fmt.Errorf("put blob: %w", full(err))
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(temp) //nolint:errcheck // swept later
+			blob, sum, size = "", nil, 0
+		}
+	}()
+	w := &counter{ctx: ctx, f: f, h: sha256.New()}
+	if err := write(w); err != nil {
+		return blob, nil, 0, fmt.Errorf("put blob: %w", full(err))
+	}
+	if err := f.Sync(); err != nil {
+		return blob, nil, 0, fmt.Errorf("put blob: %w", full(err))
+	}
+	if err := f.Close(); err != nil {
+		return blob, nil, 0, fmt.Errorf("put blob: %w", full(err))
+	}
+	if err := s.place(temp, blob); err != nil {
+		return blob, nil, 0, fmt.Errorf("put blob: %w", full(err))
+	}
+	return blob, w.h.Sum(nil), w.n, nil
+}
+
+// place gives the file its name and makes the name survive.
+func (s *Store) place(temp, blob string) error {
+	final := s.path(blob)
+	inner := filepath.Dir(final)
+	outer := filepath.Dir(inner)
+	if err := os.MkdirAll(inner, 0o700); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, final); err != nil {
+		return err
+	}
+	for _, d := range []string{inner, outer, s.dir} {
+		if err := syncDir(d); err != nil {
+			os.Remove(final) //nolint:errcheck // an orphan is swept by retention
+			return err
+		}
+	}
+	return nil
+}
+
+// Get opens a blob. A name that does not exist is [post.ErrNotFound].
+func (s *Store) Get(_ context.Context, blob string) (io.ReadCloser, error) {
+	if !valid(blob) {
+		return nil, fmt.Errorf("get blob: %w", post.ErrNotFound)
+	}
+	f, err := os.Open(s.path(blob))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("get blob %s: %w", blob, post.ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get blob %s: %w", blob, err)
+	}
+	return f, nil
+}
+
+// Delete removes a blob; one that is not there is no failure.
+func (s *Store) Delete(_ context.Context, blob string) error {
+	if !valid(blob) {
+		return nil
+	}
+	err := os.Remove(s.path(blob))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(s.path(blob)))
+	}
+	if err != nil {
+		return fmt.Errorf("delete blob %s: %w", blob, err)
+	}
+	return nil
+}
+
+// List calls visit for every blob that is whole, in no particular order, with
+// its size in bytes and the time it was stored. It stops at visit's first
+// failure and returns it. Blobs that come or go meanwhile may be missed.
+func (s *Store) List(ctx context.Context, visit func(blob string, size int64, at time.Time) error) error {
+	err := filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // deleted meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if path == filepath.Join(s.dir, incoming) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !valid(d.Name()) || path != s.path(d.Name()) {
+			return nil // not ours
+		}
+		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return visit(d.Name(), info.Size(), info.ModTime())
+	})
+	if err != nil {
+		return fmt.Errorf("list blobs: %w", err)
+	}
+	return nil
+}
+
+// path shards by the last four digits, which are random; the first ones are time.
+func (s *Store) path(blob string) string {
+	return filepath.Join(s.dir, blob[len(blob)-2:], blob[len(blob)-4:len(blob)-2], blob)
+}
+
+func valid(blob string) bool { return post.ValidUUID(blob) && blob == strings.ToLower(blob) }
+
+type counter struct {
+	ctx context.Context
+	f   *os.File
+	h   hash.Hash
+	n   int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := c.f.Write(p)
+	c.h.Write(p[:n])
+	c.n += int64(n)
+	return n, err
+}
+
+func full(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return post.FaultStorageFull.Because(err)
+	}
+	return err
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
