@@ -1,0 +1,16 @@
+package post
+
+import "net/http"
+
+// Faults of configuration and assets (POST-09nn). They never travel over HTTP;
+// programs end with exit code 78.
+var (
+	FaultConfig = fault("POST-0901", http.StatusInternalServerError,
+		"The configuration file is wrong.", "Konfigurationsfilen er forkert.",
+		"Correct every line that is listed; nothing was started.",
+		"Ret hver linje på listen; intet er startet.")
+	FaultKeyFile = fault("POST-0902", http.StatusInternalServerError,
+		"A key or certificate file cannot be used.", "En nøgle- eller certifikatfil kan ikke bruges.",
+		"Check that the file exists, that it holds what is named, and that only the program may read it.",
+		"Tjek, at filen findes, at den indeholder det nævnte, og at kun programmet kan læse den.")
+)
