@@ -1,0 +1,78 @@
+package letter
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/pdfcpu/pdfcpu/pkg/api"
+	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu"
+	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/model"
+
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// quiet makes pdfcpu keep away from the user's configuration directory.
+var quiet = sync.OnceFunc(api.DisableConfigDir)
+
+// ReadPDF reads one document into memory and refuses what is not a readable,
+// unprotected PDF of at most [MaxDocument] bytes with at least one page. The
+// bytes stay in memory, because nothing is on disk in clear.
+func ReadPDF(r io.Reader) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, MaxDocument+1))
+	if err != nil {
+		return nil, fmt.Errorf("read document: %w", err)
+	}
+	if len(b) > MaxDocument {
+		return nil, post.FaultDocumentSize
+	}
+	if err := checkPDF(b); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// checkPDF applies the rules of [ReadPDF] to the bytes of a document. A parser
+// that panics on hostile bytes has refused them.
+func checkPDF(b []byte) (err error) {
+	if !bytes.HasPrefix(b, []byte("%PDF-")) {
+		return post.FaultNotPDF
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = post.FaultNotPDF.Because(errors.New("parser panicked"))
+		}
+	}()
+	quiet()
+	conf := model.NewDefaultConfiguration()
+	conf.ValidationMode = model.ValidationRelaxed
+	conf.Offline = true
+	ctx, err := api.ReadContext(bytes.NewReader(b), conf)
+	if err != nil {
+		return unreadable(b, err)
+	}
+	if ctx.E != nil || ctx.Encrypt != nil {
+		return post.FaultPDFEncrypted
+	}
+	if err := api.ValidateContext(ctx); err != nil {
+		return unreadable(b, err)
+	}
+	if err := ctx.EnsurePageCount(); err != nil {
+		return unreadable(b, err)
+	}
+	if ctx.PageCount < 1 {
+		return post.FaultPDFEmpty
+	}
+	return nil
+}
+
+// unreadable tells protection, which the sender can take off, from damage. The
+// parser's own words stay out: they may quote the document.
+func unreadable(b []byte, err error) error {
+	if errors.Is(err, pdfcpu.ErrWrongPassword) || bytes.Contains(b, []byte("/Encrypt ")) || bytes.Contains(b, []byte("/Encrypt\n")) {
+		return post.FaultPDFEncrypted
+	}
+	return post.FaultNotPDF
+}

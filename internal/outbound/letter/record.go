@@ -1,0 +1,170 @@
+package letter
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/verify"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// A View is what may be shown of a letter: ids, states and times, nothing of
+// its content or its recipient.
+type View struct {
+	ID         post.LetterID    `json:"id"`
+	Reference  string           `json:"reference"`
+	Tenant     post.TenantID    `json:"tenant"`
+	Batch      post.BatchID     `json:"batch,omitempty"`
+	Line       int              `json:"line,omitempty"` // of the batch, from 1
+	Inquiry    post.InquiryID   `json:"inquiry,omitempty"`
+	State      post.LetterState `json:"state"`
+	Channel    post.Channel     `json:"channel,omitempty"`
+	Generation int              `json:"generation,omitempty"`
+	// Code is the last reason: why it waits, was refused, or came back.
+	Code string `json:"code,omitempty"`
+	// MessageID is the carrier's name for the present hand-over: MeMo
+	// messageUUID or print-job id; "" until the intent is committed.
+	MessageID    string    `json:"message_id,omitempty"`
+	Transmission string    `json:"transmission,omitempty"`
+	Tracking     string    `json:"tracking,omitempty"`
+	AcceptedAt   time.Time `json:"accepted_at"`
+	SignedAt     time.Time `json:"signed_at,omitzero"`
+	NotBefore    time.Time `json:"not_before,omitzero"`
+	// AvailableAt is when the letter became available in the mailbox, the
+	// moment from which it counts as received (lov om Digital Post § 10).
+	AvailableAt time.Time `json:"available_at,omitzero"`
+	Events      []Event   `json:"events,omitempty"`
+}
+
+// An Event is one entry of a letter's timeline, as the ledger has it.
+type Event struct {
+	ID      string    `json:"id"`
+	At      time.Time `json:"at"`
+	Kind    string    `json:"kind"`
+	Actor   string    `json:"actor,omitempty"`
+	Outcome string    `json:"outcome,omitempty"`
+	Digest  string    `json:"digest,omitempty"`
+}
+
+// A Filter chooses letters. Zero fields choose all.
+type Filter struct {
+	Tenant post.TenantID // "" only for an operator
+	Batch  post.BatchID
+	State  post.LetterState
+	After  post.LetterID // letters with a greater id follow
+	Limit  int           // 100 when 0, at most 1,000
+}
+
+// A Count says where the letters of a tenant stand. Accepted counts the ledger
+// entries "letter.accepted", made once for each letter, so that a letter lost
+// from the table shows: accepted = Σ states.
+type Count struct {
+	Tenant   post.TenantID            `json:"tenant"`
+	Accepted int                      `json:"accepted"`
+	States   map[post.LetterState]int `json:"states"`
+}
+
+// Sum returns the number of letters over all states.
+func (c Count) Sum() int {
+	n := 0
+	for _, s := range c.States {
+		n += s
+	}
+	return n
+}
+
+// Proof is what evidence of a letter is made of.
+type Proof struct {
+	View     View
+	Manifest []byte // signed XML; nil until signed
+	Receipts []CarrierReceipt
+	Events   []verify.Entry // ledger bodies and salts, so that leaves can be recomputed
+}
+
+// CarrierReceipt is a carrier's word as it was matched, without its raw form.
+type CarrierReceipt struct {
+	Carrier   string    `json:"carrier"`
+	EventID   string    `json:"event_id"`
+	MessageID string    `json:"message_id"`
+	Kind      string    `json:"kind"`
+	At        time.Time `json:"at"`
+	Code      string    `json:"code,omitempty"`
+	Tracking  string    `json:"tracking,omitempty"`
+	Verdict   string    `json:"verdict"`
+}
+
+// Records reads and decides. tenant "" means an operator, who sees every
+// tenant's letters; a letter of another tenant is [post.ErrNotFound].
+type Records interface {
+	LetterView(ctx context.Context, tenant post.TenantID, id post.LetterID) (View, error)
+	LetterList(ctx context.Context, f Filter) ([]View, error)
+	LetterCounts(ctx context.Context, tenant post.TenantID) ([]Count, error)
+	LetterProof(ctx context.Context, tenant post.TenantID, id post.LetterID) (Proof, error)
+	// DecideLetter applies a person's decision as one transaction, or answers
+	// [post.FaultLetterState] or [post.FaultMayBeDelivered] and changes nothing.
+	DecideLetter(ctx context.Context, d Decided) (post.LetterState, error)
+}
+
+// Show returns one letter with its timeline.
+func (d *Desk) Show(ctx context.Context, tenant post.TenantID, id post.LetterID) (View, error) {
+	v, err := d.Records.LetterView(ctx, tenant, id)
+	if err != nil {
+		return View{}, fmt.Errorf("show letter %s: %w", id, err)
+	}
+	return v, nil
+}
+
+// List returns letters without their timelines, ordered by id.
+func (d *Desk) List(ctx context.Context, f Filter) ([]View, error) {
+	vs, err := d.Records.LetterList(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("list letters: %w", err)
+	}
+	return vs, nil
+}
+
+// Counts returns one count for each tenant that has letters, or for tenant only.
+func (d *Desk) Counts(ctx context.Context, tenant post.TenantID) ([]Count, error) {
+	cs, err := d.Records.LetterCounts(ctx, tenant)
+	if err != nil {
+		return nil, fmt.Errorf("count letters: %w", err)
+	}
+	return cs, nil
+}
+
+// Decision is what a person may decide about a letter.
+type Decision string
+
+// Decisions.
+const (
+	// Cancel takes a letter back before its hand-over.
+	Cancel Decision = "cancel"
+	// Retry lets a letter that needs a person go on where it stood, under the
+	// same ids when it may have been handed over already.
+	Retry Decision = "retry"
+	// Print sends a letter on paper that has certainly not been delivered digitally.
+	Print Decision = "print"
+	// Reissue sends a returned letter again as a new generation.
+	Reissue Decision = "reissue"
+	// Close ends the road: nothing more is sent.
+	Close Decision = "close"
+)
+
+// Decided is a decision with its maker.
+type Decided struct {
+	Tenant   post.TenantID
+	Letter   post.LetterID
+	Actor    post.ClientID
+	Decision Decision
+}
+
+// Decide applies a person's decision and returns the state reached.
+func (d *Desk) Decide(ctx context.Context, in Decided) (post.LetterState, error) {
+	s, err := d.Records.DecideLetter(ctx, in)
+	if err != nil {
+		return "", fmt.Errorf("decide letter %s: %w", in.Letter, err)
+	}
+	d.ring(ctx, in.Letter)
+	return s, nil
+}

@@ -1,0 +1,246 @@
+package verify
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/vault/ledger"
+)
+
+// MediaType is the media type of an evidence file (ETSI EN 319 162-1, ASiC-E).
+const MediaType = "application/vnd.etsi.asic-e+zip"
+
+// Names inside an evidence file. "mimetype" comes first and is stored, so that
+// the type can be read at a fixed place.
+const (
+	nameType     = "mimetype"
+	nameIndex    = "META-INF/manifest.xml"
+	nameManifest = "META-INF/signatures-letter.xml"
+	nameLetter   = "letter.json"
+	nameReceipts = "receipts.json"
+	nameLedger   = "ledger.json"
+)
+
+// maxEntry bounds one file of an evidence file; the largest, a ledger timeline,
+// has some hundred bytes for each event.
+const maxEntry = 1 << 20
+
+// Evidence is what goes into an evidence file. Documents stay outside.
+type Evidence struct {
+	Manifest []byte // signed XML
+	Letter   []byte // JSON: state and metadata, as shown by the desk
+	Receipts []byte // JSON: what carriers said
+	Ledger   []byte // JSON: array of [Entry]
+}
+
+// An Entry is one ledger event with the salt that opens its leaf.
+type Entry struct {
+	Body json.RawMessage `json:"body"` // exactly the bytes committed to
+	Salt []byte          `json:"salt"`
+}
+
+// Pack writes an evidence file. Times inside are fixed: the same evidence is
+// the same bytes.
+func Pack(e Evidence) ([]byte, error) {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	when := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	files := []struct {
+		name   string
+		data   []byte
+		method uint16
+	}{
+		{nameType, []byte(MediaType), zip.Store},
+		{nameIndex, []byte(index), zip.Deflate},
+		{nameManifest, e.Manifest, zip.Deflate},
+		{nameLetter, e.Letter, zip.Deflate},
+		{nameReceipts, e.Receipts, zip.Deflate},
+		{nameLedger, e.Ledger, zip.Deflate},
+	}
+	for _, f := range files {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: f.name, Method: f.method, Modified: when})
+		if err == nil {
+			_, err = w.Write(f.data)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("pack evidence: %w", err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		return nil, fmt.Errorf("pack evidence: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+const index = `<?xml version="1.0" encoding="UTF-8"?>
+<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0" manifest:version="1.2">
+<manifest:file-entry manifest:full-path="/" manifest:media-type="` + MediaType + `"/>
+<manifest:file-entry manifest:full-path="letter.json" manifest:media-type="application/json"/>
+<manifest:file-entry manifest:full-path="receipts.json" manifest:media-type="application/json"/>
+<manifest:file-entry manifest:full-path="ledger.json" manifest:media-type="application/json"/>
+</manifest:manifest>
+`
+
+// Result is what an evidence file proves. Manifest is signed; Events, Letter
+// and Receipts are the gateway's word until their leaves are found in the
+// ledger.
+type Result struct {
+	Manifest  Manifest
+	Documents []Standing // one for each document of the manifest
+	Events    []Proven
+	Letter    json.RawMessage
+	Receipts  json.RawMessage
+}
+
+// Standing says what is known of one document.
+type Standing string
+
+// Standings.
+const (
+	Matches Standing = "matches"   // given, and exactly the signed bytes
+	Absent  Standing = "not given" // only its digest is known
+)
+
+// Proven is a ledger event with the leaf to look up in the log.
+type Proven struct {
+	Event ledger.Event
+	Leaf  []byte
+}
+
+// File checks an evidence file of size bytes with pinned certs. documents, when
+// given, are the letter's documents in any order; one that is not among the
+// signed digests is an error.
+func File(r io.ReaderAt, size int64, certs []*x509.Certificate, documents ...io.Reader) (Result, error) {
+	files, err := unpack(r, size)
+	if err != nil {
+		return Result{}, err
+	}
+	m, err := Signed(files[nameManifest], certs)
+	if err != nil {
+		return Result{}, err
+	}
+	res := Result{Manifest: m, Letter: files[nameLetter], Receipts: files[nameReceipts]}
+	if res.Documents, err = match(m, documents); err != nil {
+		return Result{}, err
+	}
+	var claim struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(files[nameLetter], &claim); err != nil || claim.ID != string(m.Letter) {
+		return Result{}, fmt.Errorf("%w: evidence: letter.json speaks of another letter", ErrNotProven)
+	}
+	var entries []Entry
+	if err := json.Unmarshal(files[nameLedger], &entries); err != nil {
+		return Result{}, fmt.Errorf("%w: evidence: ledger.json", ErrNotProven)
+	}
+	for _, e := range entries {
+		p := Proven{Leaf: ledger.Leaf(e.Salt, e.Body)}
+		if err := json.Unmarshal(e.Body, &p.Event); err != nil || p.Event.Subject != string(m.Letter) {
+			return Result{}, fmt.Errorf("%w: evidence: a ledger entry speaks of another record", ErrNotProven)
+		}
+		res.Events = append(res.Events, p)
+	}
+	if !signedInLedger(res.Events, files[nameManifest]) {
+		return Result{}, fmt.Errorf("%w: evidence: no ledger entry vouches for this manifest", ErrNotProven)
+	}
+	return res, nil
+}
+
+// signedInLedger reports whether an event records the digest of manifest.
+func signedInLedger(events []Proven, manifest []byte) bool {
+	want := ManifestDigest(manifest)
+	for _, e := range events {
+		if e.Event.Kind == "letter.signed" && e.Event.Digest == want {
+			return true
+		}
+	}
+	return false
+}
+
+// unpack reads the six files of an evidence file, and refuses any other.
+func unpack(r io.ReaderAt, size int64) (map[string][]byte, error) {
+	bad := func(what string) error { return fmt.Errorf("%w: evidence: %s", ErrNotProven, what) }
+	z, err := zip.NewReader(r, size)
+	if err != nil {
+		return nil, bad("not a zip file")
+	}
+	if len(z.File) != 6 || z.File[0].Name != nameType || z.File[0].Method != zip.Store {
+		return nil, bad("layout")
+	}
+	files := map[string][]byte{}
+	for _, f := range z.File {
+		if _, twice := files[f.Name]; twice {
+			return nil, bad("a name twice")
+		}
+		rc, err := f.Open()
+		if err != nil {
+			return nil, bad("layout")
+		}
+		b, err := io.ReadAll(io.LimitReader(rc, maxEntry+1))
+		rc.Close()
+		if err != nil || len(b) > maxEntry {
+			return nil, bad("a file is damaged or too large")
+		}
+		files[f.Name] = b
+	}
+	for _, name := range []string{nameType, nameIndex, nameManifest, nameLetter, nameReceipts, nameLedger} {
+		if _, ok := files[name]; !ok {
+			return nil, bad("a file is missing")
+		}
+	}
+	if string(files[nameType]) != MediaType {
+		return nil, bad("media type")
+	}
+	return files, nil
+}
+
+// match finds for each document given the signed digest that it has.
+func match(m Manifest, documents []io.Reader) ([]Standing, error) {
+	out := make([]Standing, len(m.Documents))
+	for i := range out {
+		out[i] = Absent
+	}
+	for n, r := range documents {
+		d, err := measure(r, m)
+		if err != nil {
+			return nil, err
+		}
+		found := false
+		for i, want := range m.Documents {
+			if want.Size == d.Size && want.SHA256 == d.SHA256 {
+				out[i], found = Matches, true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("%w: document %d given is not one of the letter's", ErrNotProven, n+1)
+		}
+	}
+	return out, nil
+}
+
+// measure reads a document, at most one byte beyond the largest signed one.
+func measure(r io.Reader, m Manifest) (Document, error) {
+	var longest int64
+	for _, d := range m.Documents {
+		longest = max(longest, d.Size)
+	}
+	n, sum, err := sum256(io.LimitReader(r, longest+1))
+	if err != nil {
+		return Document{}, errors.Join(errors.New("read document"), err)
+	}
+	return Document{Size: n, SHA256: sum}, nil
+}
+
+// ManifestDigest returns the hex SHA-256 by which the ledger vouches for a
+// signed manifest.
+func ManifestDigest(manifest []byte) string {
+	_, sum, _ := sum256(bytes.NewReader(manifest)) // reading memory cannot fail
+	return hex.EncodeToString(sum[:])
+}
