@@ -18,6 +18,7 @@ import (
 var (
 	_ intake.Drafts    = (*Store)(nil)
 	_ intake.Inquiries = (*Store)(nil)
+	_ intake.Receipts  = (*Store)(nil)
 )
 
 // OpenDraft implements [intake.Drafts].
@@ -177,12 +178,23 @@ func (s *Store) OwnInquiries(ctx context.Context, own map[post.TenantID][]byte) 
 	return all, nil
 }
 
-// InquiryStatement implements [intake.Inquiries].
+// InquiryStatement implements [intake.Receipts].
 func (s *Store) InquiryStatement(ctx context.Context, id post.InquiryID) ([]byte, error) {
 	return s.bytesOf(ctx, `SELECT statement FROM inquiry WHERE id = $1`, string(id))
 }
 
-// InquiryCopy implements [intake.Inquiries].
+// AcceptanceEvent implements [intake.Receipts]. The acceptance is the first
+// event of every inquiry.
+func (s *Store) AcceptanceEvent(ctx context.Context, id post.InquiryID) (event string, err error) {
+	err = s.read.QueryRowContext(ctx,
+		`SELECT id FROM ledger_event WHERE subject = $1 ORDER BY id LIMIT 1`, string(id)).Scan(&event)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", post.ErrNotFound
+	}
+	return event, err
+}
+
+// InquiryCopy implements [intake.Receipts].
 func (s *Store) InquiryCopy(ctx context.Context, id post.InquiryID, now time.Time) ([]byte, error) {
 	return s.bytesOf(ctx, `SELECT body FROM inquiry_copy WHERE inquiry = $1 AND expires_at > $2`, string(id), micros(now))
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -117,7 +116,6 @@ func (d *Desk) prepare(ctx context.Context, p post.Person, f Draft, subject, lan
 		return Accepted{}, fmt.Errorf("seal inquiry %s: %w", f.ID, err)
 	}
 	q.Digest = digest[:]
-	event.Digest = hex.EncodeToString(digest[:])
 	a := Accepted{
 		Inquiry: q, Inbox: tenant.Inbox, Version: f.version, Object: object, Event: event,
 		PersonIndex: d.own(p)[f.Tenant], Forward: f.Road == post.ToDigitalPost, CopyUntil: event.At.Add(CopyLife),
@@ -196,8 +194,10 @@ func (d *Desk) sealSmall(a *Accepted, p post.Person, f Draft, subject string) er
 	if a.Copy, err = d.Ring.Small(copied); err != nil {
 		return fmt.Errorf("seal copy of inquiry %s: %w", id, err)
 	}
-	if a.Statement, err = d.Receipts.Sign(a.Inquiry); err != nil {
-		return fmt.Errorf("sign receipt of inquiry %s: %w", id, err)
+	if a.Statement, err = ledger.SignStatement(statement(a.Inquiry), d.ReceiptKey); err != nil {
+		return err
 	}
+	// The statement holds the content digest, so the event vouches for both.
+	a.Event.Digest = ledger.StatementDigest(a.Statement)
 	return nil
 }

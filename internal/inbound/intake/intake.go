@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"golang.org/x/mod/sumdb/note"
 
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/ledger"
@@ -107,8 +108,15 @@ type Inquiries interface {
 	OwnInquiry(ctx context.Context, idOrReference string, own map[post.TenantID][]byte) (Inquiry, error)
 	// OwnInquiries returns all such inquiries, newest first.
 	OwnInquiries(ctx context.Context, own map[post.TenantID][]byte) ([]Inquiry, error)
+}
+
+// Receipts keeps what the person got in hand.
+type Receipts interface {
 	// InquiryStatement returns the signed statement of an inquiry.
 	InquiryStatement(ctx context.Context, id post.InquiryID) ([]byte, error)
+	// AcceptanceEvent returns the id of the ledger event that recorded the
+	// acceptance, or [post.ErrNotFound].
+	AcceptanceEvent(ctx context.Context, id post.InquiryID) (string, error)
 	// InquiryCopy returns the sealed copy, or [post.ErrNotFound] once it expired.
 	InquiryCopy(ctx context.Context, id post.InquiryID, now time.Time) ([]byte, error)
 }
@@ -131,6 +139,8 @@ type Inquiry struct {
 type Config struct {
 	Drafts    Drafts
 	Inquiries Inquiries
+	Receipts  Receipts
+	Ledger    ledger.ProofSource
 	Blobs     Blobs
 	Ring      Ring
 	Tenants   []post.Tenant
@@ -139,24 +149,21 @@ type Config struct {
 	// Dispatcher opens the person's identity, and mail to the municipality.
 	Dispatcher []age.Recipient
 	IndexKey   []byte // 32 bytes; keyed look-up of persons
-	Receipts   ReceiptSigner
-	Scanner    Scanner
-	Log        *slog.Logger
-	Limits     Limits
-}
-
-// A ReceiptSigner signs statements to persons. Its key is certified by the
-// ledger's checkpoint key, and is used for nothing else.
-type ReceiptSigner interface {
-	// Sign returns the statement about q, which holds no personal data.
-	Sign(q Inquiry) ([]byte, error)
+	// ReceiptKey signs statements to persons and nothing else; ReceiptVKey is
+	// its public half.
+	ReceiptKey  note.Signer
+	ReceiptVKey string
+	Scanner     Scanner
+	Log         *slog.Logger
+	Limits      Limits
 }
 
 // A Desk takes inquiries. It is safe for concurrent use.
 type Desk struct {
 	Config
-	tenants map[post.TenantID]post.Tenant
-	checks  chan struct{} // a slot for each attachment that may be in memory
+	tenants     map[post.TenantID]post.Tenant
+	receiptKeys ledger.Verifiers
+	checks      chan struct{} // a slot for each attachment that may be in memory
 }
 
 // New returns a desk, or an error that names every gap of c.
@@ -175,6 +182,10 @@ func New(c Config) (*Desk, error) {
 	need(len(c.Dispatcher) > 0, "Dispatcher")
 	need(len(c.IndexKey) == 32, "IndexKey of 32 bytes")
 	need(c.Receipts != nil, "Receipts")
+	need(c.Ledger != nil, "Ledger")
+	need(c.ReceiptKey != nil, "ReceiptKey")
+	receiptKeys, err := ledger.Known(c.ReceiptVKey)
+	need(err == nil, "ReceiptVKey, a note verifier key,")
 	need(c.Scanner != nil, "Scanner")
 	need(c.Log != nil, "Log")
 	tenants := map[post.TenantID]post.Tenant{}
@@ -186,5 +197,5 @@ func New(c Config) (*Desk, error) {
 		return nil, errors.Join(gaps...)
 	}
 	c.Limits = c.Limits.orDefault()
-	return &Desk{Config: c, tenants: tenants, checks: make(chan struct{}, c.Limits.Parallel)}, nil
+	return &Desk{Config: c, tenants: tenants, receiptKeys: receiptKeys, checks: make(chan struct{}, c.Limits.Parallel)}, nil
 }

@@ -43,7 +43,7 @@ func (d *Desk) Receipt(ctx context.Context, p post.Person, reference string) (In
 	if err != nil {
 		return Inquiry{}, nil, nil, fmt.Errorf("look up receipt %s: %w", canonical, err)
 	}
-	statement, err := d.Inquiries.InquiryStatement(ctx, q.ID)
+	statement, err := d.Receipts.InquiryStatement(ctx, q.ID)
 	if err != nil {
 		return Inquiry{}, nil, nil, fmt.Errorf("read statement %s: %w", canonical, err)
 	}
@@ -52,7 +52,7 @@ func (d *Desk) Receipt(ctx context.Context, p post.Person, reference string) (In
 }
 
 func (d *Desk) copyOf(ctx context.Context, id post.InquiryID) (*Copy, error) {
-	sealed, err := d.Inquiries.InquiryCopy(ctx, id, time.Now())
+	sealed, err := d.Receipts.InquiryCopy(ctx, id, time.Now())
 	if errors.Is(err, post.ErrNotFound) {
 		return nil, nil
 	}
