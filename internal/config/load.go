@@ -148,7 +148,7 @@ func (r *report) add(path string, line int, format string, args ...any) {
 }
 
 // at reports at a path of the configuration; the line is that of the path or,
-// for what is missing, of the nearest thing around it.
+// for what is missing, of the nearest thing around it (0 when that is the file).
 func (r *report) at(path, format string, args ...any) {
 	line := 0
 	for p := path; ; {
@@ -158,7 +158,6 @@ func (r *report) at(path, format string, args ...any) {
 		}
 		cut := strings.LastIndexAny(p, ".[")
 		if cut < 0 {
-			line = r.lines[""]
 			break
 		}
 		p = p[:cut]
