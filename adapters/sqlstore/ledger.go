@@ -1,0 +1,273 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/vault/ledger"
+)
+
+var (
+	_ ledger.Store       = (*Store)(nil)
+	_ ledger.ProofSource = (*Store)(nil)
+)
+
+// HoldSole takes or renews a sole right. See [ledger.Store].
+func (s *Store) HoldSole(ctx context.Context, name, owner string, d time.Duration) (fence int64, ok bool, err error) {
+	now := time.Now()
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		fence, ok = 0, false
+		err := tx.QueryRowContext(ctx,
+			`INSERT INTO sole (name, owner, until, fence) VALUES ($1, $2, $3, 1)
+			 ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until,
+			     fence = CASE WHEN sole.owner = excluded.owner THEN sole.fence ELSE sole.fence + 1 END
+			 WHERE sole.owner = excluded.owner OR sole.until <= $4
+			 RETURNING fence`, name, owner, micros(now.Add(d)), micros(now)).Scan(&fence)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		ok = err == nil
+		return err
+	})
+	if err != nil {
+		return 0, false, fmt.Errorf("hold %s: %w", name, err)
+	}
+	return fence, ok, nil
+}
+
+// soleStill answers [post.ErrStale] unless fence is the newest of the right,
+// and keeps anybody from taking it over before the transaction ends.
+func soleStill(ctx context.Context, tx *sql.Tx, name string, fence int64) error {
+	return swap(ctx, tx, `UPDATE sole SET until = until WHERE name = $1 AND fence = $2`, name, fence)
+}
+
+// PlaceEvents gives events their places in the log. See [ledger.Store].
+func (s *Store) PlaceEvents(ctx context.Context, name string, fence int64, n int) (placed int, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		placed = 0
+		if err := soleStill(ctx, tx, name, fence); err != nil {
+			return err
+		}
+		ids, leaves, err := unplaced(ctx, tx, n)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		size, err := ledgerSize(ctx, tx)
+		if err != nil {
+			return err
+		}
+		fresh, err := ledger.Extend(size, leaves, tlog.HashReaderFunc(func(x []int64) ([]tlog.Hash, error) {
+			return ledgerHashes(ctx, tx, x)
+		}))
+		if err != nil {
+			return err
+		}
+		for i, id := range ids {
+			if err := swap(ctx, tx, `UPDATE ledger_event SET idx = $1 WHERE id = $2 AND idx IS NULL`, size+int64(i), id); err != nil {
+				return err
+			}
+		}
+		placed = len(ids)
+		return storeHashes(ctx, tx, tlog.StoredHashIndex(0, size), fresh)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("place events: %w", err)
+	}
+	return placed, nil
+}
+
+func unplaced(ctx context.Context, tx *sql.Tx, n int) (ids []string, leaves [][]byte, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT id, leaf FROM ledger_event WHERE idx IS NULL ORDER BY id LIMIT $1`, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		var leaf []byte
+		if err := rows.Scan(&id, &leaf); err != nil {
+			return nil, nil, err
+		}
+		ids, leaves = append(ids, id), append(leaves, leaf)
+	}
+	return ids, leaves, rows.Err()
+}
+
+// ledgerSize returns how many events have a place. It refuses when the stored
+// hashes are not those of a log of that size: somebody has removed rows.
+func ledgerSize(ctx context.Context, q querier) (int64, error) {
+	var size, stored int64
+	err := q.QueryRowContext(ctx,
+		`SELECT (SELECT coalesce(max(idx) + 1, 0) FROM ledger_event), (SELECT coalesce(max(idx) + 1, 0) FROM ledger_hash)`).
+		Scan(&size, &stored)
+	if err != nil {
+		return 0, err
+	}
+	if stored != tlog.StoredHashCount(size) {
+		return 0, fmt.Errorf("%w: %d entries, %d stored hashes", ledger.ErrDiverged, size, stored)
+	}
+	return size, nil
+}
+
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func storeHashes(ctx context.Context, tx *sql.Tx, first int64, fresh []tlog.Hash) error {
+	var q strings.Builder
+	var args []any
+	for i, h := range fresh {
+		if i > 0 {
+			q.WriteString(", ")
+		}
+		fmt.Fprintf(&q, "($%d, $%d)", 2*i+1, 2*i+2)
+		args = append(args, first+int64(i), h[:])
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO ledger_hash (idx, hash) VALUES `+q.String(), args...)
+	return err
+}
+
+// maxList is how many values one IN list holds; both engines take far more.
+const maxList = 500
+
+func ledgerHashes(ctx context.Context, q querier, indexes []int64) ([]tlog.Hash, error) {
+	found := make(map[int64]tlog.Hash, len(indexes))
+	for rest := indexes; len(rest) > 0; {
+		part := rest[:min(maxList, len(rest))]
+		rest = rest[len(part):]
+		if err := someHashes(ctx, q, part, found); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]tlog.Hash, len(indexes))
+	for i, x := range indexes {
+		h, ok := found[x]
+		if !ok {
+			return nil, fmt.Errorf("%w: stored hash %d is missing", ledger.ErrDiverged, x)
+		}
+		out[i] = h
+	}
+	return out, nil
+}
+
+func someHashes(ctx context.Context, q querier, indexes []int64, found map[int64]tlog.Hash) error {
+	list, args := inList(indexes, 1)
+	rows, err := q.QueryContext(ctx, `SELECT idx, hash FROM ledger_hash WHERE idx IN (`+list+`)`, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var x int64
+		var b []byte
+		if err := rows.Scan(&x, &b); err != nil {
+			return err
+		}
+		if len(b) != tlog.HashSize {
+			return fmt.Errorf("%w: stored hash %d has %d bytes", ledger.ErrDiverged, x, len(b))
+		}
+		found[x] = tlog.Hash(b)
+	}
+	return rows.Err()
+}
+
+// inList returns the placeholders of an IN list, the first of which is $first,
+// and its arguments.
+func inList[T any](values []T, first int) (string, []any) {
+	marks, args := make([]string, len(values)), make([]any, len(values))
+	for i, v := range values {
+		marks[i], args[i] = fmt.Sprintf("$%d", first+i), v
+	}
+	return strings.Join(marks, ", "), args
+}
+
+// LedgerHashes returns stored hashes. See [ledger.Reader].
+func (s *Store) LedgerHashes(ctx context.Context, indexes []int64) ([]tlog.Hash, error) {
+	out, err := ledgerHashes(ctx, s.read, indexes)
+	if err != nil {
+		return nil, fmt.Errorf("read ledger hashes: %w", err)
+	}
+	return out, nil
+}
+
+// LedgerState returns size and last checkpoint. See [ledger.Reader].
+func (s *Store) LedgerState(ctx context.Context) (size int64, checkpoint []byte, err error) {
+	if size, err = ledgerSize(ctx, s.read); err != nil {
+		return 0, nil, fmt.Errorf("read ledger state: %w", err)
+	}
+	err = s.read.QueryRowContext(ctx, `SELECT note FROM ledger_checkpoint ORDER BY size DESC LIMIT 1`).Scan(&checkpoint)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, nil, fmt.Errorf("read ledger state: %w", err)
+	}
+	return size, checkpoint, nil
+}
+
+// KeepCheckpoint remembers a checkpoint. See [ledger.Store].
+func (s *Store) KeepCheckpoint(ctx context.Context, name string, fence, size int64, checkpoint []byte) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		if err := soleStill(ctx, tx, name, fence); err != nil {
+			return err
+		}
+		var kept int64
+		if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(size), 0) FROM ledger_checkpoint`).Scan(&kept); err != nil {
+			return err
+		}
+		if kept > size {
+			return post.ErrStale
+		}
+		_, err := tx.ExecContext(ctx,
+			`INSERT INTO ledger_checkpoint (size, note, at) VALUES ($1, $2, $3)
+			 ON CONFLICT (size) DO UPDATE SET note = excluded.note, at = excluded.at`,
+			size, checkpoint, micros(time.Now()))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keep checkpoint: %w", err)
+	}
+	return nil
+}
+
+// LedgerRows returns placed events in order. See [ledger.Reader].
+func (s *Store) LedgerRows(ctx context.Context, from, to int64) ([]ledger.Placed, error) {
+	rows, err := s.read.QueryContext(ctx,
+		`SELECT id, idx, body, salt, leaf FROM ledger_event WHERE idx >= $1 AND idx < $2 ORDER BY idx`, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("read ledger rows: %w", err)
+	}
+	defer rows.Close()
+	var out []ledger.Placed
+	for rows.Next() {
+		var p ledger.Placed
+		if err := rows.Scan(&p.ID, &p.Index, &p.Body, &p.Salt, &p.Leaf); err != nil {
+			return nil, fmt.Errorf("read ledger rows: %w", err)
+		}
+		out = append(out, p)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read ledger rows: %w", err)
+	}
+	return out, nil
+}
+
+// LedgerRow returns one event. See [ledger.ProofSource].
+func (s *Store) LedgerRow(ctx context.Context, id string) (ledger.Placed, error) {
+	var p ledger.Placed
+	err := s.read.QueryRowContext(ctx,
+		`SELECT id, coalesce(idx, -1), body, salt, leaf FROM ledger_event WHERE id = $1`, id).
+		Scan(&p.ID, &p.Index, &p.Body, &p.Salt, &p.Leaf)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ledger.Placed{}, fmt.Errorf("read event: %w", post.ErrNotFound)
+	}
+	if err != nil {
+		return ledger.Placed{}, fmt.Errorf("read event %s: %w", id, err)
+	}
+	return p, nil
+}

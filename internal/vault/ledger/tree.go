@@ -1,0 +1,216 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// Reader is what the database knows of the log.
+type Reader interface {
+	// LedgerState returns how many events have a place, and the last
+	// checkpoint that was signed (nil when none was).
+	LedgerState(ctx context.Context) (size int64, checkpoint []byte, err error)
+	// LedgerHashes returns the stored hashes with these indexes (tlog
+	// numbering), in the order asked. A missing one is an error.
+	LedgerHashes(ctx context.Context, indexes []int64) ([]tlog.Hash, error)
+	// LedgerRows returns the events at places [from, to) in order. An erased
+	// event has no salt and no body, but its leaf.
+	LedgerRows(ctx context.Context, from, to int64) ([]Placed, error)
+}
+
+// A Placed row is an event that has its place in the log.
+type Placed struct {
+	ID    string
+	Index int64
+	Body  []byte
+	Salt  []byte
+	Leaf  []byte
+}
+
+// hashes reads stored hashes through r.
+func hashes(ctx context.Context, r Reader) tlog.HashReader {
+	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		if len(indexes) == 0 {
+			return nil, nil
+		}
+		return r.LedgerHashes(ctx, indexes)
+	})
+}
+
+// Extend returns the hashes to store, from tlog.StoredHashIndex(0, size) on,
+// when leaves follow a log of size entries. stored reads the hashes that exist.
+func Extend(size int64, leaves [][]byte, stored tlog.HashReader) ([]tlog.Hash, error) {
+	first := tlog.StoredHashIndex(0, size)
+	var fresh []tlog.Hash
+	read := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		out := make([]tlog.Hash, len(indexes))
+		var missing, places []int64
+		for i, x := range indexes {
+			if x >= first {
+				out[i] = fresh[x-first]
+				continue
+			}
+			missing, places = append(missing, x), append(places, int64(i))
+		}
+		if len(missing) == 0 {
+			return out, nil
+		}
+		old, err := stored.ReadHashes(missing)
+		if err != nil {
+			return nil, err
+		}
+		for k, h := range old {
+			out[places[k]] = h
+		}
+		return out, nil
+	})
+	for i, leaf := range leaves {
+		next, err := tlog.StoredHashes(size+int64(i), leaf, read)
+		if err != nil {
+			return nil, fmt.Errorf("extend log at %d: %w", size+int64(i), err)
+		}
+		fresh = append(fresh, next...)
+	}
+	return fresh, nil
+}
+
+// head returns the tree of the first size entries, from the stored hashes.
+func head(ctx context.Context, r Reader, size int64) (tlog.Tree, error) {
+	h, err := tlog.TreeHash(size, hashes(ctx, r))
+	if err != nil {
+		return tlog.Tree{}, fmt.Errorf("hash log of %d: %w", size, err)
+	}
+	return tlog.Tree{N: size, Hash: h}, nil
+}
+
+// ErrDiverged says that the database is not an extension of what was published.
+var ErrDiverged = fmt.Errorf("%w: %w", post.ErrPermanent, post.FaultLedger)
+
+// extends answers ErrDiverged unless now is an extension of old: a consistency
+// proof made from the stored hashes must lead from one to the other.
+func extends(ctx context.Context, r Reader, old, now tlog.Tree) error {
+	if old.N > now.N {
+		return fmt.Errorf("%w: %d entries were published, %d are left", ErrDiverged, old.N, now.N)
+	}
+	if old.N == 0 {
+		return nil
+	}
+	if old.N == now.N {
+		if old.Hash != now.Hash {
+			return fmt.Errorf("%w: other entries at size %d", ErrDiverged, now.N)
+		}
+		return nil
+	}
+	proof, err := tlog.ProveTree(now.N, old.N, hashes(ctx, r))
+	if err != nil {
+		return fmt.Errorf("prove extension of %d: %w", old.N, err)
+	}
+	if err := tlog.CheckTree(proof, now.N, now.Hash, old.N, old.Hash); err != nil {
+		return fmt.Errorf("%w: entries before %d are not those published", ErrDiverged, old.N)
+	}
+	return nil
+}
+
+// auditChunk is how many rows an audit holds in memory.
+const auditChunk = 1000
+
+// A Report is what an audit found.
+type Report struct {
+	Size   int64 // places given
+	Erased int64 // events whose salt and body are gone, as they may be
+	Bodies int64 // events whose body was compared with its leaf
+}
+
+// Audit recomputes the whole log from the rows and compares it with
+// checkpoint, which known must have signed. Any row edited, deleted, inserted
+// or moved since that checkpoint was signed is [ErrDiverged], with the first
+// place that is wrong. checkpoint should come from outside the database: a
+// published file, a witness, a person's receipt.
+func Audit(ctx context.Context, r Reader, checkpoint []byte, known Verifiers) (Report, error) {
+	want, err := OpenCheckpoint(checkpoint, known)
+	if err != nil {
+		return Report{}, err
+	}
+	size, _, err := r.LedgerState(ctx)
+	if err != nil {
+		return Report{}, fmt.Errorf("audit ledger: %w", err)
+	}
+	if size < want.N {
+		return Report{}, fmt.Errorf("%w: %d entries were published, %d are left", ErrDiverged, want.N, size)
+	}
+	report := Report{Size: size}
+	var roots roots
+	for from := int64(0); from < size; from += auditChunk {
+		rows, err := r.LedgerRows(ctx, from, min(from+auditChunk, size))
+		if err != nil {
+			return report, fmt.Errorf("audit ledger: %w", err)
+		}
+		for i, row := range rows {
+			if err := report.row(row, from+int64(i)); err != nil {
+				return report, err
+			}
+			roots.add(row.Leaf)
+			if roots.n == want.N && roots.hash() != want.Hash {
+				return report, fmt.Errorf("%w: entries before %d are not those published", ErrDiverged, want.N)
+			}
+		}
+		if len(rows) != int(min(auditChunk, size-from)) {
+			return report, fmt.Errorf("%w: entries are missing after place %d", ErrDiverged, from)
+		}
+	}
+	now, err := head(ctx, r, size)
+	if err != nil {
+		return report, err
+	}
+	if size > 0 && now.Hash != roots.hash() {
+		return report, fmt.Errorf("%w: stored hashes do not fit the entries", ErrDiverged)
+	}
+	return report, nil
+}
+
+func (r *Report) row(row Placed, place int64) error {
+	if row.Index != place {
+		return fmt.Errorf("%w: place %d is empty", ErrDiverged, place)
+	}
+	if len(row.Salt) == 0 && len(row.Body) == 0 {
+		r.Erased++
+		return nil
+	}
+	r.Bodies++
+	if string(Leaf(row.Salt, row.Body)) != string(row.Leaf) {
+		return fmt.Errorf("%w: the event at place %d was edited", ErrDiverged, place)
+	}
+	return nil
+}
+
+// roots is the right edge of a growing tree: the roots of its full subtrees.
+type roots struct {
+	n    int64
+	full []tlog.Hash
+}
+
+func (r *roots) add(leaf []byte) {
+	h := tlog.RecordHash(leaf)
+	for n := r.n; n&1 == 1; n >>= 1 {
+		last := len(r.full) - 1
+		h = tlog.NodeHash(r.full[last], h)
+		r.full = r.full[:last]
+	}
+	r.full = append(r.full, h)
+	r.n++
+}
+
+func (r *roots) hash() tlog.Hash {
+	if len(r.full) == 0 {
+		return tlog.Hash{}
+	}
+	h := r.full[len(r.full)-1]
+	for i := len(r.full) - 2; i >= 0; i-- {
+		h = tlog.NodeHash(r.full[i], h)
+	}
+	return h
+}
