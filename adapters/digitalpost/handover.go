@@ -1,0 +1,201 @@
+package digitalpost
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/dispatch"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// Our own codes of an outcome; all others are NgDP's.
+const (
+	codeDuplicate    = "duplicate"
+	codeUnauthorized = "auth.unauthorized" // our token is refused: alarm
+	codeForbidden    = "auth.forbidden"    // our certificate or system is refused: alarm
+	codeUnavailable  = "unavailable"
+	codeNoConnection = "no-connection"
+	codeTimeout      = "timeout"
+	codeBroken       = "connection-broken"
+	codeForm         = "form.unreadable" // our own form did not render as committed
+	codeOther        = "answer.other-message"
+	codeUnreadable   = "answer.unreadable"
+)
+
+// HandOver implements [dispatch.Channel]: POST memos/ with the form as body.
+func (c *Client) HandOver(ctx context.Context, j dispatch.Job, f dispatch.Form) dispatch.Outcome {
+	out := func(v dispatch.Verdict, code string) dispatch.Outcome {
+		return dispatch.Outcome{Verdict: v, Code: code, At: time.Now().UTC()}
+	}
+	system, err := c.system(j.Tenant.ID)
+	if err != nil {
+		return out(dispatch.NotTaken, "auth.no-system")
+	}
+	ctx, cancel := context.WithTimeout(ctx, handOverTimeout)
+	defer cancel()
+	body := &watched{r: f.Open()}
+	defer body.Close()
+	query := url.Values{"memo-message-uuid": {j.MessageID}}.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.address("memos/", query), body)
+	if err != nil {
+		return out(dispatch.NotTaken, codeNoConnection)
+	}
+	req.ContentLength = f.Size
+	req.Header.Set("Content-Type", "application/xml")
+	req.Header.Set("Accept", "application/json")
+	if f.Size > expectAbove {
+		req.Header.Set("Expect", "100-continue")
+	}
+	req.SetBasicAuth(system.ID, system.Token)
+	answer, err := c.http.Do(req)
+	if err != nil {
+		return out(body.verdict(err, f.Size))
+	}
+	defer answer.Body.Close()
+	text, err := bounded(answer)
+	o := judge(answer.StatusCode, text, err, j.MessageID)
+	if o.At.IsZero() {
+		o.At = time.Now().UTC()
+	}
+	return o
+}
+
+// judge says what an answer to a hand-over means.
+func judge(status int, body []byte, readErr error, messageID string) dispatch.Outcome {
+	code := refusal(status, body)
+	var r receipt
+	isReceipt := readErr == nil && json.Unmarshal(body, &r) == nil && r.Status != ""
+	switch {
+	case status == http.StatusCreated:
+		return created(r, isReceipt, messageID)
+	case status == http.StatusConflict, status == http.StatusBadRequest && strings.Contains(strings.ToLower(code), "duplicate"):
+		return dispatch.Outcome{Verdict: dispatch.Taken, Code: codeDuplicate}
+	case status == http.StatusUnauthorized:
+		return dispatch.Outcome{Verdict: dispatch.NotTaken, Code: codeUnauthorized}
+	case status == http.StatusForbidden:
+		return dispatch.Outcome{Verdict: dispatch.NotTaken, Code: codeForbidden}
+	case status == http.StatusServiceUnavailable:
+		if isReceipt && r.Status == statusReceived { // "later", and a receipt: which is it?
+			return dispatch.Outcome{Verdict: dispatch.Unknown, Code: codeUnavailable}
+		}
+		return dispatch.Outcome{Verdict: dispatch.NotTaken, Code: codeUnavailable}
+	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed,
+		status == http.StatusTooManyRequests, status == http.StatusExpectationFailed:
+		// A wrong address is ours to mend, and a busy carrier says so: the letter waits.
+		return dispatch.Outcome{Verdict: dispatch.NotTaken, Code: code}
+	case status == http.StatusBadRequest, status == http.StatusRequestEntityTooLarge,
+		status == http.StatusUnsupportedMediaType, status == http.StatusUnprocessableEntity:
+		return dispatch.Outcome{Verdict: dispatch.RefusedContent, Code: code}
+	}
+	// Other 5xx, redirects, other 2xx: the bytes went out and nothing is clear.
+	return dispatch.Outcome{Verdict: dispatch.Unknown, Code: fmt.Sprintf("http.%d", status)}
+}
+
+// created reads a 201. Only the status code counts as taking charge; the body
+// may name another outcome, but not another message.
+func created(r receipt, isReceipt bool, messageID string) dispatch.Outcome {
+	if !isReceipt {
+		return dispatch.Outcome{Verdict: dispatch.Taken, Code: codeUnreadable}
+	}
+	if r.MessageUUID != "" && !strings.EqualFold(r.MessageUUID, messageID) {
+		return dispatch.Outcome{Verdict: dispatch.Unknown, Code: codeOther}
+	}
+	o := dispatch.Outcome{Verdict: dispatch.Taken, Transmission: cleanTransmission(r.TransmissionID)}
+	switch r.Status {
+	case statusInvalid:
+		o.Verdict, o.Code = dispatch.RefusedContent, cleanCode(r.ErrorCode)
+	case statusNotAllowed:
+		o.Verdict, o.Code = dispatch.RefusedRecipient, cleanCode(r.ErrorCode)
+		if !aboutRecipient(r.ErrorCode) {
+			o.Verdict = dispatch.RefusedContent
+		}
+	}
+	if t, ok := r.at(); ok {
+		o.At = t
+	}
+	return o
+}
+
+func cleanTransmission(s string) string {
+	if post.ValidUUID(s) {
+		return s
+	}
+	return ""
+}
+
+// watched notes what the transport has taken of the form.
+type watched struct {
+	r       io.ReadCloser
+	read    atomic.Int64
+	started atomic.Bool
+	failed  atomic.Pointer[error]
+	once    sync.Once
+}
+
+func (b *watched) Read(p []byte) (int, error) {
+	b.started.Store(true)
+	n, err := b.r.Read(p)
+	b.read.Add(int64(n))
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.failed.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// Close implements io.Closer; the transport and HandOver both call it.
+func (b *watched) Close() (err error) {
+	b.once.Do(func() { err = b.r.Close() })
+	return err
+}
+
+// verdict says what is known when no answer came.
+func (b *watched) verdict(err error, size int64) (dispatch.Verdict, string) {
+	if !b.started.Load() {
+		if timedOut(err) {
+			return dispatch.NotTaken, codeTimeout
+		}
+		return dispatch.NotTaken, codeNoConnection
+	}
+	if certificateRefused(err) {
+		return dispatch.NotTaken, codeForbidden
+	}
+	// A form that broke off is shorter than the Content-Length that announced
+	// it: the carrier cannot have taken it for whole.
+	if failed := b.failed.Load(); failed != nil && b.read.Load() < size {
+		if errors.Is(*failed, post.ErrPermanent) {
+			return dispatch.RefusedContent, codeForm
+		}
+		return dispatch.NotTaken, codeForm
+	}
+	if timedOut(err) {
+		return dispatch.Unknown, codeTimeout
+	}
+	return dispatch.Unknown, codeBroken
+}
+
+func timedOut(err error) bool {
+	var n net.Error
+	return errors.As(err, &n) && n.Timeout() || errors.Is(err, context.DeadlineExceeded)
+}
+
+// certificateRefused reports whether NgDP ended the TLS handshake over our
+// certificate. With TLS 1.3 the client learns of it only after it began to
+// write; the server's HTTP side never sees those bytes.
+func certificateRefused(err error) bool {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "remote error" {
+		return false
+	}
+	text := op.Err.Error()
+	return strings.Contains(text, "certificate") || strings.Contains(text, "access denied")
+}

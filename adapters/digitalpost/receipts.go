@@ -1,0 +1,151 @@
+package digitalpost
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/track"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// receiptsPerPage keeps a page well below maxAnswer.
+const receiptsPerPage = 100
+
+// maxRaw bounds what is kept of one receipt; a real one has some 400 bytes.
+const maxRaw = 64 << 10
+
+// Waiting implements [track.Source]: the first page of receipts-bulk/ of every
+// tenant's system. A system that does not answer is logged and does not keep
+// the others waiting; only when none answers is that an error.
+func (c *Client) Waiting(ctx context.Context) ([]track.Receipt, error) {
+	var all []track.Receipt
+	var failed []error
+	for _, tenant := range c.tenants {
+		some, err := c.waiting(ctx, tenant)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		all = append(all, some...)
+	}
+	if len(failed) == len(c.tenants) {
+		return nil, errors.Join(failed...)
+	}
+	for _, err := range failed {
+		c.log.WarnContext(ctx, "receipts not fetched", slog.Any("error", err))
+	}
+	return all, nil
+}
+
+func (c *Client) waiting(ctx context.Context, tenant post.TenantID) ([]track.Receipt, error) {
+	query := url.Values{"page": {"0"}, "size": {fmt.Sprint(receiptsPerPage)}}
+	status, body, err := c.ask(ctx, c.systems[tenant], http.MethodGet, "receipts-bulk/", query)
+	if err != nil {
+		return nil, fmt.Errorf("fetch receipts of %s: %s", tenant, failure(err))
+	}
+	if status != http.StatusOK {
+		return nil, fmt.Errorf("fetch receipts of %s: %s", tenant, refusal(status, body))
+	}
+	var page struct {
+		Receipts []json.RawMessage `json:"receipts"`
+	}
+	if json.Unmarshal(body, &page) != nil {
+		return nil, fmt.Errorf("fetch receipts of %s: %s", tenant, codeUnreadable)
+	}
+	some := make([]track.Receipt, 0, len(page.Receipts))
+	for _, raw := range page.Receipts {
+		some = append(some, read(tenant, raw))
+	}
+	return some, nil
+}
+
+// read turns one receipt into ours. Without an id, a message, a time or a
+// status that we know it is unreadable: kept, and for a person to look at.
+func read(tenant post.TenantID, raw []byte) track.Receipt {
+	r := track.Receipt{Carrier: carrier, Kind: track.Unreadable, Raw: raw[:min(len(raw), maxRaw)]}
+	var got receipt
+	err := json.Unmarshal(raw, &got)
+	r.EventID = eventID(tenant, got.ID, raw)
+	at, ok := got.at()
+	r.At = at
+	if !ok {
+		r.At = time.Now().UTC()
+	}
+	if err != nil || !ok || !post.ValidUUID(got.ID) || !post.ValidUUID(got.MessageUUID) {
+		return r
+	}
+	r.MessageID, r.Code = strings.ToLower(got.MessageUUID), cleanCode(got.ErrorCode)
+	switch got.Status {
+	case statusReceived:
+		r.Kind = track.Received
+	case statusCompleted:
+		r.Kind = track.Delivered
+	case statusInvalid:
+		r.Kind = track.RefusedContent
+	case statusNotAllowed:
+		r.Kind = track.RefusedRecipient
+		if !aboutRecipient(got.ErrorCode) {
+			r.Kind = track.RefusedContent
+		}
+	}
+	return r
+}
+
+// aboutRecipient reports whether a NOT_ALLOWED speaks of the recipient. The
+// list of codes is open; those that name the sender, its system or its rights
+// do not, and must never become paper.
+func aboutRecipient(code string) bool {
+	code = strings.ToLower(code)
+	for _, ours := range []string{"sender", "system", "organisation", "mandatory", "legal.notification", "certificate", "contact.point"} {
+		if strings.Contains(code, ours) {
+			return false
+		}
+	}
+	return true
+}
+
+// eventID is <tenant>:<receipt id>, so that Forget knows whose system holds it.
+// A receipt without an id is named by its digest.
+func eventID(tenant post.TenantID, id string, raw []byte) string {
+	if !post.ValidUUID(id) {
+		sum := sha256.Sum256(raw)
+		id = "sha256-" + hex.EncodeToString(sum[:])
+	}
+	return string(tenant) + ":" + id
+}
+
+// Forget implements [track.Source]: DELETE receipts/{id}. One that is gone
+// already is forgotten. One without an id cannot be deleted: it stays with the
+// carrier and is recognized when it comes again.
+func (c *Client) Forget(ctx context.Context, r track.Receipt) error {
+	cut := strings.LastIndexByte(r.EventID, ':')
+	if cut < 0 {
+		return fmt.Errorf("forget receipt: %w: event id names no tenant", post.ErrPermanent)
+	}
+	tenant, id := post.TenantID(r.EventID[:cut]), r.EventID[cut+1:]
+	if !post.ValidUUID(id) {
+		return nil
+	}
+	system, err := c.system(tenant)
+	if err != nil {
+		return fmt.Errorf("forget receipt %s: %w", id, err)
+	}
+	status, body, err := c.ask(ctx, system, http.MethodDelete, "receipts/"+id, nil)
+	if err != nil {
+		return fmt.Errorf("forget receipt %s: %s", id, failure(err))
+	}
+	switch status {
+	case http.StatusNoContent, http.StatusOK, http.StatusNotFound:
+		return nil
+	}
+	return fmt.Errorf("forget receipt %s: %s", id, refusal(status, body))
+}

@@ -1,0 +1,169 @@
+package memo
+
+import (
+	"bufio"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Write writes m as MeMo 1.2: UTF-8, explicit memo: and grd: prefixes, no
+// white space between elements. It checks m first ([Message.Check]), so a
+// breach of the rules leaves w untouched. A file whose content cannot be read,
+// or is not as long as its Size, ends the writing with an error.
+func Write(w io.Writer, m *Message) error {
+	if err := m.Check(); err != nil {
+		return err
+	}
+	buf := bufio.NewWriterSize(w, 64<<10)
+	e := &encoder{w: buf}
+	if err := e.message(m); err != nil {
+		return err
+	}
+	if err := buf.Flush(); err != nil {
+		return fmt.Errorf("write memo: %w", err)
+	}
+	return nil
+}
+
+type stringWriter interface {
+	io.Writer
+	io.StringWriter
+}
+
+// encoder walks the table while it writes. Its first error stays.
+type encoder struct {
+	w   stringWriter
+	at  walk
+	dry bool // check only: open no file
+	err error
+}
+
+const prolog = `<?xml version="1.0" encoding="UTF-8"?>` + "\n" +
+	`<memo:Message xmlns:memo="` + Namespace + `" xmlns:grd="` + NamespaceCore + `" memoVersion="` + Version + `">`
+
+func (e *encoder) message(m *Message) error {
+	e.at.root(schemas[Version])
+	e.put(prolog)
+	e.header(&m.Header)
+	if m.Body != nil {
+		e.body(m.Body)
+	}
+	e.leave("</memo:Message>\n")
+	return e.err
+}
+
+func (e *encoder) put(s string) {
+	if e.err != nil {
+		return
+	}
+	if _, err := e.w.WriteString(s); err != nil {
+		e.err = fmt.Errorf("write memo: %w", err)
+	}
+}
+
+func (e *encoder) leave(tag string) {
+	if e.err != nil {
+		return
+	}
+	if bad := e.at.leave(); bad != nil {
+		e.err = bad
+		return
+	}
+	e.put(tag)
+}
+
+func (e *encoder) enter(space, name string) bool {
+	if e.err != nil {
+		return false
+	}
+	if _, bad := e.at.enter(space, name); bad != nil {
+		e.err = bad
+		return false
+	}
+	e.put("<" + prefix(space) + name + ">")
+	return true
+}
+
+func prefix(space string) string {
+	if space == NamespaceCore {
+		return "grd:"
+	}
+	return "memo:"
+}
+
+// within writes an element with what inner writes inside it.
+func (e *encoder) within(space, name string, inner func()) {
+	if !e.enter(space, name) {
+		return
+	}
+	inner()
+	e.leave("</" + prefix(space) + name + ">")
+}
+
+func (e *encoder) block(name string, inner func()) { e.within(Namespace, name, inner) }
+
+// value writes a required leaf.
+func (e *encoder) value(name, s string) { e.leaf(Namespace, name, s) }
+
+// maybe writes an optional leaf, unless it is empty.
+func (e *encoder) maybe(name, s string) {
+	if s != "" {
+		e.leaf(Namespace, name, s)
+	}
+}
+
+// flag writes a boolean that is true; false is the default of the schema.
+func (e *encoder) flag(name string, b bool) {
+	if b {
+		e.value(name, "true")
+	}
+}
+
+func (e *encoder) leaf(space, name, s string) {
+	e.within(space, name, func() {
+		if bad := e.at.text(s); bad != nil && e.err == nil {
+			e.err = bad
+			return
+		}
+		if s == "" && e.err == nil { // the schema would let it pass; a person would not
+			e.err = e.at.fail(CodeMissing, "a value is required")
+			return
+		}
+		e.put(escaper.Replace(s))
+	})
+}
+
+// escaper writes a carriage return as a reference, or every reader would turn
+// it into a line feed (XML 1.0 section 2.11).
+var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", "&#xD;")
+
+// content streams the bytes of f through base64.
+func (e *encoder) content(f File) {
+	e.block("content", func() {
+		if e.dry || e.err != nil {
+			return
+		}
+		path := e.at.path()
+		if f.Open == nil {
+			e.err = &Invalid{Code: CodeMissing, Path: path, Note: "no content to read"}
+			return
+		}
+		r, err := f.Open()
+		if err != nil {
+			e.err = fmt.Errorf("open content: %w", err)
+			return
+		}
+		enc := base64.NewEncoder(base64.StdEncoding, e.w)
+		n, err := io.Copy(enc, r)
+		if err := errors.Join(err, enc.Close(), r.Close()); err != nil {
+			e.err = fmt.Errorf("write content: %w", err)
+			return
+		}
+		if n != f.Size {
+			e.err = &Invalid{Code: CodeSize, Path: path, Note: "the content is not as long as announced"}
+		}
+	})
+}
