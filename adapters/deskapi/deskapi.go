@@ -1,0 +1,167 @@
+// Package deskapi is the HTTP API of desk for DPO tools, case systems,
+// approvers and operators, over mutual TLS. OpenAPI 3.1 at /openapi.json is
+// made from the code.
+//
+// A client is known by the SHA-256 fingerprint of its certificate, which also
+// must be issued by the installation's own authority and be within its dates.
+// Its role decides what it may do ([Matrix]); its inbox or municipality decides
+// what it sees. What it may not see does not exist for it.
+//
+// Every write needs an Idempotency-Key. The same key with the same request gets
+// the same answer; with another request it is refused; while the first is under
+// way it is told to come back. Only answers of success are kept, and none holds
+// personal data.
+//
+// It refuses unknown members, unknown query parameters, bodies beyond a bound
+// (early, from the Content-Length, where there is one), and files that do not
+// match their list. Every refusal is problem+json with a stable code, a
+// sentence, a cure and an error reference, and has changed nothing. Uploads are
+// never written to a disk in clear: documents of one letter are in memory while
+// it is taken, within a budget for the whole program ([Config.Memory]).
+package deskapi
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"sikkerpost.dk/gateway/internal/config"
+	"sikkerpost.dk/gateway/internal/inbound/inbox"
+	"sikkerpost.dk/gateway/internal/outbound/batch"
+	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// Config is what a [Server] needs.
+type Config struct {
+	Inbox   *inbox.Desk
+	Letters *letter.Desk
+	Batches *batch.Desk
+	Answers Answers
+	Clients []config.Client
+	Tenants []post.Tenant
+	Issuers *x509.CertPool // of the clients' certificates
+	Log     *slog.Logger
+	// Memory bounds, in bytes, the documents of all letters under way; what
+	// comes beyond is told to come back. 256 MB when 0.
+	Memory int64
+}
+
+// Server answers the API. It is safe for concurrent use.
+type Server struct {
+	c       Config
+	clients map[string]config.Client // by fingerprint
+	tenants map[post.TenantID]bool
+	mux     *http.ServeMux
+	api     huma.API
+	memory  *budget
+}
+
+// New returns a server, or names every gap in c.
+func New(c Config) (*Server, error) {
+	var gaps []error
+	need := func(ok bool, what string) {
+		if !ok {
+			gaps = append(gaps, fmt.Errorf("deskapi: %s is required", what))
+		}
+	}
+	need(c.Inbox != nil, "Inbox")
+	need(c.Letters != nil, "Letters")
+	need(c.Batches != nil, "Batches")
+	need(c.Answers != nil, "Answers")
+	need(c.Issuers != nil, "Issuers")
+	need(c.Log != nil, "Log")
+	need(len(c.Tenants) > 0, "Tenants")
+	s := &Server{c: c, tenants: map[post.TenantID]bool{}, mux: http.NewServeMux()}
+	for _, t := range c.Tenants {
+		s.tenants[t.ID] = true
+	}
+	var err error
+	if s.clients, err = registry(c.Clients, s.tenants); err != nil {
+		gaps = append(gaps, err)
+	}
+	if len(gaps) > 0 {
+		return nil, errors.Join(gaps...)
+	}
+	if c.Memory == 0 {
+		c.Memory = 256 << 20
+	}
+	s.memory = newBudget(c.Memory)
+	s.describe()
+	return s, nil
+}
+
+// describe makes the operations and their description.
+func (s *Server) describe() {
+	s.api = humago.New(s.mux, huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{Title: "Sikkerpost desk", Version: "1",
+				Description: "For DPO tools, case systems, approvers and operators. Mutual TLS; see docs/api.md."},
+			Components: &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)},
+		},
+		OpenAPIPath:                  "/openapi",
+		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+	})
+	s.api.UseMiddleware(s.allowed, s.once)
+	s.inquiryOperations()
+	s.letterOperations()
+	s.batchOperations()
+}
+
+// TLS returns how desk speaks TLS: 1.3 only, client certificate asked for. The
+// certificate is judged by the handler and not in the handshake, so that a
+// wrong one gets a sentence, a code and a cure.
+func TLS(own tls.Certificate) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{own}, ClientAuth: tls.RequestClientCert}
+}
+
+// ServeHTTP implements [http.Handler].
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	c := &call{server: s, id: post.NewID(), danish: prefersDanish(r)}
+	r = r.WithContext(withCall(r.Context(), c))
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if p == http.ErrAbortHandler { //nolint:errorlint // a sentinel, compared as net/http does
+			panic(p)
+		}
+		// The value of a panic may hold personal data; the stack does not.
+		s.c.Log.ErrorContext(r.Context(), "handler panicked", slog.String("ref", c.id), slog.String("stack", string(debug.Stack())))
+		write(w, c.problem(r.Context(), post.FaultInternal))
+	}()
+	var err error
+	if c.client, err = s.identify(r); err != nil {
+		write(w, c.problem(r.Context(), err))
+		return
+	}
+	if _, pattern := s.mux.Handler(r); pattern == "" {
+		write(w, c.problem(r.Context(), s.nowhere(r)))
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// nowhere tells an unknown address from a wrong method.
+func (s *Server) nowhere(r *http.Request) error {
+	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut} {
+		probe := &http.Request{Method: m, URL: r.URL, Host: r.Host}
+		if _, pattern := s.mux.Handler(probe); pattern != "" {
+			return post.FaultVerb
+		}
+	}
+	return post.FaultNotFound
+}

@@ -1,0 +1,71 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// ClaimAnswer takes an Idempotency-Key for a request that begins now. It
+// answers [post.ErrStale] while another request claims it since after stale;
+// or the kept answer (status > 0); or a claim.
+func (s *Store) ClaimAnswer(ctx context.Context, client, key string, now, stale time.Time) (claim int64, request []byte, status int, answer []byte, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		// status 0 is a claim; its time is the claim's name.
+		claim, request, status, answer = micros(now), nil, 0, nil
+		n, err := exec(ctx, tx,
+			`INSERT INTO idempotency (client, key, request, status, answer, at) VALUES ($1, $2, $3, 0, $3, $4)
+			 ON CONFLICT (client, key) DO UPDATE SET at = excluded.at
+			 WHERE idempotency.status = 0 AND idempotency.at <= $5`,
+			client, key, []byte{}, claim, micros(stale))
+		if err != nil || n > 0 {
+			return err
+		}
+		err = tx.QueryRowContext(ctx, `SELECT request, status, answer FROM idempotency WHERE client = $1 AND key = $2`,
+			client, key).Scan(&request, &status, &answer)
+		if errors.Is(err, sql.ErrNoRows) || err == nil && status == 0 {
+			return post.ErrStale
+		}
+		return err
+	})
+	if err != nil {
+		return 0, nil, 0, nil, fmt.Errorf("claim answer: %w", err)
+	}
+	return claim, request, status, answer, nil
+}
+
+// KeepAnswer ends a claim with the answer of a request. A claim that somebody
+// took over changes nothing.
+func (s *Store) KeepAnswer(ctx context.Context, client, key string, claim int64, request []byte, status int, answer []byte) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		if answer == nil {
+			answer = []byte{}
+		}
+		_, err := tx.ExecContext(ctx,
+			`UPDATE idempotency SET request = $1, status = $2, answer = $3
+			 WHERE client = $4 AND key = $5 AND status = 0 AND at = $6`,
+			request, status, answer, client, key, claim)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keep answer: %w", err)
+	}
+	return nil
+}
+
+// DropAnswer gives a claim up: nothing happened, and the key may be used again.
+func (s *Store) DropAnswer(ctx context.Context, client, key string, claim int64) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx,
+			`DELETE FROM idempotency WHERE client = $1 AND key = $2 AND status = 0 AND at = $3`, client, key, claim)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("drop answer: %w", err)
+	}
+	return nil
+}
