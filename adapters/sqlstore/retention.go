@@ -103,7 +103,7 @@ func (s *Store) Unreferenced(ctx context.Context, blobs []string) ([]string, err
 	list, args := inList(blobs, 1)
 	var parts []string
 	for _, c := range columns {
-		q := `SELECT ` + c.column + ` FROM ` + c.table
+		q := `SELECT coalesce(` + c.column + `, '') FROM ` + c.table
 		if !c.many() {
 			q += ` WHERE ` + c.column + ` IN (` + list + `)`
 		}

@@ -47,16 +47,29 @@ func (k *Keeper) rule(ctx context.Context, r Rule) (purged int, err error) {
 				return purged, fmt.Errorf("%s: %w", item.ID, err)
 			}
 			purged++
-			for _, b := range blobs {
-				if err := k.cfg.Blobs.Delete(ctx, b); err != nil {
-					return purged, fmt.Errorf("%s: %w", item.ID, err)
-				}
+			if err := k.drop(ctx, blobs); err != nil {
+				return purged, fmt.Errorf("%s: %w", item.ID, err)
 			}
 		}
 		if moved == len(items) {
 			return purged, nil // they come back; the next step looks again
 		}
 	}
+}
+
+// drop deletes those of blobs that no other record names: letters of one batch
+// may share a document.
+func (k *Keeper) drop(ctx context.Context, blobs []string) error {
+	gone, err := k.cfg.References.Unreferenced(ctx, blobs)
+	if err != nil {
+		return err
+	}
+	for _, b := range gone {
+		if err := k.cfg.Blobs.Delete(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // orphans deletes blobs that are old enough and that no record names.

@@ -1,0 +1,132 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/queue"
+	"sikkerpost.dk/gateway/internal/vault/ledger"
+	"sikkerpost.dk/gateway/internal/vault/retention"
+)
+
+// LetterShelf returns the letters whose road has ended, for retention. A
+// purged letter keeps its row without anything sealed, so that the letters
+// accepted are still the sum of all states; signed manifest and hand-overs hold
+// no personal data and stay.
+func (s *Store) LetterShelf() retention.Shelf { return letterShelf{s} }
+
+type letterShelf struct{ s *Store }
+
+// purgeable lists the states that may be followed by purged, for an IN list.
+func purgeable() string {
+	var list []string
+	for _, state := range post.LetterStates() {
+		if state.Final() && state.May(post.LetterPurged, "") {
+			list = append(list, "'"+string(state)+"'")
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// Overdue implements [retention.Shelf].
+func (h letterShelf) Overdue(ctx context.Context, before time.Time, n int) ([]retention.Item, error) {
+	rows, err := h.s.read.QueryContext(ctx,
+		`SELECT id, tenant, since FROM letter WHERE state IN (`+purgeable()+`) AND since <= $1 ORDER BY since, id LIMIT $2`,
+		micros(before), n)
+	if err != nil {
+		return nil, fmt.Errorf("find overdue letters: %w", err)
+	}
+	defer rows.Close()
+	var items []retention.Item
+	for rows.Next() {
+		var i retention.Item
+		var since int64
+		if err := rows.Scan(&i.ID, &i.Tenant, &since); err != nil {
+			return nil, fmt.Errorf("find overdue letters: %w", err)
+		}
+		i.Ended = fromMicros(since)
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("find overdue letters: %w", err)
+	}
+	return items, nil
+}
+
+// Purge implements [retention.Shelf].
+func (h letterShelf) Purge(ctx context.Context, item retention.Item, before time.Time) (blobs []string, err error) {
+	err = h.s.tx(ctx, func(tx *sql.Tx) error {
+		var tenant, batch string
+		err := tx.QueryRowContext(ctx,
+			`UPDATE letter SET state = $1, version = version + 1, since = $2, recipient = $3, content = $3
+			 WHERE id = $4 AND since <= $5 AND state IN (`+purgeable()+`) RETURNING tenant, batch`,
+			string(post.LetterPurged), micros(time.Now()), []byte{}, item.ID, micros(before)).Scan(&tenant, &batch)
+		if errors.Is(err, sql.ErrNoRows) {
+			return post.ErrStale
+		}
+		if err != nil {
+			return err
+		}
+		if blobs, err = texts(ctx, tx, `DELETE FROM letter_document WHERE letter = $1 RETURNING blob`, item.ID); err != nil {
+			return err
+		}
+		for _, q := range []string{
+			`UPDATE receipt SET raw = $2 WHERE letter = $1`,
+			`UPDATE batch_line SET recipient = $2, content = $2 WHERE letter = $1`,
+		} {
+			if _, err := exec(ctx, tx, q, item.ID, []byte{}); err != nil {
+				return err
+			}
+		}
+		shared, err := emptyBatch(ctx, tx, batch)
+		if err != nil {
+			return err
+		}
+		blobs = append(blobs, shared...)
+		e := ledger.New("letter.purged", post.TenantID(tenant), item.ID)
+		e.Actor, e.Outcome = "retention", string(post.LetterPurged)
+		if err := record(ctx, tx, e); err != nil {
+			return err
+		}
+		return finish(ctx, tx, queue.AdvanceLetter, item.ID)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("purge letter %s: %w", item.ID, err)
+	}
+	return blobs, nil
+}
+
+// emptyBatch drops the documents of a batch when its last letter is purged.
+func emptyBatch(ctx context.Context, tx *sql.Tx, batch string) ([]string, error) {
+	if batch == "" {
+		return nil, nil
+	}
+	return texts(ctx, tx,
+		`DELETE FROM batch_document WHERE batch = $1
+		   AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.batch = $1 AND state <> 'purged')
+		   AND NOT EXISTS (SELECT 1 FROM batch_line WHERE batch_line.batch = $1 AND made = 0)
+		 RETURNING blob`, batch)
+}
+
+// texts runs a statement that returns one text column.
+func texts(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]string, error) {
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, rows.Err()
+}
