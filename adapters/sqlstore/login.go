@@ -31,9 +31,9 @@ func (s *Store) StartLogin(ctx context.Context, p login.Pending) error {
 			}
 		}
 		_, err := tx.ExecContext(ctx,
-			`INSERT INTO login_request (id, browser, tenant, level, return_to, relay, force, started_at, expires_at)
-			 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			p.ID, p.Browser, string(p.Tenant), int64(p.Level), p.Return, p.RelayState, p.Force,
+			`INSERT INTO login_request (id, browser, tenant, level, kind, return_to, relay, force, started_at, expires_at)
+			 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+			p.ID, p.Browser, string(p.Tenant), int64(p.Level), string(p.Kind), p.Return, p.RelayState, p.Force,
 			micros(p.StartedAt), micros(p.ExpiresAt))
 		return err
 	})
@@ -51,9 +51,9 @@ func (s *Store) TryLogin(ctx context.Context, browser []byte, now time.Time, max
 		err := tx.QueryRowContext(ctx,
 			`UPDATE login_request SET tries = tries + 1
 			 WHERE browser = $1 AND expires_at > $2 AND tries < $3
-			 RETURNING id, tenant, level, return_to, relay, force, started_at, expires_at`,
+			 RETURNING id, tenant, level, kind, return_to, relay, force, started_at, expires_at`,
 			browser, micros(now), max).
-			Scan(&p.ID, &p.Tenant, &level, &p.Return, &p.RelayState, &p.Force, &started, &expires)
+			Scan(&p.ID, &p.Tenant, &level, &p.Kind, &p.Return, &p.RelayState, &p.Force, &started, &expires)
 		p.Level, p.StartedAt, p.ExpiresAt = login.Level(level), fromMicros(started), fromMicros(expires)
 		return err
 	})

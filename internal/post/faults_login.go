@@ -46,4 +46,9 @@ var (
 		"Vi kunne ikke stole på beskeden om at logge af, så intet er ændret.",
 		"Log off with the button on our page, or close the browser.",
 		"Log af med knappen på vores side, eller luk browseren.")
+	FaultLoginKind = fault("POST-1011", http.StatusForbidden,
+		"This log-on is for the other kind of user: private person or company.",
+		"Dette login er til den anden slags bruger: privatperson eller virksomhed.",
+		"Go back and choose to log on as the kind of user that you are.",
+		"Gå tilbage, og vælg at logge på som den slags bruger, du er.")
 )

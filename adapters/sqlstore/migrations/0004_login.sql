@@ -7,6 +7,7 @@ CREATE TABLE login_request (
     browser    BYTEA  NOT NULL UNIQUE,      -- SHA-256 of the cookie value
     tenant     TEXT   NOT NULL,
     level      BIGINT NOT NULL,
+    kind       TEXT   NOT NULL,             -- citizen, professional
     return_to  TEXT   NOT NULL,             -- local path
     relay      TEXT   NOT NULL,
     force      BOOLEAN NOT NULL,

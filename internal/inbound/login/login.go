@@ -52,6 +52,15 @@ func (l Level) String() string {
 	return "none"
 }
 
+// Kind is the kind of identity that a page asks for.
+type Kind string
+
+// Kinds of identity (OIOSAML 3 identity types).
+const (
+	Citizen      Kind = "citizen"      // a private person
+	Professional Kind = "professional" // an employee, for a company (MitID Erhverv)
+)
+
 // NameID is the provider's name for a person, with every attribute as received:
 // a LogoutRequest must repeat it exactly. It prints as a mask.
 type NameID struct {
@@ -86,6 +95,7 @@ type Pending struct {
 	Browser    []byte // SHA-256 of the cookie value
 	Tenant     post.TenantID
 	Level      Level
+	Kind       Kind
 	Return     string // local path
 	RelayState string // opaque
 	Force      bool   // the person must authenticate anew

@@ -79,6 +79,7 @@ func New(c Config) (*Sessions, error) {
 type Ask struct {
 	Tenant post.TenantID
 	Level  Level  // raised to the floor
+	Kind   Kind   // [Citizen] when ""
 	Return string // local path; "" means "/"
 	Force  bool   // the person must authenticate anew
 }
@@ -92,11 +93,14 @@ func (s *Sessions) Start(ctx context.Context, a Ask) (p Pending, cookie string, 
 	if !LocalPath(a.Return) {
 		return Pending{}, "", post.FaultReturnPath
 	}
+	if a.Kind == "" {
+		a.Kind = Citizen
+	}
 	now := s.now()
 	cookie = secret()
 	p = Pending{
 		// An XML ID begins with a letter or "_" (xs:NCName).
-		ID: "_" + secret(), Browser: hash(cookie), Tenant: a.Tenant, Level: max(a.Level, s.floor),
+		ID: "_" + secret(), Browser: hash(cookie), Tenant: a.Tenant, Level: max(a.Level, s.floor), Kind: a.Kind,
 		Return: a.Return, RelayState: secret()[:32], Force: a.Force,
 		StartedAt: now, ExpiresAt: now.Add(pendingLife),
 	}

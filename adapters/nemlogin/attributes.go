@@ -1,0 +1,125 @@
+package nemlogin
+
+import (
+	"strings"
+
+	"github.com/beevik/etree"
+
+	"sikkerpost.dk/gateway/internal/inbound/login"
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/xmldsig"
+)
+
+// Attributes of OIOSAML 3 that we read. All are single-valued; others may be
+// there and are left alone.
+const (
+	attrPrefix      = "https://data.gov.dk/"
+	attrSpecVersion = attrPrefix + "model/core/specVersion"
+	attrLevel       = attrPrefix + "concept/core/nsis/loa"
+	attrCPR         = attrPrefix + "model/core/eid/cprNumber"
+	attrFullName    = attrPrefix + "model/core/eid/fullName"
+	attrFirstName   = attrPrefix + "model/core/eid/firstName"
+	attrLastName    = attrPrefix + "model/core/eid/lastName"
+	attrCVR         = attrPrefix + "model/core/eid/professional/cvr"
+	attrOrgName     = attrPrefix + "model/core/eid/professional/orgName"
+
+	specVersion = "OIO-SAML-3.0"
+)
+
+var known = map[string]bool{
+	attrSpecVersion: true, attrLevel: true, attrCPR: true, attrFullName: true,
+	attrFirstName: true, attrLastName: true, attrCVR: true, attrOrgName: true,
+}
+
+func (r reader) attributes(el *etree.Element, c *login.Claims) error {
+	values, err := read(el)
+	if err != nil {
+		return err
+	}
+	if values[attrSpecVersion] != specVersion {
+		return reject("spec-version")
+	}
+	// The level that was reached stands in the attribute, never in the class
+	// reference, and counts whatever we asked for.
+	level, err := login.ParseLevel(values[attrLevel])
+	if err != nil {
+		return reject("level-unknown")
+	}
+	if level < r.p.Level {
+		return &Rejected{"level-too-low", post.FaultLevelTooLow}
+	}
+	c.Level = level
+	return r.person(values, c)
+}
+
+// read returns the one value of each known attribute.
+func read(el *etree.Element) (map[string]string, error) {
+	values := map[string]string{}
+	for _, a := range el.ChildElements() {
+		if !xmldsig.Is(a, nsAssertion, "Attribute") {
+			return nil, reject("attribute-kind") // EncryptedAttribute
+		}
+		name, _ := xmldsig.Attr(a, "Name")
+		if !known[name] {
+			continue
+		}
+		if format, has := xmldsig.Attr(a, "NameFormat"); has && format != nameFormatURI {
+			return nil, reject("attribute-format")
+		}
+		v := a.ChildElements()
+		if _, twice := values[name]; twice || len(v) != 1 || !xmldsig.Is(v[0], nsAssertion, "AttributeValue") {
+			return nil, reject("attribute-values")
+		}
+		text, ok := xmldsig.Text(v[0])
+		if !ok {
+			return nil, reject("attribute-values")
+		}
+		values[name] = text
+	}
+	return values, nil
+}
+
+// person reads who it is. A professional acts for a company; when NemLog-in
+// gives no CPR number for the human, the human is known by name under the
+// company's CVR.
+func (r reader) person(values map[string]string, c *login.Claims) error {
+	kind := kindOf(c.NameID.Value)
+	if kind == "" { // a transient name does not tell
+		kind = login.Citizen
+		if values[attrCVR] != "" {
+			kind = login.Professional
+		}
+	}
+	if kind != r.p.Kind {
+		return &Rejected{"identity-type", post.FaultLoginKind}
+	}
+	name := values[attrFullName]
+	if name == "" {
+		name = strings.TrimSpace(values[attrFirstName] + " " + values[attrLastName])
+	}
+	var cpr post.CPR
+	if v := values[attrCPR]; v != "" {
+		var err error
+		if cpr, err = post.ParseCPR(v); err != nil || len(v) != 10 {
+			return reject("cpr")
+		}
+	}
+	if kind == login.Citizen {
+		if cpr.IsZero() {
+			return &Rejected{"cpr-missing", post.FaultNoCPR}
+		}
+		c.Person = post.Person{Actor: post.NewParty(cpr, "", name)}
+		return nil
+	}
+	cvr, err := post.ParseCVR(values[attrCVR])
+	if err != nil || values[attrOrgName] == "" {
+		return reject("organization")
+	}
+	company := post.NewParty(post.CPR{}, cvr, values[attrOrgName])
+	human := post.NewParty(cpr, "", name)
+	if cpr.IsZero() {
+		human = post.NewParty(post.CPR{}, cvr, name)
+	}
+	c.Person = post.Person{Actor: human, OnBehalfOf: &company}
+	return nil
+}
