@@ -1,0 +1,81 @@
+package digitalposttest
+
+import (
+	"net/http"
+	"time"
+)
+
+// Always, as a count in [Faults], means every time until the dial is turned back.
+const Always = -1
+
+// Faults is the dial of what goes wrong. A count says how many times.
+type Faults struct {
+	// DropReplies accepts hand-overs and then breaks the connection.
+	DropReplies int `json:"drop_replies"`
+	// Unavailable answers hand-overs with 503 and takes nothing.
+	Unavailable int `json:"unavailable"`
+	// Broken answers hand-overs with 500 after taking them.
+	Broken int `json:"broken"`
+	// DelayMillis holds back the answer to each hand-over.
+	DelayMillis int `json:"delay_ms"`
+	// UnsureLookups answers UNKNOWN; FailedLookups answers 503.
+	UnsureLookups int `json:"unsure_lookups"`
+	FailedLookups int `json:"failed_lookups"`
+	// HoldReceipts keeps business receipts back.
+	HoldReceipts bool `json:"hold_receipts"`
+	// DuplicateReceipts makes a second receipt, with an id of its own.
+	DuplicateReceipts bool `json:"duplicate_receipts"`
+	// ReorderReceipts lists the newest first.
+	ReorderReceipts bool `json:"reorder_receipts"`
+	// StrayReceipts makes receipts of messages that nobody sent.
+	StrayReceipts int `json:"stray_receipts"`
+	// RejectDuplicates answers a repeated UUID with 400.
+	RejectDuplicates bool `json:"reject_duplicates"`
+}
+
+// SetFaults turns the dial.
+func (s *Server) SetFaults(f Faults) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = f
+	s.announce()
+}
+
+// Faults returns where the dial stands.
+func (s *Server) Faults() Faults {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.faults
+}
+
+// spend uses up one of count and reports whether there was one. The caller
+// holds mu.
+func spend(count *int) bool {
+	if *count == 0 {
+		return false
+	}
+	if *count > 0 {
+		*count--
+	}
+	return true
+}
+
+func (s *Server) spend(pick func(*Faults) *int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return spend(pick(&s.faults))
+}
+
+// breakOff ends the connection without an answer.
+func breakOff() { panic(http.ErrAbortHandler) }
+
+func (s *Server) dawdle(r *http.Request) {
+	delay := time.Duration(s.Faults().DelayMillis) * time.Millisecond
+	if delay <= 0 {
+		return
+	}
+	select {
+	case <-time.After(delay):
+	case <-r.Context().Done():
+	}
+}

@@ -1,0 +1,227 @@
+package digitalposttest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/memo"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// postMemo takes one message: POST memos/?memo-message-uuid=.
+func (s *Server) postMemo(w http.ResponseWriter, r *http.Request, system string) {
+	if s.spend(func(f *Faults) *int { return &f.Unavailable }) {
+		refuse(w, http.StatusServiceUnavailable, "sim.unavailable")
+		return
+	}
+	uuid := strings.ToLower(r.URL.Query().Get("memo-message-uuid"))
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case !post.ValidUUID(uuid):
+		refuse(w, http.StatusBadRequest, "sim.message.uuid.missing")
+		return
+	case kind != "application/xml" && kind != "text/xml":
+		refuse(w, http.StatusBadRequest, "sim.media.type.not.allowed")
+		return
+	case r.ContentLength < 0:
+		refuse(w, http.StatusBadRequest, "sim.content.length.missing")
+		return
+	case r.ContentLength > memo.MaxMessage:
+		refuse(w, http.StatusBadRequest, "sim.memo.too.large")
+		return
+	}
+	in, err := s.receive(r.Body, uuid)
+	if err != nil { // the caller broke off, or the disk is full: nothing is taken
+		s.cfg.Log.WarnContext(r.Context(), "message not received", "message", uuid, "error", err)
+		refuse(w, http.StatusServiceUnavailable, "sim.unavailable")
+		return
+	}
+	defer in.discard()
+	if in.memo != nil && !strings.EqualFold(in.memo.Header.UUID, uuid) {
+		refuse(w, http.StatusBadRequest, "sim.message.uuid.mismatch")
+		return
+	}
+	msg, fresh, err := s.accept(uuid, system, in)
+	if err != nil {
+		refuse(w, http.StatusServiceUnavailable, "sim.unavailable")
+		return
+	}
+	s.dawdle(r)
+	s.reply(w, msg, fresh)
+}
+
+// reply gives the technical receipt, or whatever the dial says.
+func (s *Server) reply(w http.ResponseWriter, msg *Message, fresh bool) {
+	switch {
+	case s.spend(func(f *Faults) *int { return &f.DropReplies }):
+		breakOff()
+	case s.spend(func(f *Faults) *int { return &f.Broken }):
+		refuse(w, http.StatusInternalServerError, "sim.broken")
+	case !fresh && s.Faults().RejectDuplicates:
+		refuse(w, http.StatusBadRequest, "sim.message.uuid.duplicate")
+	default:
+		answer(w, http.StatusCreated, receiptJSON{
+			TransmissionID: msg.Transmission, MessageUUID: msg.UUID, MessageID: msg.MessageID,
+			TimeStamp: stamp(msg.ReceivedAt), Status: statusReceived,
+		})
+	}
+}
+
+// incoming is a message that has been received, not yet accepted.
+type incoming struct {
+	path    string // temporary file, "" when in memory
+	body    []byte
+	sum     string
+	memo    *memo.Message // nil when invalid
+	files   []Document
+	invalid error
+}
+
+func (in *incoming) discard() {
+	if in.path != "" {
+		_ = os.Remove(in.path) // gone already when it was accepted
+	}
+}
+
+// receive reads the body to its end, keeps it as it is and reads it as MeMo.
+func (s *Server) receive(body io.Reader, uuid string) (in *incoming, err error) {
+	in = &incoming{}
+	var kept io.Writer
+	memory := &bytes.Buffer{}
+	kept = memory
+	if s.cfg.Dir != "" {
+		f, err := os.CreateTemp(s.cfg.Dir, ".incoming-*")
+		if err != nil {
+			return nil, fmt.Errorf("keep message %s: %w", uuid, err)
+		}
+		in.path, kept = f.Name(), f
+		defer func() {
+			err = errors.Join(err, f.Sync(), f.Close())
+		}()
+	}
+	hash := sha256.New()
+	tee := io.TeeReader(body, io.MultiWriter(kept, hash))
+	in.memo, in.files, in.invalid = parse(tee)
+	if _, err := io.Copy(io.Discard, tee); err != nil {
+		in.discard()
+		return nil, fmt.Errorf("receive message %s: %w", uuid, err)
+	}
+	in.body, in.sum = memory.Bytes(), hex.EncodeToString(hash.Sum(nil))
+	return in, nil
+}
+
+// parse reads a message and digests its files.
+func parse(r io.Reader) (*memo.Message, []Document, error) {
+	files := []Document{}
+	m, err := memo.Read(r, memo.Limits{}, func(d memo.Document, f *memo.File, content io.Reader) error {
+		hash := sha256.New()
+		n, err := io.Copy(hash, content)
+		if err != nil {
+			return fmt.Errorf("digest file: %w", err)
+		}
+		files = append(files, Document{
+			Kind: string(d.Kind), Label: d.Label, Filename: f.Filename, MediaType: f.MediaType,
+			Size: n, SHA256: hex.EncodeToString(hash.Sum(nil)),
+		})
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return m, files, nil
+}
+
+// accept takes charge of a message once, and of its repetitions never.
+func (s *Server) accept(uuid, system string, in *incoming) (*Message, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if first, ok := s.messages[uuid]; ok {
+		s.stats.Duplicates++
+		first.Handed++
+		if first.SHA256 != in.sum {
+			s.stats.Differing++
+		}
+		return first, false, nil
+	}
+	if in.path != "" {
+		if err := os.Rename(in.path, s.file(uuid)); err != nil {
+			return nil, false, fmt.Errorf("keep message %s: %w", uuid, err)
+		}
+	}
+	msg := s.register(uuid, system, in, time.Now().UTC())
+	s.cfg.Log.Info("message accepted", "message", uuid, "system", system, "outcome", msg.Status)
+	return msg, true, nil
+}
+
+// register files a message and its business receipt. The caller holds mu, or
+// is New.
+func (s *Server) register(uuid, system string, in *incoming, at time.Time) *Message {
+	msg := newMessage(uuid, in.memo, at)
+	msg.system, msg.SHA256, msg.Handed, msg.Due = system, in.sum, 1, at.Add(s.cfg.Delay)
+	msg.Documents = append(msg.Documents, in.files...)
+	s.decide(msg, in.memo, in.invalid)
+	if s.cfg.Dir == "" {
+		msg.body = in.body
+		if old := len(s.order) - keepBodies; old >= 0 {
+			s.order[old].body = nil
+		}
+	}
+	s.messages[uuid] = msg
+	s.order = append(s.order, msg)
+	s.stats.Accepted++
+	s.businessReceipt(msg)
+	s.announce()
+	return msg
+}
+
+func (s *Server) file(uuid string) string { return filepath.Join(s.cfg.Dir, uuid+".xml") }
+
+// reload registers again what lies in the directory, oldest first.
+func (s *Server) reload() error {
+	paths, err := filepath.Glob(filepath.Join(s.cfg.Dir, "*.xml"))
+	if err != nil {
+		return fmt.Errorf("reload messages: %w", err)
+	}
+	for _, path := range byAge(paths) {
+		uuid := strings.TrimSuffix(filepath.Base(path), ".xml")
+		f, err := os.Open(path)
+		if err != nil {
+			return fmt.Errorf("reload message %s: %w", uuid, err)
+		}
+		info, err := f.Stat()
+		if err != nil {
+			return errors.Join(fmt.Errorf("reload message %s: %w", uuid, err), f.Close())
+		}
+		in := &incoming{}
+		hash := sha256.New()
+		tee := io.TeeReader(f, hash)
+		in.memo, in.files, in.invalid = parse(tee)
+		_, err = io.Copy(io.Discard, tee)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("reload message %s: %w", uuid, err)
+		}
+		in.sum = hex.EncodeToString(hash.Sum(nil))
+		s.register(uuid, s.systemOf(in.memo), in, info.ModTime().UTC())
+	}
+	return nil
+}
+
+// systemOf finds the system that sent a message which lies in the directory.
+func (s *Server) systemOf(m *memo.Message) string {
+	for id, system := range s.cfg.Systems {
+		if m != nil && ownedBy(m, string(system.CVR)) {
+			return id
+		}
+	}
+	return ""
+}

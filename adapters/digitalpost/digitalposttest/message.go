@@ -1,0 +1,163 @@
+package digitalposttest
+
+import (
+	"strings"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/memo"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// A Message is one accepted message as the server remembers it. Times are UTC.
+type Message struct {
+	UUID         string    `json:"message_uuid"`
+	Transmission string    `json:"transmission_id"`
+	MessageID    string    `json:"message_id,omitempty"` // the sender's reference
+	Title        string    `json:"title"`
+	Sender       string    `json:"sender"`
+	SenderCVR    string    `json:"sender_id"`
+	Originator   string    `json:"originator,omitempty"` // Sender's representative
+	Reply        bool      `json:"reply"`
+	ReceivedAt   time.Time `json:"received_at"`
+	// Due is when the business receipt is given, and the message is in the
+	// mailbox if Status is COMPLETED.
+	Due       time.Time  `json:"available_at"`
+	Status    string     `json:"status"` // of the business receipt
+	Code      string     `json:"code,omitempty"`
+	Documents []Document `json:"documents"`
+	SHA256    string     `json:"sha256"` // of the message as received
+	Handed    int        `json:"handed_over"`
+	Events    []Event    `json:"events"`
+
+	system    string
+	recipient memo.Party
+	note      string // errorMessage of the business receipt
+	body      []byte // when there is no directory
+}
+
+// Document is one file of a message.
+type Document struct {
+	Kind      string `json:"kind"`
+	Label     string `json:"label,omitempty"`
+	Filename  string `json:"filename"`
+	MediaType string `json:"media_type"`
+	Size      int64  `json:"size"`
+	SHA256    string `json:"sha256"`
+}
+
+// Event is one step of a message, under NgDP's own tag.
+type Event struct {
+	At  time.Time `json:"at"`
+	Tag string    `json:"tag"`
+}
+
+// derived returns a UUID that is a function of its arguments, so that a
+// restarted server gives the same ids.
+func derived(parts ...string) string {
+	return post.DerivedID(post.LetterID("simulator"), post.Channel(strings.Join(parts, "\x00")), 0)
+}
+
+// newMessage fills in what m says of itself.
+func newMessage(uuid string, m *memo.Message, at time.Time) *Message {
+	msg := &Message{UUID: uuid, Transmission: derived("transmission", uuid), ReceivedAt: at, Documents: []Document{}}
+	if m == nil {
+		return msg
+	}
+	h := m.Header
+	msg.MessageID, msg.Title, msg.Reply, msg.recipient = h.ID, h.Label, h.Reply, h.Recipient
+	msg.Sender, msg.SenderCVR = h.Sender.Label, h.Sender.ID
+	if h.Sender.Representative != nil {
+		msg.Originator = h.Sender.Representative.Label
+	}
+	return msg
+}
+
+// decide fixes the business outcome: schema, sender, recipient, business rules.
+func (s *Server) decide(msg *Message, m *memo.Message, invalid error) {
+	status, code, note := s.outcome(msg, m, invalid)
+	msg.Status, msg.Code, msg.note = status, code, note
+	verdict, end := "MEMO_SEND_VALIDATED", "MEMO_AVAILABLE_TO_RECIPIENT"
+	if status != statusCompleted {
+		verdict, end = "MEMO_SEND_VALIDATION_FAILED", ""
+	}
+	msg.Events = []Event{
+		{msg.ReceivedAt, "MEMO_SEND_RECEIVED"}, {msg.ReceivedAt, "TECHNICAL_RECEIPT_SENT"}, {msg.Due, verdict},
+	}
+	if end != "" {
+		msg.Events = append(msg.Events, Event{msg.Due, end})
+	}
+	msg.Events = append(msg.Events, Event{msg.Due, "BUSINESS_RECEIPT_CREATED"})
+}
+
+func (s *Server) outcome(msg *Message, m *memo.Message, invalid error) (status, code, note string) {
+	if invalid != nil {
+		return statusInvalid, "memo.invalid", invalid.Error()
+	}
+	if code := ruleCode(m); code != "" {
+		return statusInvalid, code, code
+	}
+	if owner := s.cfg.Systems[msg.system].CVR; !ownedBy(m, string(owner)) {
+		return statusNotAllowed, "sim.sender.not.allowed", "the sender is not the system's organization"
+	}
+	r := m.Header.Recipient
+	if points, ok := s.cfg.Authorities[post.CVR(r.ID)]; ok && strings.EqualFold(r.IDType, "CVR") {
+		if r.ContactPoint == nil {
+			return statusCompleted, "", ""
+		}
+		for _, p := range points {
+			if strings.EqualFold(p.ID, r.ContactPoint.ID) {
+				return statusCompleted, "", ""
+			}
+		}
+		return statusInvalid, "sim.contact.point.unknown", "the authority has no such contact point"
+	}
+	switch s.registration(r.ID) {
+	case "REGISTERED":
+		return statusCompleted, "", ""
+	case "EXEMPT":
+		if m.Header.Mandatory {
+			return statusCompleted, "", ""
+		}
+		return statusNotAllowed, "sim.recipient.exempt.not.allowed", "the recipient is exempt"
+	case "CLOSED":
+		return statusNotAllowed, "sim.recipient.closed.not.allowed", "the recipient's mailbox is closed"
+	}
+	return statusNotAllowed, "sim.recipient.not.registered.not.allowed", "the recipient has no mailbox"
+}
+
+// ownedBy reports whether the organization sends the message itself or stands
+// in for the person who does.
+func ownedBy(m *memo.Message, cvr string) bool {
+	rep := m.Header.Sender.Representative
+	return m.Header.Sender.ID == cvr || rep != nil && rep.ID == cvr
+}
+
+// ruleCode returns NgDP's code for a business rule that m breaks, or "".
+func ruleCode(m *memo.Message) string {
+	err := m.CheckRules()
+	if err == nil {
+		return ""
+	}
+	bad, ok := err.(*memo.Invalid)
+	if !ok {
+		return "memo.invalid"
+	}
+	switch bad.Code {
+	case memo.CodeEmptyFile:
+		return "file.empty.not.allowed"
+	case memo.CodeFilename:
+		return "sim.file.name.not.allowed"
+	}
+	return "sim." + bad.Code
+}
+
+// registration returns the publicRegistrationStatus of a number, or "".
+func (s *Server) registration(number string) string {
+	if p, ok := s.parties[number]; ok {
+		return p.Registration
+	}
+	if _, ok := s.cfg.Authorities[post.CVR(number)]; ok {
+		return "REGISTERED"
+	}
+	return s.cfg.Unlisted
+}
