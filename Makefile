@@ -1,0 +1,47 @@
+# Everything a person needs; `make` alone shows the list.
+GO      ?= .ci/go
+LINT_AT := v2.15.0
+LINT    := .bin/$(LINT_AT)/golangci-lint
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FAST    := ./internal/post ./internal/config ./internal/daemon ./internal/queue ./internal/vault/... ./internal/outbound/... ./internal/inbound/...
+
+.PHONY: help demo story test check lint race certs errors image
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## everything in one process on this machine, with invented people
+	$(GO) run ./cmd/demo
+
+story: ## play the main story once, print it, end
+	$(GO) run ./cmd/demo -story
+
+test: ## every test, with the real outside tools (installed on Debian when missing)
+	.ci/install
+	SIKKERPOST_FULL=1 $(GO) test ./...
+
+check: ## format, vet, modules, lint, race detector (no vulnerability scan: its database is not everywhere)
+	.ci/install
+	@bad=$$($$($(GO) env GOROOT)/bin/gofmt -l $$(git ls-files '*.go')); test -z "$$bad" || { echo "gofmt -w these: $$bad"; exit 1; }
+	$(GO) vet ./...
+	$(GO) mod verify
+	$(GO) mod tidy -diff
+	$(MAKE) lint race
+
+lint: $(LINT) ## golangci-lint, built from source
+	$(LINT) run
+
+race: ## the core under the race detector
+	$(GO) test -race $(FAST)
+
+$(LINT):
+	GOBIN=$(CURDIR)/.bin/$(LINT_AT) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_AT)
+
+certs: ## keys and certificates for development, in certs/dev
+	$(GO) run ./cmd/devcerts
+
+errors: ## write docs/errors from the code
+	$(GO) test ./internal -run TestEachErrorHasItsPage -update
+
+image: ## container image with all programs
+	docker build --build-arg VERSION=$(VERSION) -t sikkerpost:$(VERSION) .
