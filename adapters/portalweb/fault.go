@@ -1,0 +1,92 @@
+package portalweb
+
+import (
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// faultView is the page of a refusal.
+type faultView struct {
+	base
+	Sentence  string
+	Cure      string
+	Code      string
+	Reference string // the log has it too
+	At        time.Time
+	Draft     bool   // a draft may exist; it is untouched
+	Again     string // where to log in again, or ""
+	Tenants   []post.Tenant
+}
+
+// fail answers err: with the log-in for a page that needs it, else with a page
+// that says what happened.
+func (s *Site) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, post.FaultLoginNeeded) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		http.Redirect(w, r, s.loginURL(r.URL.Path), http.StatusSeeOther)
+		return
+	}
+	s.FaultPage(w, r, err)
+}
+
+// LoginFault answers a log-in that did not succeed. It is for the handler of
+// /saml/.
+func (s *Site) LoginFault(w http.ResponseWriter, r *http.Request, err error) { s.FaultPage(w, r, err) }
+
+// FaultPage answers err with a page: the fault's own sentence and cure, or
+// those of an internal error. It logs the reference that the page shows.
+func (s *Site) FaultPage(w http.ResponseWriter, r *http.Request, err error) {
+	f := faultOf(err)
+	v := faultView{
+		base: s.base(r, ""), Sentence: f.Danish, Cure: f.CureDA, Code: f.Code,
+		Reference: "F-" + rand.Text()[:8], At: time.Now(), Tenants: s.Config.Tenants,
+	}
+	if v.Lang == "en" {
+		v.Sentence, v.Cure = f.English, f.Cure
+	}
+	v.Title = v.Sentence + " – " + v.text("site")
+	v.Draft = v.User != nil
+	if f.Status == http.StatusUnauthorized || isLogin(f) {
+		v.Again = s.loginURL("/mine")
+	}
+	level := slog.LevelInfo
+	if f.Status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	s.Log.Log(r.Context(), level, "request refused", "reference", v.Reference, "code", f.Code,
+		"status", f.Status, "route", r.Pattern, "error", err.Error())
+	s.render(w, f.Status, "fault", v)
+}
+
+// faultOf returns the fault that stands for err.
+func faultOf(err error) *post.Fault {
+	var f *post.Fault
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.As(err, &tooLarge):
+		return post.FaultRequestTooLarge
+	case errors.Is(err, post.ErrNotFound):
+		return post.FaultNotFound
+	case errors.Is(err, post.ErrStale):
+		return post.FaultStale
+	}
+	return post.FaultInternal
+}
+
+// isLogin reports whether f belongs to logging in (POST-1nnn).
+func isLogin(f *post.Fault) bool { return len(f.Code) == len("POST-1nnn") && f.Code[5] == '1' }
+
+func (s *Site) crossSite(w http.ResponseWriter, r *http.Request) {
+	s.FaultPage(w, r, post.FaultCrossSite)
+}
+
+func (s *Site) loginURL(after string) string {
+	return s.LoginPath + "?" + url.Values{"return": {after}}.Encode()
+}

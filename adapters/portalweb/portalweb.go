@@ -1,0 +1,153 @@
+// Package portalweb shows the citizens' pages: choose a recipient, say what it
+// is about, write, attach files, check, send, and get a receipt.
+//
+// Every page is made on the server, in Danish and English, and works without
+// scripts; there are none, and the content security policy allows none. Every
+// change is a POST answered by a redirect, so that going back or reloading
+// never sends anything twice. Nothing personal stands in an address or in the
+// log; a reference may.
+//
+// It refuses requests from other sites (the one exception is the log-in's
+// answer, POST /saml/acs), bodies beyond what a page can need, and pages
+// without log-in. Every failure is a page that says what happened, what to do,
+// and an error reference that the log knows too.
+package portalweb
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"sikkerpost.dk/gateway/internal/inbound/intake"
+	"sikkerpost.dk/gateway/internal/inbound/login"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// Sessions tells who a browser is.
+type Sessions interface {
+	// Session returns who is logged in, or an error that wraps
+	// [post.FaultLoginNeeded].
+	Session(r *http.Request) (login.Session, error)
+}
+
+// Config is what a [Site] needs.
+type Config struct {
+	Intake   *intake.Desk
+	Sessions Sessions
+	// SAML serves everything under /saml/: log-in, its answer, log-off.
+	SAML http.Handler
+	// LoginPath starts a log-in; ?return= says where to go afterwards.
+	LoginPath string
+	// LogoutPath ends a session by POST.
+	LogoutPath string
+	Tenants    []post.Tenant
+	// FormOrigins are the other sites to which a form of ours may lead by
+	// redirect: the log-in provider, for log-off. May be empty.
+	FormOrigins []string
+	// LedgerDir holds the public files of the log, served at /ledger/.
+	LedgerDir string
+	Log       *slog.Logger
+}
+
+// A Site answers citizens.
+type Site struct {
+	Config
+	tenants map[post.TenantID]post.Tenant
+	pages   pages
+	mux     *http.ServeMux
+	handler http.Handler
+}
+
+// New returns the site, or an error that names every gap of c.
+func New(c Config) (*Site, error) {
+	var gaps []error
+	need := func(ok bool, name string) {
+		if !ok {
+			gaps = append(gaps, errors.New("portalweb: "+name+" is required"))
+		}
+	}
+	need(c.Intake != nil, "Intake")
+	need(c.Sessions != nil, "Sessions")
+	need(c.SAML != nil, "SAML")
+	need(c.LoginPath != "", "LoginPath")
+	need(c.LogoutPath != "", "LogoutPath")
+	need(len(c.Tenants) > 0, "Tenants")
+	need(c.LedgerDir != "", "LedgerDir")
+	need(c.Log != nil, "Log")
+	if len(gaps) > 0 {
+		return nil, errors.Join(gaps...)
+	}
+	p, err := parsePages()
+	if err != nil {
+		return nil, err
+	}
+	s := &Site{Config: c, tenants: map[post.TenantID]post.Tenant{}, pages: p, mux: http.NewServeMux()}
+	for _, t := range c.Tenants {
+		s.tenants[t.ID] = t
+	}
+	s.routes()
+	s.handler = s.guard(s.mux)
+	return s, nil
+}
+
+// ServeHTTP implements [http.Handler].
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+func (s *Site) routes() {
+	page := func(pattern string, f func(http.ResponseWriter, *http.Request) error) {
+		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if err := f(w, r); err != nil {
+				s.fail(w, r, err)
+			}
+		})
+	}
+	page("GET /{$}", s.start)
+	page("GET /logget-af", s.loggedOff)
+	page("GET /tjek-kvittering", s.checkReceiptForm)
+	page("POST /tjek-kvittering", s.checkReceipt)
+	page("GET /ledger/{file...}", s.ledgerFile)
+	page("GET /static/{file}", s.staticFile)
+
+	mine := func(pattern string, f func(*visit) error) {
+		page(pattern, func(w http.ResponseWriter, r *http.Request) error {
+			session, err := s.Sessions.Session(r)
+			if err != nil {
+				return err
+			}
+			return f(&visit{Site: s, w: w, r: r, session: session})
+		})
+	}
+	mine("GET /ny", (*visit).begin)
+	mine("GET /ny/modtager", (*visit).recipientForm)
+	mine("POST /ny/modtager", (*visit).recipient)
+	mine("GET /ny/emne", (*visit).topicForm)
+	mine("POST /ny/emne", (*visit).topic)
+	mine("GET /ny/besked", (*visit).messageForm)
+	mine("POST /ny/besked", (*visit).message)
+	mine("GET /ny/filer", (*visit).filesForm)
+	mine("POST /ny/filer", (*visit).files)
+	mine("POST /ny/filer/slet", (*visit).removeFile)
+	mine("GET /ny/tjek", (*visit).checkForm)
+	mine("POST /ny/tjek", (*visit).send)
+	mine("POST /ny/slet", (*visit).discard)
+	mine("GET /kvittering/{ref}", (*visit).receipt)
+	mine("GET /kvittering/{ref}/statement.json", (*visit).statement)
+	mine("GET /kvittering/{ref}/kopi.txt", (*visit).copyFile)
+	mine("GET /mine", (*visit).overview)
+
+	s.mux.Handle("/saml/", s.SAML)
+	page("/", s.nothingHere)
+}
+
+// nothingHere tells a wrong address from a right one used in a wrong way.
+func (s *Site) nothingHere(w http.ResponseWriter, r *http.Request) error {
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := s.mux.Handler(other); pattern != "/" && method != r.Method {
+			w.Header().Set("Allow", method)
+			return post.FaultMethod
+		}
+	}
+	return post.ErrNotFound
+}
