@@ -1,0 +1,281 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/outbound/verify"
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/queue"
+	"sikkerpost.dk/gateway/internal/vault/ledger"
+)
+
+var _ letter.Records = (*Store)(nil)
+
+const viewColumns = `SELECT l.id, l.reference, l.tenant, l.batch, l.line, l.inquiry, l.state, l.channel, l.generation, l.code,
+	l.accepted_at, l.signed_at, l.not_before, l.available_at,
+	COALESCE(h.message_id, ''), COALESCE(h.transmission, ''), COALESCE(h.tracking, '')
+	FROM letter l LEFT JOIN hand_over h ON h.letter = l.id AND h.channel = l.channel AND h.generation = l.generation `
+
+func scanView(scan func(...any) error) (v letter.View, err error) {
+	var accepted, signed, notBefore, available int64
+	err = scan(&v.ID, &v.Reference, &v.Tenant, &v.Batch, &v.Line, &v.Inquiry, &v.State, &v.Channel, &v.Generation, &v.Code,
+		&accepted, &signed, &notBefore, &available, &v.MessageID, &v.Transmission, &v.Tracking)
+	v.AcceptedAt, v.SignedAt, v.NotBefore, v.AvailableAt = fromMicros(accepted), fromMicros(signed), fromMicros(notBefore), fromMicros(available)
+	return v, err
+}
+
+// LetterView implements [letter.Records].
+func (s *Store) LetterView(ctx context.Context, tenant post.TenantID, id post.LetterID) (letter.View, error) {
+	v, _, err := s.letterView(ctx, tenant, id)
+	return v, err
+}
+
+func (s *Store) letterView(ctx context.Context, tenant post.TenantID, id post.LetterID) (letter.View, []verify.Entry, error) {
+	v, err := scanView(s.read.QueryRowContext(ctx, viewColumns+`WHERE l.id = $1 AND ($2 = '' OR l.tenant = $2)`, string(id), string(tenant)).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return letter.View{}, nil, post.ErrNotFound
+	}
+	if err != nil {
+		return letter.View{}, nil, err
+	}
+	entries, err := s.letterEntries(ctx, id)
+	if err != nil {
+		return letter.View{}, nil, err
+	}
+	for _, entry := range entries {
+		var e ledger.Event
+		if err := json.Unmarshal(entry.Body, &e); err != nil {
+			return letter.View{}, nil, fmt.Errorf("read event of letter %s: %w", id, err)
+		}
+		v.Events = append(v.Events, letter.Event{ID: e.ID, At: e.At, Kind: e.Kind, Actor: e.Actor, Outcome: e.Outcome, Digest: e.Digest})
+	}
+	return v, entries, nil
+}
+
+// letterEntries returns the ledger entries of a letter, in their order.
+func (s *Store) letterEntries(ctx context.Context, id post.LetterID) ([]verify.Entry, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT body, salt FROM ledger_event WHERE subject = $1 ORDER BY at, id`, string(id))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []verify.Entry
+	for rows.Next() {
+		var body []byte
+		var e verify.Entry
+		if err := rows.Scan(&body, &e.Salt); err != nil {
+			return nil, err
+		}
+		e.Body = body
+		all = append(all, e)
+	}
+	return all, rows.Err()
+}
+
+// LetterList implements [letter.Records].
+func (s *Store) LetterList(ctx context.Context, f letter.Filter) ([]letter.View, error) {
+	if f.Limit <= 0 {
+		f.Limit = 100
+	}
+	var where []string
+	var args []any
+	add := func(cond, value string) {
+		if value != "" {
+			args = append(args, value)
+			where = append(where, fmt.Sprintf(cond, len(args)))
+		}
+	}
+	add("l.tenant = $%d", string(f.Tenant))
+	add("l.batch = $%d", string(f.Batch))
+	add("l.state = $%d", string(f.State))
+	add("l.id > $%d", string(f.After))
+	query := viewColumns
+	if len(where) > 0 {
+		query += "WHERE " + strings.Join(where, " AND ")
+	}
+	args = append(args, min(f.Limit, 1000))
+	rows, err := s.read.QueryContext(ctx, fmt.Sprintf("%s ORDER BY l.id LIMIT $%d", query, len(args)), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []letter.View
+	for rows.Next() {
+		v, err := scanView(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
+
+// LetterProof implements [letter.Records].
+func (s *Store) LetterProof(ctx context.Context, tenant post.TenantID, id post.LetterID) (letter.Proof, error) {
+	v, entries, err := s.letterView(ctx, tenant, id)
+	if err != nil {
+		return letter.Proof{}, err
+	}
+	p := letter.Proof{View: v, Events: entries}
+	if p.Manifest, err = s.bytesOf(ctx, `SELECT manifest FROM letter WHERE id = $1`, string(id)); err != nil {
+		return letter.Proof{}, err
+	}
+	rows, err := s.read.QueryContext(ctx,
+		`SELECT carrier, event_id, message_id, kind, at, code, tracking, verdict FROM receipt WHERE letter = $1 ORDER BY at, event_id`, string(id))
+	if err != nil {
+		return letter.Proof{}, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r letter.CarrierReceipt
+		var at int64
+		if err := rows.Scan(&r.Carrier, &r.EventID, &r.MessageID, &r.Kind, &at, &r.Code, &r.Tracking, &r.Verdict); err != nil {
+			return letter.Proof{}, err
+		}
+		r.At = fromMicros(at)
+		p.Receipts = append(p.Receipts, r)
+	}
+	return p, rows.Err()
+}
+
+// LetterCounts implements [letter.Records]. Accepted is counted from the
+// ledger, states from the letters, both in one snapshot.
+func (s *Store) LetterCounts(ctx context.Context, tenant post.TenantID) ([]letter.Count, error) {
+	var all []letter.Count
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		counts := map[post.TenantID]*letter.Count{}
+		var order []post.TenantID
+		of := func(t post.TenantID) *letter.Count {
+			if counts[t] == nil {
+				counts[t] = &letter.Count{Tenant: t, States: map[post.LetterState]int{}}
+				order = append(order, t)
+			}
+			return counts[t]
+		}
+		rows, err := tx.QueryContext(ctx,
+			`SELECT tenant, state, count(*) FROM letter WHERE $1 = '' OR tenant = $1 GROUP BY tenant, state ORDER BY tenant, state`, string(tenant))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var t post.TenantID
+			var st post.LetterState
+			var n int
+			if err := rows.Scan(&t, &st, &n); err != nil {
+				return err
+			}
+			of(t).States[st] = n
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		err = acceptedInLedger(ctx, tx, func(t post.TenantID) {
+			if tenant == "" || t == tenant {
+				of(t).Accepted++
+			}
+		})
+		all = nil
+		for _, t := range order {
+			all = append(all, *counts[t])
+		}
+		return err
+	})
+	return all, err
+}
+
+// acceptedInLedger calls f for each letter that the ledger says was accepted.
+// Bodies are JSON, which the engines read differently, so Go reads them.
+func acceptedInLedger(ctx context.Context, tx *sql.Tx, f func(post.TenantID)) error {
+	rows, err := tx.QueryContext(ctx, `SELECT body FROM ledger_event`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var body []byte
+		var e ledger.Event
+		if err := rows.Scan(&body); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(body, &e); err != nil {
+			continue // erased: its salt and body are gone, and with it the letter
+		}
+		if e.Kind == "letter.accepted" {
+			f(e.Tenant)
+		}
+	}
+	return rows.Err()
+}
+
+// DoubleHandOvers returns the letters that break a rule which makes them once:
+// more than one hand-over taken for (letter, generation), whatever the channel,
+// without a recorded refusal of the digital one. It finds none, or the house
+// has a fault.
+func (s *Store) DoubleHandOvers(ctx context.Context) ([]post.LetterID, error) {
+	rows, err := s.read.QueryContext(ctx,
+		`SELECT letter FROM hand_over WHERE taken_at > 0 AND answer NOT IN ('refused-recipient', 'refused-content')
+		 GROUP BY letter, generation HAVING count(*) > 1 ORDER BY letter`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var ids []post.LetterID
+	for rows.Next() {
+		var id post.LetterID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+// DecideLetter implements [letter.Records].
+func (s *Store) DecideLetter(ctx context.Context, d letter.Decided) (to post.LetterState, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		var c letter.Case
+		var version, only, signed, taken, unsure int64
+		var answer string
+		var tenant post.TenantID
+		err := tx.QueryRowContext(ctx,
+			`SELECT l.tenant, l.state, l.version, l.channel, l.generation, l.digital_only, l.signed_at,
+			     COALESCE(h.taken_at, 0), COALESCE(h.unsure, 0), COALESCE(h.answer, '')
+			 FROM letter l LEFT JOIN hand_over h ON h.letter = l.id AND h.channel = l.channel AND h.generation = l.generation
+			 WHERE l.id = $1 AND ($2 = '' OR l.tenant = $2)`, string(d.Letter), string(d.Tenant)).
+			Scan(&tenant, &c.State, &version, &c.Channel, &c.Generation, &only, &signed, &taken, &unsure, &answer)
+		if errors.Is(err, sql.ErrNoRows) {
+			return post.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		c.DigitalOnly, c.Signed, c.Unsure = only == 1, signed > 0, unsure == 1
+		c.RefusedRecipient = answer == "refused-recipient"
+		c.Taken = taken > 0 && answer != "refused-recipient" && answer != "refused-content"
+		r, err := letter.Judge(d.Decision, c)
+		if err != nil {
+			return err
+		}
+		if err := moveLetter(ctx, tx, move{id: d.Letter, tenant: tenant, from: c.State, version: version, to: r.To,
+			channel: r.Channel, generation: r.Generation, code: "decided: " + string(d.Decision), actor: string(d.Actor)}); err != nil {
+			return err
+		}
+		to = r.To
+		if to.Final() {
+			return finish(ctx, tx, queue.AdvanceLetter, string(d.Letter))
+		}
+		return postpone(ctx, tx, queue.AdvanceLetter, string(d.Letter), time.Now())
+	})
+	if err != nil {
+		return "", fmt.Errorf("decide letter %s: %w", d.Letter, err)
+	}
+	return to, nil
+}

@@ -1,0 +1,143 @@
+package dispatch
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/queue"
+)
+
+// handOver takes a routed letter, or one whose last attempt was not taken or
+// unclear, to its carrier.
+//
+// Crash before the intent's commit: nothing has left; the next process renders
+// anew. After it: handing-over, and the next process must take it that bytes
+// went out ([Advancer.interrupted]). After the carrier's answer and before its
+// commit: the same. After that commit: the answer stands.
+func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool, error) {
+	if r.State == post.LetterOutcomeUnknown && r.Intent != nil && r.Intent.Attempts > a.Resends {
+		return false, a.askPerson(ctx, l, r, "outcome-unknown")
+	}
+	o, err := a.open(r)
+	if err != nil {
+		return false, err
+	}
+	if r.Channel == post.Physical && len(o.recipient.Address) == 0 {
+		return false, a.askPerson(ctx, l, r, "no-address")
+	}
+	m, err := a.check(ctx, r, o)
+	if err != nil {
+		return false, err
+	}
+	in := Intent{CreatedAt: time.Now().UTC().Truncate(time.Second)}
+	if r.Intent != nil {
+		in = *r.Intent
+	}
+	ch := a.Channels[r.Channel]
+	j := a.job(ctx, r, o, m, in.CreatedAt)
+	size, sum, err := render(ctx, ch, j)
+	if err != nil {
+		return false, fmt.Errorf("render: %w", err)
+	}
+	if r.Intent == nil {
+		in.MessageID, in.Size, in.SHA256 = j.MessageID, size, sum
+	}
+	if in.MessageID != j.MessageID || in.Size != size || in.SHA256 != sum {
+		return false, errForm
+	}
+	in.Attempts++
+	if err := a.move(ctx, l, r, Move{To: post.LetterHandingOver, Intent: &in, MessageID: in.MessageID, Due: time.Now()}); err != nil {
+		return false, err
+	}
+	r.State, r.Version, r.Intent = post.LetterHandingOver, r.Version+1, &in
+	out := ch.HandOver(ctx, j, Form{Size: in.Size, SHA256: in.SHA256, Open: func() io.ReadCloser { return form(ctx, ch, j, in) }})
+	// The answer is recorded even when our own time is up.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookTimeout)
+	defer cancel()
+	return a.settle(ctx, l, r, out)
+}
+
+// settle records what came of a hand-over.
+//
+// Once any attempt was unclear, a later "not taken" or "refused" speaks only of
+// the later attempt: the letter stays outcome-unknown until a receipt or a
+// clear "taken" ends the doubt, or a person is asked.
+func (a *Advancer) settle(ctx context.Context, l queue.Lease, r Record, out Outcome) (bool, error) {
+	now := time.Now()
+	if out.At.IsZero() {
+		out.At = now
+	}
+	m := Move{Code: code("", out.Code), Answer: &out, MessageID: r.Intent.MessageID, Free: true}
+	switch out.Verdict {
+	case Taken:
+		m.To, m.Due = post.LetterHandedOver, now.Add(a.Overdue)
+	case RefusedContent:
+		m.To, m.Code = post.LetterNeedsPerson, code("refused-content", out.Code)
+	case NotTaken:
+		m.To, m.Due = post.LetterNotTaken, now.Add(a.pause(r.Intent.Attempts))
+		if r.Intent.Unsure {
+			m.To = post.LetterOutcomeUnknown
+		}
+	case RefusedRecipient:
+		switch {
+		case r.Intent.Unsure:
+			m.To, m.Due, m.Code = post.LetterOutcomeUnknown, now.Add(a.Quiet), code("refused-after-unknown", out.Code)
+		case r.Channel == post.Digital:
+			m.To, m.Due, m.Free = post.LetterRefused, now, false
+		default:
+			m.To, m.Code = post.LetterNeedsPerson, code("refused-recipient", out.Code)
+		}
+	default:
+		m.To, m.Due, m.Unsure = post.LetterOutcomeUnknown, now.Add(max(a.Quiet, a.pause(r.Intent.Attempts))), true
+	}
+	return !m.Free, a.move(ctx, l, r, m)
+}
+
+// interrupted finds a letter whose hand-over was begun and not recorded: its
+// process died. Bytes may have gone out, so it is unclear.
+func (a *Advancer) interrupted(ctx context.Context, l queue.Lease, r Record) (bool, error) {
+	if r.Intent == nil {
+		return false, fmt.Errorf("%w: handing over without an intent", post.ErrPermanent)
+	}
+	return false, a.move(ctx, l, r, Move{To: post.LetterOutcomeUnknown, Code: "interrupted",
+		MessageID: r.Intent.MessageID, Unsure: true, Due: time.Now().Add(a.Quiet), Free: true})
+}
+
+// render measures the carrier's form of j.
+func render(ctx context.Context, ch Channel, j Job) (size int64, sum [32]byte, err error) {
+	h := sha256.New()
+	n := counter{w: h}
+	if err := ch.Render(ctx, j, &n); err != nil {
+		return 0, sum, err
+	}
+	return n.n, [32]byte(h.Sum(nil)), nil
+}
+
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+// Write implements io.Writer.
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// form renders again while it is read, and holds the last byte back until the
+// whole is known to be what was committed.
+func form(ctx context.Context, ch Channel, j Job, in Intent) io.ReadCloser {
+	pr, pw := io.Pipe()
+	go func() { pw.CloseWithError(ch.Render(ctx, j, pw)) }() // ends when pr is closed
+	return &exact{r: pr, c: pr, left: in.Size, want: in.SHA256, h: sha256.New(), bad: errForm}
+}
+
+// ErrFormChanged reports whether a carrier's read of a form failed because the
+// rendering differs from the committed one.
+func ErrFormChanged(err error) bool { return errors.Is(err, errForm) }

@@ -1,0 +1,258 @@
+package dispatch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/outbound/verify"
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/queue"
+	"sikkerpost.dk/gateway/internal/vault/unseal"
+)
+
+// opened is a letter in clear, in memory, for the length of one step.
+type opened struct {
+	content   letter.Content
+	recipient post.PartyRecord
+}
+
+func (a *Advancer) open(r Record) (opened, error) {
+	var o opened
+	b, err := unseal.Small(r.Content, a.Identity)
+	if err != nil {
+		return o, fmt.Errorf("open content: %w", err)
+	}
+	if o.content, err = letter.ReadContent(b); err != nil {
+		return o, fmt.Errorf("%w: %w", post.ErrPermanent, err)
+	}
+	if b, err = unseal.Small(r.Recipient, a.Identity); err != nil {
+		return o, fmt.Errorf("open recipient: %w", err)
+	}
+	if o.recipient, err = letter.ReadRecipient(b); err != nil {
+		return o, fmt.Errorf("%w: %w", post.ErrPermanent, err)
+	}
+	if len(o.content.Documents) != len(r.Documents) {
+		return o, fmt.Errorf("%w: letter has %d documents, its content names %d", verify.ErrNotProven, len(r.Documents), len(o.content.Documents))
+	}
+	return o, nil
+}
+
+// manifest returns what the letter's signature must cover.
+func (a *Advancer) manifest(r Record, o opened, at time.Time) (verify.Manifest, error) {
+	t := a.tenants[r.Tenant]
+	m := verify.Manifest{
+		Letter: r.ID, Reference: r.Reference, Tenant: r.Tenant, CVR: t.CVR, SignedAt: at.UTC().Truncate(time.Second),
+		Title: verify.Commit(o.content.Salt, "title", o.content.Title),
+	}
+	var err error
+	if m.Recipient, err = verify.CommitRecipient(o.content.Salt, o.recipient); err != nil {
+		return m, err
+	}
+	for i, d := range o.content.Documents {
+		sum, err := hex.DecodeString(d.SHA256)
+		if err != nil || len(sum) != 32 {
+			return m, fmt.Errorf("%w: content names no digest", verify.ErrNotProven)
+		}
+		m.Documents = append(m.Documents, verify.Document{
+			Filename:  verify.CommitFilename(o.content.Salt, i+1, d.Filename),
+			MediaType: d.MediaType, Size: r.Documents[i].Clear, SHA256: [32]byte(sum),
+		})
+	}
+	return m, nil
+}
+
+// sign signs the manifest, after every document was read and found to be what
+// the content says.
+//
+// Crash before commit: nothing is kept; it is signed again. After: signed; the
+// kept signature is the one that counts.
+func (a *Advancer) sign(ctx context.Context, l queue.Lease, r Record) (bool, error) {
+	o, err := a.open(r)
+	if err != nil {
+		return false, err
+	}
+	if r.Manifest != nil {
+		// A letter that a person let go on: its signature still stands.
+		if _, err := a.check(ctx, r, o); err != nil {
+			return false, err
+		}
+		return true, a.move(ctx, l, r, Move{To: post.LetterSigned, Manifest: r.Manifest, Due: time.Now()})
+	}
+	m, err := a.manifest(r, o, time.Now())
+	if err != nil {
+		return false, err
+	}
+	if err := a.checkDocuments(ctx, r, m); err != nil {
+		return false, err
+	}
+	signed, err := a.Signer.Sign(m)
+	if err != nil {
+		return false, err
+	}
+	return true, a.move(ctx, l, r, Move{To: post.LetterSigned, Manifest: signed, Due: time.Now()})
+}
+
+// check verifies signature, commitments and every document, and returns what
+// was signed. Nothing is rendered that has not passed here in the same step.
+func (a *Advancer) check(ctx context.Context, r Record, o opened) (verify.Manifest, error) {
+	m, err := verify.Signed(r.Manifest, a.Certs)
+	if err != nil {
+		return m, err
+	}
+	want, err := a.manifest(r, o, m.SignedAt)
+	if err != nil {
+		return m, err
+	}
+	if !same(m, want) {
+		return m, fmt.Errorf("%w: the signature is for another letter", verify.ErrNotProven)
+	}
+	return m, a.checkDocuments(ctx, r, m)
+}
+
+func same(a, b verify.Manifest) bool {
+	if len(a.Documents) != len(b.Documents) {
+		return false
+	}
+	for i := range a.Documents {
+		if a.Documents[i] != b.Documents[i] {
+			return false
+		}
+	}
+	return a.Letter == b.Letter && a.Reference == b.Reference && a.Tenant == b.Tenant && a.CVR == b.CVR &&
+		a.SignedAt.Equal(b.SignedAt) && a.Recipient == b.Recipient && a.Title == b.Title
+}
+
+func (a *Advancer) checkDocuments(ctx context.Context, r Record, m verify.Manifest) error {
+	for i, d := range m.Documents {
+		rc, err := a.payload(ctx, r.Documents[i])
+		if err != nil {
+			return fmt.Errorf("document %d: %w", i+1, err)
+		}
+		err = d.Bytes(rc)
+		rc.Close()
+		if err != nil {
+			return fmt.Errorf("document %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// payload opens a sealed document.
+func (a *Advancer) payload(ctx context.Context, s letter.Sealed) (io.ReadCloser, error) {
+	rc, err := a.Blobs.Get(ctx, s.Blob)
+	if err != nil {
+		return nil, fmt.Errorf("get blob: %w", err)
+	}
+	clear, err := unseal.Payload(s.Header, rc, a.Identity)
+	if err != nil {
+		rc.Close()
+		return nil, fmt.Errorf("open blob: %w", err)
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{clear, rc}, nil
+}
+
+// job makes the carrier's job. It depends on nothing but the letter, the
+// channel, the generation and the time of the intent.
+func (a *Advancer) job(ctx context.Context, r Record, o opened, m verify.Manifest, created time.Time) Job {
+	t := a.tenants[r.Tenant]
+	j := Job{
+		Tenant: t, Letter: r.ID, Reference: r.Reference, Channel: r.Channel, Generation: r.Generation,
+		MessageID: post.DerivedID(r.ID, r.Channel, r.Generation), CreatedAt: created.UTC(),
+		Label: o.content.Title, Recipient: o.recipient, Originator: o.content.Originator,
+	}
+	switch {
+	case r.DigitalOnly: // answers go to the person, who is the originator
+	case r.Inquiry != "":
+		j.SenderContactPoint = t.DPOContactPoint
+	default:
+		j.SenderContactPoint = t.ContactPoint
+	}
+	for i, d := range o.content.Documents {
+		signed, sealed := m.Documents[i], r.Documents[i]
+		j.Documents = append(j.Documents, Document{
+			Filename: d.Filename, Label: d.Label, MediaType: d.MediaType, Language: d.Language,
+			Size: signed.Size, SHA256: signed.SHA256,
+			Open: func() (io.ReadCloser, error) {
+				rc, err := a.payload(ctx, sealed)
+				if err != nil {
+					return nil, err
+				}
+				return &exact{r: rc, c: rc, left: signed.Size, want: signed.SHA256, h: sha256.New(), bad: verify.ErrNotProven}, nil
+			},
+		})
+	}
+	return j
+}
+
+// exact gives bytes on only when they are exactly left bytes with the digest
+// want. The last byte is held back until both are known.
+type exact struct {
+	r    io.Reader
+	c    io.Closer
+	left int64
+	want [32]byte
+	h    hash.Hash
+	bad  error
+	held []byte // the last byte, before the check
+	err  error
+}
+
+// Read implements io.Reader.
+func (e *exact) Read(p []byte) (int, error) {
+	if e.err != nil {
+		return 0, e.err
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if e.left > 1 {
+		n, err := e.r.Read(p[:min(int64(len(p)), e.left-1)])
+		e.h.Write(p[:n])
+		e.left -= int64(n)
+		if errors.Is(err, io.EOF) {
+			e.err = e.bad // too short
+			return n, e.err
+		}
+		if err != nil {
+			e.err = err
+		}
+		return n, err
+	}
+	if err := e.finish(); err != nil {
+		e.err = err
+		return 0, err
+	}
+	e.err = io.EOF
+	return copy(p, e.held), nil
+}
+
+// finish reads the last byte and the end, and compares.
+func (e *exact) finish() error {
+	last := make([]byte, e.left+1)
+	n, err := io.ReadFull(e.r, last)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	if int64(n) != e.left {
+		return e.bad
+	}
+	e.h.Write(last[:n])
+	if [32]byte(e.h.Sum(nil)) != e.want {
+		return e.bad
+	}
+	e.held = last[:n]
+	return nil
+}
+
+// Close implements io.Closer.
+func (e *exact) Close() error { return e.c.Close() }

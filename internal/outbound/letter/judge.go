@@ -1,0 +1,78 @@
+package letter
+
+import "sikkerpost.dk/gateway/internal/post"
+
+// A Case is what a decision about a letter is judged by.
+type Case struct {
+	State       post.LetterState
+	Channel     post.Channel
+	Generation  int
+	DigitalOnly bool
+	Signed      bool
+	// Of the present hand-over, when there is one:
+	Taken            bool // the carrier has taken it
+	Unsure           bool // some attempt had no clear answer
+	RefusedRecipient bool // its last clear word: this recipient cannot receive
+}
+
+// A Ruling is where a decision leads.
+type Ruling struct {
+	To         post.LetterState
+	Channel    post.Channel
+	Generation int
+}
+
+// Judge says where decision d leads a letter, or refuses it. It is a function
+// of its arguments; the store applies the ruling in the transaction that read
+// the case. No decision puts a letter on a second channel while the first may
+// have taken it.
+func Judge(d Decision, c Case) (Ruling, error) {
+	same := Ruling{Channel: c.Channel, Generation: c.Generation}
+	mayBeOut := c.Taken || c.Unsure
+	switch d {
+	case Cancel:
+		if !c.State.May(post.LetterCancelled, c.Channel) {
+			return Ruling{}, post.FaultLetterState
+		}
+		if mayBeOut {
+			return Ruling{}, post.FaultMayBeDelivered
+		}
+		same.To = post.LetterCancelled
+		return same, nil
+	case Retry:
+		if c.State != post.LetterNeedsPerson {
+			return Ruling{}, post.FaultLetterState
+		}
+		same.To = post.LetterRouted
+		if c.Channel == "" {
+			same.To = post.LetterReady
+		}
+		return same, nil
+	case Print:
+		return judgePrint(c, mayBeOut)
+	case Reissue:
+		if c.State != post.LetterReturned {
+			return Ruling{}, post.FaultLetterState
+		}
+		same.To, same.Generation = post.LetterRouted, c.Generation+1
+		return same, nil
+	case Close:
+		if c.State != post.LetterNeedsPerson && c.State != post.LetterReturned {
+			return Ruling{}, post.FaultLetterState
+		}
+		same.To = post.LetterClosed
+		return same, nil
+	}
+	return Ruling{}, post.FaultLetterState.At("decision")
+}
+
+func judgePrint(c Case, mayBeOut bool) (Ruling, error) {
+	waits := c.State == post.LetterNeedsPerson || c.State == post.LetterAwaitingLookup
+	if !waits || !c.Signed || c.DigitalOnly || c.Channel == post.Physical {
+		return Ruling{}, post.FaultLetterState
+	}
+	if c.Taken || mayBeOut && !c.RefusedRecipient {
+		return Ruling{}, post.FaultMayBeDelivered
+	}
+	return Ruling{To: post.LetterRouted, Channel: post.Physical, Generation: max(c.Generation, 1)}, nil
+}
