@@ -14,30 +14,38 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/memo"
+	"sikkerpost.dk/gateway/internal/post"
 )
 
 // ErrUnknown says that the server holds no such message.
 var ErrUnknown = errors.New("no such message")
 
-// Box returns what lies in the mailbox of a number, newest first. With a
-// contact point it returns only what was sent to that point.
-func (s *Server) Box(number, contactPoint string) []Message {
+// Box returns what lies in the mailbox of any of the numbers, newest first.
+func (s *Server) Box(numbers ...string) []Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.box(number, contactPoint)
+	return s.box(func(m *Message) bool { return slices.Contains(numbers, m.recipient.ID) })
 }
 
-func (s *Server) box(number, contactPoint string) []Message {
+// AuthorityBox returns what lies in the mailbox of an authority, newest first;
+// with a contact point, only what was sent to that point.
+func (s *Server) AuthorityBox(cvr post.CVR, contactPoint string) []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.box(func(m *Message) bool {
+		return m.recipient.ID == string(cvr) &&
+			(contactPoint == "" || strings.EqualFold(m.ContactPoint(), contactPoint))
+	})
+}
+
+// box returns the available messages that belong. The caller holds mu.
+func (s *Server) box(belongs func(*Message) bool) []Message {
 	now := time.Now()
 	box := []Message{}
 	for _, m := range slices.Backward(s.order) {
-		if m.recipient.ID != number || m.Status != statusCompleted || m.Due.After(now) {
-			continue
+		if m.Status == statusCompleted && !m.Due.After(now) && belongs(m) {
+			box = append(box, m.copy())
 		}
-		if contactPoint != "" && !strings.EqualFold(m.ContactPoint(), contactPoint) {
-			continue
-		}
-		box = append(box, m.copy())
 	}
 	return box
 }
@@ -57,13 +65,14 @@ func (m *Message) copy() Message {
 	return c
 }
 
-// Await returns the newest message in a box, waiting for one until ctx ends.
-func (s *Server) Await(ctx context.Context, number string) (Message, error) {
+// Await returns the newest message in the mailbox of any of the numbers,
+// waiting for one other than the message after until ctx ends.
+func (s *Server) Await(ctx context.Context, after string, numbers ...string) (Message, error) {
 	for {
 		s.mu.Lock()
-		box, changed := s.box(number, ""), s.changed
+		changed := s.changed
 		s.mu.Unlock()
-		if len(box) > 0 {
+		if box := s.Box(numbers...); len(box) > 0 && box[0].UUID != strings.ToLower(after) {
 			return box[0], nil
 		}
 		select {

@@ -119,3 +119,6 @@ func (h *House) Reset() error {
 	h.jobs, h.list = map[string]*Job{}, nil
 	return errors.Join(errs...)
 }
+
+// May reports whether a job in state may go to next.
+func May(state, next printhouse.EventKind) bool { return slices.Contains(order[state], next) }

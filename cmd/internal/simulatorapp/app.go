@@ -1,0 +1,278 @@
+// Package simulatorapp assembles the outside world on one machine: NemLog-in,
+// Digital Post and a print house, each a faithful server with invented people,
+// and pages on which a human sees what arrived and turns what goes wrong.
+//
+// It listens on loopback only and refuses any other host before it opens
+// anything. Digital Post asks for a client certificate; the pages and the API
+// ask for nothing, since whoever reaches them owns the machine. They refuse
+// requests that another site's page sends through a browser.
+//
+// What arrives stays under its directory in clear. Nothing here may ever hold
+// a real letter.
+package simulatorapp
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"filippo.io/age"
+
+	"sikkerpost.dk/gateway/adapters/digitalpost/digitalposttest"
+	"sikkerpost.dk/gateway/adapters/printhouse/printhousetest"
+	"sikkerpost.dk/gateway/internal/persona"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// Config is what the simulators need.
+type Config struct {
+	// Dir keeps what arrives: digitalpost/<messageUUID>.xml and printhouse/<job id>/.
+	Dir string
+	// Host is a loopback address; 127.0.0.1 when "".
+	Host string
+	// PagesPort, DigitalPostPort and NemLogInPort; 0 means any free one.
+	PagesPort, DigitalPostPort, NemLogInPort int
+	// Web is the certificate of the pages, the API and NemLog-in.
+	Web         tls.Certificate
+	DigitalPost DigitalPost
+	PrintHouse  PrintHouse
+	NemLogIn    NemLogIn
+	Tenants     []post.Tenant     // the demo's when nil
+	Personas    []persona.Persona // the demo's when nil
+}
+
+// DigitalPost configures the simulated NgDP.
+type DigitalPost struct {
+	Certificate tls.Certificate // of its server
+	ClientCAs   *x509.CertPool  // who may connect
+	// Systems gives the sender system of each tenant.
+	Systems map[post.TenantID]System
+	// Delay is the time from the technical to the business receipt.
+	Delay time.Duration
+	// Unlisted is the registration of a number that is no persona's; "" means
+	// that the look-up does not find it.
+	Unlisted string
+}
+
+// System is one sender system; Fingerprint is the hex SHA-256 of its client
+// certificate, or "" for any that the ClientCAs have issued.
+type System struct{ ID, Token, Fingerprint string }
+
+// PrintHouse configures the simulated print house.
+type PrintHouse struct {
+	Jobs, Events string // the folders that it shares with the gateway
+	Identities   []age.Identity
+	// Fates says what happens by itself to letters for a persona, by its key.
+	Fates map[string]printhousetest.Fate
+}
+
+// App is the running simulators.
+type App struct {
+	cfg    Config
+	log    *slog.Logger
+	post   *digitalposttest.Server
+	paper  *printhousetest.House
+	places []place
+
+	pagesURL, digitalPostURL, nemLogInURL string
+}
+
+// place is one listener with what it serves.
+type place struct {
+	name     string
+	listener net.Listener
+	server   *http.Server
+}
+
+// New opens everything and listens. It serves once Run runs.
+func New(ctx context.Context, cfg Config, log *slog.Logger) (*App, error) {
+	if cfg.Host == "" {
+		cfg.Host = "127.0.0.1"
+	}
+	if cfg.Tenants == nil {
+		cfg.Tenants = persona.Tenants()
+	}
+	if cfg.Personas == nil {
+		cfg.Personas = persona.All()
+	}
+	if err := cfg.check(log); err != nil {
+		return nil, err
+	}
+	a := &App{cfg: cfg, log: log}
+	if err := a.open(ctx); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	return a, nil
+}
+
+// check names every gap.
+func (c Config) check(log *slog.Logger) error {
+	var gaps []error
+	if ip := net.ParseIP(c.Host); ip == nil || !ip.IsLoopback() {
+		return post.FaultNotLoopback.At("host %q", c.Host)
+	}
+	need := func(ok bool, name string) {
+		if !ok {
+			gaps = append(gaps, fmt.Errorf("simulator: %s is required", name))
+		}
+	}
+	need(c.Dir != "", "Dir")
+	need(len(c.Web.Certificate) > 0, "Web")
+	need(len(c.DigitalPost.Certificate.Certificate) > 0, "DigitalPost.Certificate")
+	need(c.DigitalPost.ClientCAs != nil, "DigitalPost.ClientCAs")
+	need(len(c.DigitalPost.Systems) > 0, "DigitalPost.Systems")
+	need(c.PrintHouse.Jobs != "" && c.PrintHouse.Events != "", "PrintHouse.Jobs and Events")
+	need(len(c.PrintHouse.Identities) > 0, "PrintHouse.Identities")
+	need(log != nil, "the logger")
+	return errors.Join(gaps...)
+}
+
+func (a *App) open(ctx context.Context) error {
+	var err error
+	if a.post, err = digitalposttest.New(a.ngdp()); err != nil {
+		return err
+	}
+	if a.paper, err = printhousetest.New(a.print()); err != nil {
+		return err
+	}
+	web := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{a.cfg.Web}}
+	a.pagesURL, err = a.listen(ctx, "pages", a.cfg.PagesPort, web, a.pages())
+	if err != nil {
+		return err
+	}
+	ngdp := digitalposttest.TLS(a.cfg.DigitalPost.Certificate, a.cfg.DigitalPost.ClientCAs)
+	a.digitalPostURL, err = a.listen(ctx, "digital post", a.cfg.DigitalPostPort, ngdp, a.post)
+	if err != nil {
+		return err
+	}
+	return a.openNemLogIn(ctx, web)
+}
+
+// ngdp describes the invented people and municipalities to the simulated NgDP.
+func (a *App) ngdp() digitalposttest.Config {
+	c := digitalposttest.Config{
+		Systems:     map[string]digitalposttest.System{},
+		Authorities: map[post.CVR][]digitalposttest.ContactPoint{},
+		Dir:         filepath.Join(a.cfg.Dir, "digitalpost"),
+		Delay:       a.cfg.DigitalPost.Delay,
+		Unlisted:    a.cfg.DigitalPost.Unlisted,
+		Log:         a.log,
+	}
+	for _, t := range a.cfg.Tenants {
+		c.Authorities[t.CVR] = []digitalposttest.ContactPoint{
+			{ID: t.ContactPoint, Name: "Skriv til kommunen"}, {ID: t.DPOContactPoint, Name: "Databeskyttelsesrådgiver"},
+		}
+		if s, ok := a.cfg.DigitalPost.Systems[t.ID]; ok {
+			c.Systems[s.ID] = digitalposttest.System{Token: s.Token, CVR: t.CVR, Fingerprint: s.Fingerprint}
+		}
+	}
+	for _, p := range a.cfg.Personas {
+		c.Parties = append(c.Parties, digitalposttest.Party{Key: p.Key, Name: p.Name, CPR: p.CPR, CVR: p.CVR, Registration: p.Registration})
+	}
+	return c
+}
+
+func (a *App) print() printhousetest.Config {
+	c := printhousetest.Config{
+		Jobs: a.cfg.PrintHouse.Jobs, Events: a.cfg.PrintHouse.Events,
+		Dir:        filepath.Join(a.cfg.Dir, "printhouse"),
+		Identities: a.cfg.PrintHouse.Identities,
+		Fates:      map[string]printhousetest.Fate{},
+		Log:        a.log,
+	}
+	for _, p := range a.cfg.Personas {
+		if fate, ok := a.cfg.PrintHouse.Fates[p.Key]; ok {
+			c.Fates[p.Name] = fate
+		}
+	}
+	return c
+}
+
+// listen opens a listener and returns its https address without a slash at the
+// end. A page is small and local, so slow callers are cut off early.
+func (a *App) listen(ctx context.Context, name string, port int, c *tls.Config, h http.Handler) (string, error) {
+	address := net.JoinHostPort(a.cfg.Host, fmt.Sprint(port))
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return "", fmt.Errorf("listen for %s: %w", name, err)
+	}
+	c.NextProtos = []string{"http/1.1"}
+	a.places = append(a.places, place{name, tls.NewListener(l, c), &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}})
+	return "https://" + l.Addr().String(), nil
+}
+
+func (a *App) close() error {
+	var errs []error
+	for _, p := range a.places {
+		errs = append(errs, p.listener.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// URL returns the address of the start page.
+func (a *App) URL() string { return a.pagesURL }
+
+// DigitalPostURL returns the base of the simulated NgDP API.
+func (a *App) DigitalPostURL() string { return a.digitalPostURL + digitalposttest.BasePath }
+
+// NgDP returns the simulated Digital Post, for stories that run in-process.
+func (a *App) NgDP() *digitalposttest.Server { return a.post }
+
+// Paper returns the simulated print house, for stories that run in-process.
+func (a *App) Paper() *printhousetest.House { return a.paper }
+
+// drain is how long a request may take to end once the simulators stop; the
+// longest is a page waiting for a message.
+const drain = 2 * time.Second
+
+// Run serves until ctx ends, lets open requests finish, and closes.
+func (a *App) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	failed := make(chan error, len(a.places))
+	var running sync.WaitGroup
+	for _, p := range a.places {
+		running.Go(func() {
+			p.server.BaseContext = func(net.Listener) context.Context { return ctx }
+			if err := p.server.Serve(p.listener); !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("serve %s: %w", p.name, err)
+				stop()
+			}
+		})
+	}
+	running.Go(func() {
+		if err := a.paper.Run(ctx); err != nil {
+			failed <- err
+			stop()
+		}
+	})
+	<-ctx.Done()
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	for _, p := range a.places {
+		if p.server.Shutdown(bounded) != nil {
+			_ = p.server.Close() // cut off whoever is left
+		}
+	}
+	running.Wait()
+	close(failed)
+	var errs []error
+	for err := range failed {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}

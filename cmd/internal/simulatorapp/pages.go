@@ -1,0 +1,264 @@
+package simulatorapp
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"sikkerpost.dk/gateway/adapters/digitalpost/digitalposttest"
+	"sikkerpost.dk/gateway/adapters/printhouse"
+	"sikkerpost.dk/gateway/adapters/printhouse/printhousetest"
+	"sikkerpost.dk/gateway/internal/persona"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+//go:embed pages
+var files embed.FS
+
+var views = template.Must(template.New("").Funcs(template.FuncMap{
+	"clock": func(t time.Time) string { return t.Local().Format("2 Jan 2006 15:04:05") },
+	"may": func(j printhousetest.Job, event string) bool {
+		return printhousetest.May(j.State, events[event])
+	},
+	"size": func(n int64) string {
+		if n < 10<<10 {
+			return strconv.FormatInt(n, 10) + " bytes"
+		}
+		return strconv.FormatInt(n>>10, 10) + " KB"
+	},
+}).ParseFS(files, "pages/*.html"))
+
+// pages returns the start page, what hangs on it, and the API.
+func (a *App) pages() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", a.pageStart)
+	mux.HandleFunc("GET /style.css", a.style)
+	mux.HandleFunc("GET /box/{persona}", a.pageBox)
+	mux.HandleFunc("GET /authority/{cvr}", a.pageAuthority)
+	mux.HandleFunc("GET /message/{uuid}", a.pageMessage)
+	mux.HandleFunc("GET /message/{uuid}/xml", a.pageXML)
+	mux.HandleFunc("GET /message/{uuid}/file/{n}", a.pageFile)
+	mux.HandleFunc("GET /print", a.pagePrint)
+	mux.HandleFunc("POST /print/{job}/{event}", a.formReport)
+	mux.HandleFunc("GET /faults", a.pageFaults)
+	mux.HandleFunc("POST /faults", a.formFaults)
+	mux.HandleFunc("POST /reset", a.formReset)
+	a.api(mux)
+	// Another site's page may make a browser send forms here; it may not.
+	return headers(http.NewCrossOriginProtection().Handler(mux))
+}
+
+func headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// view is what every page gets.
+type view[T any] struct {
+	Title string
+	Here  string // which entry of the menu is current
+	Body  T
+}
+
+func render[T any](a *App, w http.ResponseWriter, r *http.Request, page string, v view[T]) {
+	var out bytes.Buffer
+	if err := views.ExecuteTemplate(&out, page, v); err != nil {
+		a.log.ErrorContext(r.Context(), "page not rendered", "page", page, "error", err)
+		http.Error(w, post.FaultInternal.English, http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = out.WriteTo(w) // whoever asked has gone
+}
+
+func (a *App) style(w http.ResponseWriter, _ *http.Request) {
+	text, err := files.ReadFile("pages/style.css")
+	if err != nil { // embedded, so it is there
+		http.Error(w, "", http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	_, _ = w.Write(text)
+}
+
+type startRow struct {
+	persona.Persona
+	Messages int
+}
+
+type startTenant struct {
+	post.Tenant
+	Messages int
+}
+
+type startPage struct {
+	Personas    []startRow
+	Tenants     []startTenant
+	Stats       digitalposttest.Stats
+	Jobs        int
+	DigitalPost string
+	NemLogIn    string
+}
+
+func (a *App) pageStart(w http.ResponseWriter, r *http.Request) {
+	p := startPage{Stats: a.post.Stats(), Jobs: len(a.paper.Jobs()), DigitalPost: a.DigitalPostURL(), NemLogIn: a.nemLogInURL}
+	for _, who := range a.cfg.Personas {
+		p.Personas = append(p.Personas, startRow{who, len(a.post.Box(numbers(who)...))})
+	}
+	for _, t := range a.cfg.Tenants {
+		p.Tenants = append(p.Tenants, startTenant{t, len(a.post.AuthorityBox(t.CVR, ""))})
+	}
+	render(a, w, r, "start.html", view[startPage]{"Simulators", "start", p})
+}
+
+// boxPage is a mailbox, of a persona or of one municipality's contact points.
+type boxPage struct {
+	Owner, Note string
+	Groups      []boxGroup
+}
+
+type boxGroup struct {
+	Name     string // "" when there is one only
+	Messages []digitalposttest.Message
+}
+
+func (a *App) pageBox(w http.ResponseWriter, r *http.Request) {
+	p, ok := a.persona(r.PathValue("persona"))
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	body := boxPage{p.Name, p.Story, []boxGroup{{Messages: a.post.Box(numbers(p)...)}}}
+	render(a, w, r, "box.html", view[boxPage]{"Digital Post of " + p.Name, "start", body})
+}
+
+func (a *App) pageAuthority(w http.ResponseWriter, r *http.Request) {
+	for _, t := range a.cfg.Tenants {
+		if string(t.CVR) != r.PathValue("cvr") {
+			continue
+		}
+		body := boxPage{t.Name, "What citizens wrote to the municipality", []boxGroup{
+			{"Write to the municipality", a.post.AuthorityBox(t.CVR, t.ContactPoint)},
+			{"Data protection officer", a.post.AuthorityBox(t.CVR, t.DPOContactPoint)},
+		}}
+		render(a, w, r, "box.html", view[boxPage]{"Digital Post of " + t.Name, "start", body})
+		return
+	}
+	http.NotFound(w, r)
+}
+
+type messagePage struct {
+	digitalposttest.Message
+	Tab string // read, xml or events
+	XML string
+	Cut bool
+}
+
+// maxShown bounds the XML on a page; the whole message is a link away.
+const maxShown = 64 << 10
+
+func (a *App) pageMessage(w http.ResponseWriter, r *http.Request) {
+	m, err := a.post.Message(r.PathValue("uuid"))
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	p := messagePage{Message: m, Tab: r.URL.Query().Get("tab")}
+	if p.Tab != "xml" && p.Tab != "events" {
+		p.Tab = "read"
+	}
+	if p.Tab == "xml" {
+		p.XML, p.Cut = a.shownXML(m.UUID)
+	}
+	render(a, w, r, "message.html", view[messagePage]{m.Title, "start", p})
+}
+
+func (a *App) shownXML(uuid string) (text string, cut bool) {
+	x, err := a.post.XML(uuid)
+	if err != nil {
+		return "", false
+	}
+	defer x.Close()
+	all, err := io.ReadAll(io.LimitReader(x, maxShown+1))
+	if err != nil {
+		return "", false
+	}
+	cut = len(all) > maxShown
+	all = all[:min(len(all), maxShown)]
+	// One element a line, for the eye; the message itself has no line breaks.
+	return strings.ReplaceAll(string(all), "><", ">\n<"), cut
+}
+
+func (a *App) pageXML(w http.ResponseWriter, r *http.Request) {
+	x, err := a.post.XML(r.PathValue("uuid"))
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	defer x.Close()
+	w.Header().Set("Content-Type", "application/xml")
+	w.Header().Set("Content-Disposition", "attachment; filename=message.xml")
+	_, _ = io.Copy(w, x) // whoever asked has gone
+}
+
+// pageFile serves one file of a message. A PDF opens in the browser; anything
+// else is saved, so that a letter's HTML never runs on these pages.
+func (a *App) pageFile(w http.ResponseWriter, r *http.Request) {
+	m, err := a.post.Message(r.PathValue("uuid"))
+	n, numErr := strconv.Atoi(r.PathValue("n"))
+	if err != nil || numErr != nil || n < 0 || n >= len(m.Documents) {
+		http.NotFound(w, r)
+		return
+	}
+	d := m.Documents[n]
+	how := "attachment"
+	if d.MediaType == "application/pdf" {
+		how = "inline"
+		w.Header().Set("Content-Type", d.MediaType)
+	} else {
+		w.Header().Set("Content-Type", "application/octet-stream")
+	}
+	w.Header().Set("Content-Disposition", mime.FormatMediaType(how, map[string]string{"filename": d.Filename}))
+	if err := a.post.File(m.UUID, n, w); err != nil {
+		a.log.WarnContext(r.Context(), "file not shown", "message", m.UUID, "error", err)
+	}
+}
+
+func (a *App) pagePrint(w http.ResponseWriter, r *http.Request) {
+	render(a, w, r, "print.html", view[[]printhousetest.Job]{"Print house", "print", a.paper.Jobs()})
+}
+
+func (a *App) formReport(w http.ResponseWriter, r *http.Request) {
+	kind, ok := events[r.PathValue("event")]
+	if !ok || kind == printhouse.EventPrinting {
+		http.NotFound(w, r)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxDial)
+	if _, err := a.paper.Report(r.PathValue("job"), kind, r.FormValue("reason")); err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
+		return
+	}
+	http.Redirect(w, r, "/print", http.StatusSeeOther)
+}
+
+func (a *App) formReset(w http.ResponseWriter, r *http.Request) {
+	if err := a.reset(); err != nil {
+		a.log.ErrorContext(r.Context(), "simulators not reset", "error", err)
+		http.Error(w, post.FaultInternal.English, http.StatusInternalServerError)
+		return
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
