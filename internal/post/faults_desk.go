@@ -77,4 +77,23 @@ var (
 		"A rejection needs a reason from the list, and nothing else has one.", "En afvisning kræver en årsag fra listen, og intet andet har en årsag.",
 		"Give not-for-us, not-understood, duplicate, unreadable or abuse.",
 		"Angiv not-for-us, not-understood, duplicate, unreadable eller abuse.")
+
+	FaultTableForm = fault("POST-4301", http.StatusUnprocessableEntity,
+		"The table cannot be read as CSV in UTF-8.", "Tabellen kan ikke læses som CSV i UTF-8.",
+		"Save it as CSV (UTF-8) with commas or semicolons between the columns.",
+		"Gem den som CSV (UTF-8) med komma eller semikolon mellem kolonnerne.")
+	FaultTableColumn = fault("POST-4302", http.StatusUnprocessableEntity,
+		"The first line does not name the columns that are needed, each once.", "Første linje angiver ikke de nødvendige kolonner, hver én gang.",
+		"Name the columns key, id, name, address1 to address7, title, document and, if wanted, language.",
+		"Kald kolonnerne key, id, name, address1 til address7, title, document og eventuelt language.")
+	FaultTableLine = fault("POST-4303", http.StatusUnprocessableEntity,
+		"The line has more or fewer columns than the first line.", "Linjen har flere eller færre kolonner end første linje.",
+		"Put quotation marks around a value that holds the separator.", "Sæt anførselstegn om en værdi, der indeholder skilletegnet.")
+	FaultTableDocument = fault("POST-4304", http.StatusUnprocessableEntity,
+		"The line's document is not among the documents.", "Linjens dokument findes ikke blandt dokumenterne.",
+		"Put the file into the folder given with -documents, or correct the name.",
+		"Læg filen i den mappe, der er angivet med -documents, eller ret navnet.")
+	FaultTableName = fault("POST-4305", http.StatusUnprocessableEntity,
+		"The line has no name.", "Linjen mangler et navn.",
+		"Write the recipient's name; a letter on paper needs it.", "Skriv modtagerens navn; et brev på papir kræver det.")
 )

@@ -1,9 +1,92 @@
+// Package postctlapp is postctl, for case systems, approvers and operators:
+// letters and batches through desk, and the offline check of evidence.
+//
+// What it sends it has checked first: every fault of every line of a batch is
+// printed with its line number and cure, and nothing is sent while there is
+// one. Sending the same letter or batch again changes nothing and says so.
+// A batch that was interrupted goes on where it stopped. Watching changes
+// nothing; Ctrl-C leaves the batch running. postctl can neither open sealed
+// content nor sign.
 package postctlapp
 
 import (
 	"context"
 	"io"
+
+	"sikkerpost.dk/gateway/adapters/deskapi/client"
+	"sikkerpost.dk/gateway/cmd/internal/ctl"
 )
 
-// Run runs one command and returns its exit code.
-func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int { return 1 }
+const about = "Letters and batches: send, approve, follow and verify them."
+
+const examples = `postctl batch check decisions.csv -documents ./pdf
+postctl batch send decisions.csv -documents ./pdf -key november-decisions
+postctl batch approve BATCH-ID
+postctl batch watch BATCH-ID
+postctl letter send letter.json -document decision.pdf
+postctl letter show LETTER-ID
+postctl letter evidence LETTER-ID -out letter.asice
+postctl letter verify letter.asice -cert signing.pem -document decision.pdf`
+
+// desk is [ctl.Desk] under other names: -key and -cert mean other things here.
+type desk struct {
+	URL        string `env:"SIKKERPOST_URL" placeholder:"URL" help:"Address of desk."`
+	ClientCert string `env:"SIKKERPOST_CERT" placeholder:"FILE" help:"Client certificate (PEM)."`
+	ClientKey  string `env:"SIKKERPOST_KEY" placeholder:"FILE" help:"Its key (PEM)."`
+	CA         string `env:"SIKKERPOST_CA" placeholder:"FILE" help:"Who issued desk's certificate (PEM)."`
+	Config     string `env:"SIKKERPOST_CONFIG" placeholder:"FILE" help:"JSON file with url, cert_file, key_file and ca_file."`
+}
+
+type grammar struct {
+	desk
+	JSON bool `name:"json" help:"Print JSON."`
+
+	Letter struct {
+		Send     letterSend     `cmd:"" help:"Submit one letter."`
+		Show     letterShow     `cmd:"" help:"Show where a letter stands, and its steps."`
+		Evidence letterEvidence `cmd:"" help:"Fetch the evidence of a letter."`
+		Verify   letterVerify   `cmd:"" help:"Verify evidence offline, trusting nobody but the certificates given."`
+	} `cmd:"" help:"One letter."`
+	Batch struct {
+		Check   batchCheck   `cmd:"" help:"Check a table and its documents; send nothing."`
+		Send    batchSend    `cmd:"" help:"Submit a batch for approval."`
+		Approve batchApprove `cmd:"" help:"Release a batch, as a second person."`
+		Watch   batchWatch   `cmd:"" help:"Follow a batch until nothing moves by itself any more."`
+		Show    batchShow    `cmd:"" help:"Show where a batch stands."`
+	} `cmd:"" help:"Many letters with one approval."`
+}
+
+// run is what a command runs with.
+type run struct {
+	*ctl.Env
+	ctx  context.Context
+	desk desk
+}
+
+// dial returns a client of desk. The caller closes it.
+func (r *run) dial() (*client.Client, error) {
+	d := ctl.Desk{URL: r.desk.URL, Cert: r.desk.ClientCert, Key: r.desk.ClientKey, CA: r.desk.CA, Config: r.desk.Config}
+	c, err := d.Client()
+	if err != nil {
+		return nil, &ctl.Hint{Err: err, Hint: "give -url, -client-cert, -client-key and -ca, or a -config file with them"}
+	}
+	return c, nil
+}
+
+// Run runs one command and returns its exit code (package ctl lists them).
+func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	env := &ctl.Env{Name: "postctl", Stdin: stdin, Stdout: stdout, Stderr: stderr}
+	var g grammar
+	chosen, code, ok := ctl.Parse(env, &g, about, examples, args)
+	if !ok {
+		return code
+	}
+	env.JSON = g.JSON
+	if err := chosen.Run(&run{Env: env, ctx: ctx, desk: g.desk}); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return env.Fail(err)
+	}
+	return ctl.Done
+}

@@ -1,0 +1,339 @@
+package postctlapp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sikkerpost.dk/gateway/adapters/deskapi/client"
+	"sikkerpost.dk/gateway/adapters/deskapi/wire"
+	"sikkerpost.dk/gateway/cmd/internal/ctl"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+type batchCheck struct {
+	Table     string `arg:"" help:"CSV file: key, id, name, address lines, title, document."`
+	Documents string `placeholder:"DIR" help:"Directory of the PDFs; without it they are not looked at."`
+}
+
+// Run checks the table and prints every fault.
+func (c *batchCheck) Run(r *run) error {
+	t, err := read(c.Table, c.Documents)
+	if err != nil {
+		return err
+	}
+	return r.verdict(t, ctl.NeedsPerson)
+}
+
+// verdict prints what was found, and fails with exit when anything is wrong.
+func (r *run) verdict(t *table, exit int) error {
+	wrong := map[int]bool{}
+	for _, f := range t.Faults {
+		wrong[f.Line] = true
+	}
+	if t.Faults == nil {
+		t.Faults = []lineFault{}
+	}
+	out := map[string]any{"lines": len(t.Lines), "wrong": len(wrong), "faults": t.Faults}
+	err := r.Print(out, func(w io.Writer) {
+		t.print(w)
+		fmt.Fprintf(w, "%d letters read, %d rows wrong\n", len(t.Lines), len(wrong))
+	})
+	if err != nil || len(wrong) == 0 {
+		return err
+	}
+	return &ctl.Hint{Err: fmt.Errorf("%d rows are wrong; nothing was sent", len(wrong)), Hint: "correct the lines listed and run it again", Exit: exit}
+}
+
+type batchSend struct {
+	Table     string `arg:"" help:"CSV file: key, id, name, address lines, title, document."`
+	Documents string `required:"" placeholder:"DIR" help:"Directory of the PDFs."`
+	Key       string `required:"" help:"Your own key of this batch; the same key and table are the same batch."`
+	DryRun    bool   `help:"Only check; send nothing."`
+}
+
+// Run submits the batch: lines, then missing documents, then close. Each step
+// may be repeated, so an interrupted run goes on where it stopped.
+func (c *batchSend) Run(r *run) error {
+	t, err := read(c.Table, c.Documents)
+	if err != nil {
+		return err
+	}
+	if len(t.Faults) > 0 || c.DryRun {
+		return r.verdict(t, ctl.Failed)
+	}
+	d, err := r.dial()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	b, err := d.OpenBatch(r.ctx, wire.BatchOpen{Key: c.Key, Lines: t.Lines})
+	if err != nil {
+		return t.translate(err)
+	}
+	repeated := b.Repeated && b.State != "open" && b.State != "closing"
+	if !repeated {
+		if b, err = r.upload(d, t, b); err != nil {
+			return err
+		}
+	}
+	b.Repeated = repeated
+	return r.Print(b, func(w io.Writer) {
+		if repeated {
+			fmt.Fprintf(w, "this batch was sent before; nothing changed: batch %s %s\n", b.ID, b.State)
+		} else {
+			fmt.Fprintf(w, "batch %s %s, %d letters held for approval\n", b.ID, b.State, b.Lines)
+		}
+		if b.State == "closed" {
+			r.Say("next, as another person: postctl batch approve %s", b.ID)
+		}
+	})
+}
+
+// upload puts what is missing and closes the batch.
+func (r *run) upload(d *client.Client, t *table, b wire.Batch) (wire.Batch, error) {
+	p := ctl.NewProgress(r.Env)
+	defer p.End()
+	done, all := 0, len(t.Files)
+	for b.State == "open" {
+		if done == 0 {
+			done = max(0, all-len(b.Missing))
+		}
+		for _, sum := range b.Missing {
+			if err := put(r.ctx, d, b.ID, sum, t.Files[sum]); err != nil {
+				return b, err
+			}
+			done++
+			p.Show(done, all, "documents")
+		}
+		next, err := d.CloseBatch(r.ctx, b.ID)
+		if missing := (&client.Problem{}); errors.As(err, &missing) && missing.Code == post.FaultDocumentsMissing.Code {
+			// Missing lists a thousand at a time.
+			if next, err = d.Batch(r.ctx, b.ID); err == nil && len(next.Missing) == 0 {
+				return b, missing
+			}
+		}
+		if err != nil {
+			return b, err
+		}
+		b = next
+	}
+	if b.State == "closing" {
+		return d.CloseBatch(r.ctx, b.ID)
+	}
+	return b, nil
+}
+
+func put(ctx context.Context, d *client.Client, batch, sum, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return &ctl.Hint{Err: fmt.Errorf("a document that the batch needs is not in the folder (sha256 %s)", sum),
+			Hint: "give the folder that the batch was first sent with"}
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return d.PutDocument(ctx, batch, sum, info.Size(), f)
+}
+
+// translate turns the numbers of lines in a refusal into lines of the file.
+func (t *table) translate(err error) error {
+	var p *client.Problem
+	if !errors.As(err, &p) {
+		return err
+	}
+	for i := range p.Errors {
+		p.Errors[i].Location = t.place(p.Errors[i].Location)
+	}
+	p.Detail = t.place(p.Detail)
+	return p
+}
+
+func (t *table) place(s string) string {
+	words := strings.Fields(s)
+	for i, w := range words {
+		n, err := strconv.Atoi(strings.TrimSuffix(w, ","))
+		if err == nil && i > 0 && strings.HasPrefix(words[0], "line") && n >= 1 && n <= len(t.At) {
+			words[i] = strings.Replace(w, strconv.Itoa(n), strconv.Itoa(t.At[n-1]), 1)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+type batchApprove struct {
+	ID string `arg:"" help:"Id of the batch."`
+}
+
+// Run releases the batch.
+func (c *batchApprove) Run(r *run) error {
+	return r.batch(c.ID, (*client.Client).ApproveBatch, func(w io.Writer, b wire.Batch) {
+		fmt.Fprintf(w, "batch %s %s: %s\n", b.ID, b.State, counts(b))
+		r.Say("next: postctl batch watch %s", b.ID)
+	})
+}
+
+func (r *run) batch(id string, do func(*client.Client, context.Context, string) (wire.Batch, error), plain func(io.Writer, wire.Batch)) error {
+	d, err := r.dial()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	b, err := do(d, r.ctx, id)
+	if err != nil {
+		return err
+	}
+	return r.Print(b, func(w io.Writer) { plain(w, b) })
+}
+
+type batchShow struct {
+	ID      string `arg:"" help:"Id of the batch."`
+	Letters bool   `help:"List every letter."`
+}
+
+// Run prints where the batch stands.
+func (c *batchShow) Run(r *run) error {
+	if c.Letters {
+		return c.letters(r)
+	}
+	return r.batch(c.ID, (*client.Client).Batch, func(w io.Writer, b wire.Batch) {
+		fmt.Fprintf(w, "batch         %s\nmunicipality  %s\nstate         %s\nletters       %d\nsubmitted by  %s\n", b.ID, b.Tenant, b.State, b.Lines, b.Submitter)
+		if b.Approver != "" {
+			fmt.Fprintf(w, "approved by   %s\n", b.Approver)
+		}
+		for _, s := range states(b) {
+			fmt.Fprintf(w, "%-13s %d\n", s, b.Letters[s])
+		}
+	})
+}
+
+func (c *batchShow) letters(r *run) error {
+	d, err := r.dial()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	all := wire.BatchLetters{Items: []wire.LetterView{}}
+	for after := ""; ; {
+		page, err := d.BatchLetters(r.ctx, c.ID, after, 0)
+		if err != nil {
+			return err
+		}
+		all.Items = append(all.Items, page.Items...)
+		if after = page.Next; after == "" {
+			break
+		}
+	}
+	slices.SortFunc(all.Items, func(a, b wire.LetterView) int { return a.Line - b.Line })
+	return r.Print(all, func(w io.Writer) {
+		var rows [][]string
+		for _, v := range all.Items {
+			rows = append(rows, []string{strconv.Itoa(v.Line), v.ID, v.Reference, v.State, v.Channel, v.Code, v.Tracking})
+		}
+		ctl.Table(w, []string{"LETTER", "ID", "REFERENCE", "STATE", "CHANNEL", "REASON", "TRACKING"}, rows)
+	})
+}
+
+type batchWatch struct {
+	ID    string        `arg:"" help:"Id of the batch."`
+	Wait  time.Duration `help:"Stop watching after this long; 0 is never."`
+	Every time.Duration `default:"1s" help:"How often to ask."`
+}
+
+// Run follows the batch until nothing of it moves by itself any more.
+func (c *batchWatch) Run(r *run) error {
+	d, err := r.dial()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	ctx := r.ctx
+	if c.Wait > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, c.Wait)
+		defer stop()
+	}
+	p := ctl.NewProgress(r.Env)
+	var b wire.Batch
+	for {
+		seen, err := d.Batch(ctx, c.ID)
+		if err == nil {
+			b = seen
+			p.Show(settled(b), b.Lines, counts(b))
+			if at(b, settled(b)+b.Letters[string(post.LetterNeedsPerson)]) {
+				break
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			p.End()
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			p.End()
+			return c.left(r, b)
+		case <-time.After(max(c.Every, 50*time.Millisecond)):
+		}
+	}
+	p.End()
+	if err := r.Print(b, func(w io.Writer) { fmt.Fprintf(w, "batch %s %s: %s\n", b.ID, b.State, counts(b)) }); err != nil {
+		return err
+	}
+	if n := b.Letters[string(post.LetterNeedsPerson)]; n > 0 {
+		return &ctl.Hint{Err: fmt.Errorf("%d letters need a person", n), Hint: "see them: postctl batch show " + b.ID + " -letters", Exit: ctl.NeedsPerson}
+	}
+	return nil
+}
+
+// left answers a watch that ended before the batch did.
+func (c *batchWatch) left(r *run, b wire.Batch) error {
+	again := "the batch goes on; watch it again: postctl batch watch " + c.ID
+	if r.ctx.Err() != nil {
+		r.Say("%s", again)
+		return r.ctx.Err()
+	}
+	return &ctl.Hint{Err: fmt.Errorf("batch %s is still running: %s", c.ID, counts(b)), Hint: again, Exit: ctl.Running}
+}
+
+// at reports whether n letters are all of a released batch.
+func at(b wire.Batch, n int) bool { return b.State == "released" && n == b.Lines }
+
+// settled counts letters in final states.
+func settled(b wire.Batch) int {
+	n := 0
+	for s, k := range b.Letters {
+		if post.LetterState(s).Final() {
+			n += k
+		}
+	}
+	return n
+}
+
+// counts writes the letters by state, in the order of their road.
+func counts(b wire.Batch) string {
+	var words []string
+	for _, s := range states(b) {
+		words = append(words, fmt.Sprintf("%s %d", s, b.Letters[s]))
+	}
+	if len(words) == 0 {
+		return fmt.Sprintf("%d letters", b.Lines)
+	}
+	return strings.Join(words, ", ")
+}
+
+func states(b wire.Batch) []string {
+	var out []string
+	for _, s := range post.LetterStates() {
+		if b.Letters[string(s)] > 0 {
+			out = append(out, string(s))
+		}
+	}
+	return out
+}

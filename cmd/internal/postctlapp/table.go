@@ -1,0 +1,283 @@
+package postctlapp
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"sikkerpost.dk/gateway/adapters/deskapi/wire"
+	"sikkerpost.dk/gateway/cmd/internal/ctl"
+	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// maxTable bounds a table: 10,000 lines of 6 KB.
+const maxTable = 64 << 20
+
+var bom = []byte("\xef\xbb\xbf")
+
+// columns gives each column its name; the Danish heads are what people write.
+var columns = map[string]string{
+	"key": "key", "nøgle": "key", "id": "id", "cpr": "id", "cvr": "id", "cpr/cvr": "id",
+	"name": "name", "navn": "name", "title": "title", "titel": "title",
+	"document": "document", "dokument": "document", "fil": "document", "language": "language", "sprog": "language",
+}
+
+// table is a batch as read from CSV, with every fault found.
+type table struct {
+	Lines  []wire.BatchLine
+	At     []int             // line of the file, for each of Lines
+	Files  map[string]string // path by SHA-256
+	Faults []lineFault
+}
+
+// lineFault is one fault at one line of the file.
+type lineFault struct {
+	Line    int    `json:"line"` // 0: the file as a whole
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Cure    string `json:"cure"`
+}
+
+func (t *table) fault(line int, err error) {
+	f := post.FaultInternal
+	errors.As(err, &f)
+	l := lineFault{Line: line, Code: f.Code, Message: f.English, Cure: f.Cure}
+	var at *post.Refusal
+	if errors.As(err, &at) && at.Detail != "" {
+		l.Message = strings.TrimSuffix(l.Message, ".") + " (" + at.Detail + ")."
+	}
+	t.Faults = append(t.Faults, l)
+}
+
+// read reads and checks the table at path, with its documents in dir ("": none
+// are looked at). It reports every fault; only an unreadable file is an error.
+func read(path, dir string) (*table, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &ctl.Hint{Err: err, Hint: "check the path"}
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxTable+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	if len(b) > maxTable {
+		return nil, post.FaultBatchSize
+	}
+	docs := &documents{dir: dir, known: map[string]checked{}}
+	t := parse(b, docs)
+	t.Files = docs.files()
+	return t, nil
+}
+
+// parse reads a table. docs finds and checks each document once.
+func parse(b []byte, docs *documents) *table {
+	t := &table{}
+	b = bytes.TrimPrefix(b, bom)
+	if !utf8.Valid(b) {
+		t.fault(firstInvalid(b), post.FaultTableForm)
+		return t
+	}
+	head, _, _ := bytes.Cut(b, []byte("\n"))
+	r := csv.NewReader(bytes.NewReader(b))
+	r.FieldsPerRecord = -1
+	if bytes.Count(head, []byte(";")) > bytes.Count(head, []byte(",")) {
+		r.Comma = ';'
+	}
+	names, err := r.Read()
+	if err != nil {
+		t.fault(1, post.FaultTableForm)
+		return t
+	}
+	at, err := heads(names)
+	if err != nil {
+		t.fault(1, err)
+		return t
+	}
+	seen := map[string]int{}
+	for {
+		fields, err := r.Read()
+		if err == io.EOF {
+			break
+		}
+		var wrong *csv.ParseError
+		if errors.As(err, &wrong) {
+			t.fault(wrong.Line, post.FaultTableForm)
+			return t // what follows cannot be told apart
+		}
+		n, _ := r.FieldPos(0)
+		if len(fields) != len(names) {
+			t.fault(n, post.FaultTableLine.At("%d columns, not %d", len(fields), len(names)))
+			continue
+		}
+		t.line(n, at, fields, docs, seen)
+	}
+	if len(t.Lines) > 10_000 || len(t.Lines) == 0 && len(t.Faults) == 0 {
+		t.fault(0, post.FaultBatchSize.At("%d lines", len(t.Lines)))
+	}
+	return t
+}
+
+func firstInvalid(b []byte) int {
+	line := 1
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n == 1 {
+			break
+		}
+		if r == '\n' {
+			line++
+		}
+		b = b[n:]
+	}
+	return line
+}
+
+// heads finds where each column is. Address lines keep their order.
+func heads(names []string) (map[string][]int, error) {
+	at := map[string][]int{}
+	for i, n := range names {
+		n = strings.ToLower(strings.TrimSpace(n))
+		c, ok := columns[n]
+		if rest, is := strings.CutPrefix(n, "address"); is || !ok {
+			if !is {
+				rest, is = strings.CutPrefix(n, "adresse")
+			}
+			if k, err := strconv.Atoi(rest); is && (rest == "" || err == nil && k >= 1 && k <= 7) {
+				c, ok = "address", true
+			}
+		}
+		if !ok {
+			return nil, post.FaultTableColumn.At("column %d is not known", i+1)
+		}
+		if len(at[c]) > 0 && c != "address" {
+			return nil, post.FaultTableColumn.At("%s stands twice", c)
+		}
+		at[c] = append(at[c], i)
+	}
+	for _, c := range []string{"key", "id", "name", "title", "document"} {
+		if len(at[c]) == 0 {
+			return nil, post.FaultTableColumn.At("%s is missing", c)
+		}
+	}
+	return at, nil
+}
+
+// line checks one line and adds it.
+func (t *table) line(n int, at map[string][]int, fields []string, docs *documents, seen map[string]int) {
+	get := func(c string) string {
+		if len(at[c]) == 0 {
+			return ""
+		}
+		return strings.TrimSpace(fields[at[c][0]])
+	}
+	check := func(err error) {
+		if err != nil {
+			t.fault(n, err)
+		}
+	}
+	l := wire.BatchLine{Key: get("key"), Title: get("title"), Document: get("document"), Language: strings.ToLower(get("language"))}
+	if err := letter.CheckKey(l.Key, post.FaultLetterKey); err != nil {
+		check(err)
+	} else if first, twice := seen[l.Key]; twice {
+		check(post.FaultLineKeyTwice.At("first in line %d", first))
+	} else {
+		seen[l.Key] = n
+	}
+	check(letter.CheckTitle(l.Title))
+	l.Recipient = wire.Party{IDType: "CPR", ID: strings.ReplaceAll(get("id"), " ", ""), Name: get("name")}
+	if len(l.Recipient.ID) == 8 {
+		l.Recipient.IDType = "CVR"
+	}
+	for _, i := range at["address"] {
+		if s := strings.TrimSpace(fields[i]); s != "" {
+			l.Recipient.Address = append(l.Recipient.Address, s)
+		}
+	}
+	check(letter.CheckRecipient(post.PartyRecord{IDType: l.Recipient.IDType, ID: l.Recipient.ID, Name: l.Recipient.Name, Address: l.Recipient.Address}))
+	if l.Recipient.Name == "" {
+		check(post.FaultTableName)
+	}
+	if _, err := letter.Describe(l.Document, "", "", l.Language); err != nil {
+		check(err)
+	} else {
+		var err error
+		l.SHA256, err = docs.digest(l.Document)
+		check(err)
+	}
+	t.Lines, t.At = append(t.Lines, l), append(t.At, n)
+}
+
+// documents finds and checks the PDFs of a table, each once.
+type documents struct {
+	dir   string
+	known map[string]checked // by file name
+}
+
+type checked struct {
+	sha256 string
+	err    error
+}
+
+// digest returns the SHA-256 of the document named name, a plain file name.
+func (d *documents) digest(name string) (string, error) {
+	if d.dir == "" {
+		return "", nil
+	}
+	c, ok := d.known[name]
+	if !ok {
+		c.sha256, c.err = examine(filepath.Join(d.dir, name))
+		d.known[name] = c
+	}
+	return c.sha256, c.err
+}
+
+func examine(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", post.FaultTableDocument
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return "", post.FaultTableDocument
+	}
+	b, err := letter.ReadPDF(f)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+func (d *documents) files() map[string]string {
+	out := map[string]string{}
+	for name, c := range d.known {
+		if c.err == nil {
+			out[c.sha256] = filepath.Join(d.dir, name)
+		}
+	}
+	return out
+}
+
+// print writes the faults, one a line, in the order of the file.
+func (t *table) print(w io.Writer) {
+	slices.SortStableFunc(t.Faults, func(a, b lineFault) int { return a.Line - b.Line })
+	for _, f := range t.Faults {
+		where := "file"
+		if f.Line > 0 {
+			where = fmt.Sprintf("line %d", f.Line)
+		}
+		fmt.Fprintf(w, "%s: %s %s  %s\n", where, f.Code, f.Message, f.Cure)
+	}
+}
