@@ -1,0 +1,296 @@
+// Package ctl is what the command-line programs share: parsing, exit codes,
+// the three-line form of an error, tables and progress.
+//
+// Results go to stdout, talk to stderr. Errors begin with the program's name
+// and carry a hint and, where there is one, the stable code. Nothing prompts,
+// no secret is ever a flag or an environment variable (only names of files
+// are), and nothing here ends the process. Text that came from outside is
+// printed without control characters, so that it cannot drive a terminal.
+package ctl
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/alecthomas/kong"
+
+	"sikkerpost.dk/gateway/adapters/deskapi/client"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// Exit codes. They are a promise to scripts: a code never changes its meaning.
+const (
+	Done        = 0   // done, or nothing to do
+	Failed      = 1   // failed; the reason is on stderr
+	Misused     = 2   // used wrongly
+	NeedsPerson = 3   // done, but some items need a person
+	NotAllowed  = 4   // certificate, role or approval missing
+	Unreachable = 5   // the other side did not answer; safe to run again
+	Unknown     = 6   // outcome unknown; do not repeat, ask
+	Running     = 7   // still running when the wait was over
+	BadConfig   = 78  // configuration or assets wrong
+	Interrupted = 130 // Ctrl-C
+)
+
+// Hint is an error with advice.
+type Hint struct {
+	Err  error
+	Hint string
+	Exit int // 0: as the error says
+}
+
+// Error implements error.
+func (h *Hint) Error() string { return h.Err.Error() }
+
+// Unwrap returns the error without its advice.
+func (h *Hint) Unwrap() error { return h.Err }
+
+// Env is what a command runs in.
+type Env struct {
+	Name           string // of the program
+	JSON           bool
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+}
+
+// Print writes a result as one JSON object with "v":1, or runs plain.
+func (e *Env) Print(object any, plain func(w io.Writer)) error {
+	if !e.JSON {
+		plain(e.Stdout)
+		return nil
+	}
+	b, err := json.Marshal(object)
+	if err != nil {
+		return fmt.Errorf("encode result: %w", err)
+	}
+	members := map[string]json.RawMessage{}
+	if err := json.Unmarshal(b, &members); err != nil {
+		return fmt.Errorf("encode result: %w", err)
+	}
+	members["v"] = json.RawMessage("1")
+	return json.NewEncoder(e.Stdout).Encode(members)
+}
+
+// Say writes one line of talk, unless JSON was asked for.
+func (e *Env) Say(format string, args ...any) {
+	if !e.JSON {
+		fmt.Fprintf(e.Stderr, format+"\n", args...)
+	}
+}
+
+// Fail prints err in the three-line form (or as a JSON line) and returns the
+// exit code that it stands for.
+func (e *Env) Fail(err error) int {
+	f := describe(err)
+	if e.JSON {
+		json.NewEncoder(e.Stderr).Encode(map[string]any{ //nolint:errcheck // nowhere left to say so
+			"v": 1, "message_type": "exit_error", "exit": f.exit, "message": f.text, "hint": f.hint, "code": f.code, "errors": f.spots,
+		})
+		return f.exit
+	}
+	fmt.Fprintf(e.Stderr, "%s: %s\n", e.Name, Clean(f.text))
+	for _, s := range f.spots {
+		fmt.Fprintf(e.Stderr, "  %s\n", Clean(s))
+	}
+	if f.hint != "" {
+		fmt.Fprintf(e.Stderr, "hint: %s\n", Clean(f.hint))
+	}
+	if f.code != "" {
+		fmt.Fprintf(e.Stderr, "code: %s\n", f.code)
+	}
+	return f.exit
+}
+
+type failure struct {
+	text, hint, code string
+	spots            []string
+	exit             int
+}
+
+// describe finds text, hint, code and exit code of err.
+func describe(err error) failure {
+	f := failure{text: err.Error(), exit: Failed}
+	var hint *Hint
+	var problem *client.Problem
+	var fault *post.Fault
+	switch {
+	case errors.As(err, &problem):
+		f.text, f.hint, f.code, f.exit = sentence(problem.Title), problem.Cure, problem.Code, problemExit(problem)
+		if problem.Detail != "" {
+			f.text += " (" + problem.Detail + ")"
+		}
+		for _, s := range problem.Errors {
+			f.spots = append(f.spots, strings.TrimPrefix(s.Location+": "+sentence(s.Message), ": "))
+		}
+		if problem.Status >= 500 && problem.Instance != "" {
+			f.hint += " Error reference: " + problem.Instance
+		}
+	case errors.As(err, &fault):
+		f.text, f.hint, f.code = sentence(fault.English), fault.Cure, fault.Code
+		var at *post.Refusal
+		if errors.As(err, &at) && at.Detail != "" {
+			f.text += " (" + at.Detail + ")"
+		}
+	case errors.Is(err, context.Canceled):
+		f.text, f.exit = "interrupted", Interrupted
+	case errors.Is(err, client.ErrUnreachable):
+		f.hint, f.exit = "check the address and the network; it is safe to run the same command again", Unreachable
+	case errors.Is(err, client.ErrConfig):
+		f.hint, f.exit = "give -url, -cert, -key and -ca, or a -config file with them", BadConfig
+	}
+	if errors.As(err, &hint) {
+		f.hint = hint.Hint
+		if hint.Exit != 0 {
+			f.exit = hint.Exit
+		}
+	}
+	return f
+}
+
+func problemExit(p *client.Problem) int {
+	switch {
+	case p.Status == http.StatusForbidden:
+		return NotAllowed
+	case p.Status == http.StatusServiceUnavailable || p.Code == post.FaultKeyBusy.Code:
+		return Unreachable
+	}
+	return Failed
+}
+
+// sentence turns a sentence into the form of an error: lower case, no full stop.
+func sentence(s string) string {
+	s = strings.TrimSuffix(s, ".")
+	first, rest, _ := strings.Cut(s, " ")
+	if first == strings.ToUpper(first) && len(first) > 1 {
+		return s // an abbreviation
+	}
+	r := []rune(first)
+	if len(r) > 0 {
+		r[0] = unicode.ToLower(r[0])
+	}
+	if rest == "" {
+		return string(r)
+	}
+	return string(r) + " " + rest
+}
+
+// Clean drops control characters, other than line breaks and tabs, and those
+// that turn the direction of writing.
+func Clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return r
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// Line is Clean for text that must stay on one line.
+func Line(s string) string {
+	return strings.NewReplacer("\n", " ", "\t", " ").Replace(Clean(s))
+}
+
+// errExit ends parsing after help was printed.
+type errExit int
+
+// Parse reads args into grammar, a pointer to a struct with kong tags, and
+// returns the command chosen. A long flag may be written with one dash or two.
+// When there is nothing to run, ok is false and code is the exit code.
+func Parse(e *Env, grammar any, about, examples string, args []string) (chosen *kong.Context, code int, ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			exit, is := p.(errExit)
+			if !is {
+				panic(p)
+			}
+			chosen, code, ok = nil, int(exit), false
+		}
+	}()
+	parser, err := kong.New(grammar, kong.Name(e.Name), kong.Description(about), kong.Writers(e.Stdout, e.Stderr),
+		kong.Exit(func(code int) { panic(errExit(code)) }), kong.UsageOnError(),
+		kong.Help(func(o kong.HelpOptions, ctx *kong.Context) error {
+			fmt.Fprintf(ctx.Stdout, "Examples:\n%s\n\n", indent(examples))
+			o.Compact = true
+			return kong.DefaultHelpPrinter(o, ctx)
+		}))
+	if err != nil {
+		fmt.Fprintf(e.Stderr, "%s: %v\n", e.Name, err)
+		return nil, Failed, false
+	}
+	ctx, err := parser.Parse(twoDashes(args))
+	if err != nil {
+		e.JSON = e.JSON || slices.Contains(args, "--json") || slices.Contains(args, "-json")
+		return nil, e.Fail(&Hint{Err: err, Hint: "run " + e.Name + " --help", Exit: Misused}), false
+	}
+	return ctx, Done, true
+}
+
+func indent(s string) string {
+	return "  " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n  ")
+}
+
+// twoDashes lets -identity mean --identity.
+func twoDashes(args []string) []string {
+	out := slices.Clone(args)
+	for i, a := range out {
+		if a == "--" {
+			break
+		}
+		if len(a) > 2 && a[0] == '-' && a[1] >= 'a' && a[1] <= 'z' && a[2] != '=' {
+			out[i] = "-" + a
+		}
+	}
+	return out
+}
+
+// Desk is how a program finds desk and shows who it is: flags before
+// environment before file. Only names of files are given, never keys.
+type Desk struct {
+	URL    string `env:"SIKKERPOST_URL" placeholder:"URL" help:"Address of desk."`
+	Cert   string `env:"SIKKERPOST_CERT" placeholder:"FILE" help:"Client certificate (PEM)."`
+	Key    string `env:"SIKKERPOST_KEY" placeholder:"FILE" help:"Its key (PEM)."`
+	CA     string `env:"SIKKERPOST_CA" placeholder:"FILE" help:"Who issued desk's certificate (PEM)."`
+	Config string `env:"SIKKERPOST_CONFIG" placeholder:"FILE" help:"JSON file with url, cert_file, key_file and ca_file."`
+}
+
+// Client returns a client of desk.
+func (d Desk) Client() (*client.Client, error) {
+	c := client.Config{URL: d.URL, CertFile: d.Cert, KeyFile: d.Key, CAFile: d.CA}
+	if d.Config != "" {
+		var file struct {
+			URL      string `json:"url"`
+			CertFile string `json:"cert_file"`
+			KeyFile  string `json:"key_file"`
+			CAFile   string `json:"ca_file"`
+		}
+		f, err := os.Open(d.Config)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", client.ErrConfig, err)
+		}
+		defer f.Close()
+		dec := json.NewDecoder(f)
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&file); err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", client.ErrConfig, d.Config, err)
+		}
+		for _, p := range []struct{ have, from *string }{
+			{&c.URL, &file.URL}, {&c.CertFile, &file.CertFile}, {&c.KeyFile, &file.KeyFile}, {&c.CAFile, &file.CAFile},
+		} {
+			if *p.have == "" {
+				*p.have = *p.from
+			}
+		}
+	}
+	return client.New(c)
+}
