@@ -34,32 +34,38 @@ func (s *Site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.FaultPage(w, r, err)
 }
 
-// LoginFault answers a log-in that did not succeed. It is for the handler of
-// /saml/.
-func (s *Site) LoginFault(w http.ResponseWriter, r *http.Request, err error) { s.FaultPage(w, r, err) }
-
 // FaultPage answers err with a page: the fault's own sentence and cure, or
 // those of an internal error. It logs the reference that the page shows.
 func (s *Site) FaultPage(w http.ResponseWriter, r *http.Request, err error) {
-	f := faultOf(err)
+	f, reference := faultOf(err), "F-"+rand.Text()[:8]
+	level := slog.LevelInfo
+	if f.Status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	s.Log.Log(r.Context(), level, "request refused", "reference", reference, "code", f.Code,
+		"status", f.Status, "route", r.Pattern, "error", err.Error())
+	s.showFault(w, r, f, reference)
+}
+
+// LoginFault shows the page of a log-in that did not succeed. It is for the
+// handler of the log-in, which has logged it under this reference.
+func (s *Site) LoginFault(w http.ResponseWriter, r *http.Request, f *post.Fault, reference string) {
+	s.showFault(w, r, f, reference)
+}
+
+func (s *Site) showFault(w http.ResponseWriter, r *http.Request, f *post.Fault, reference string) {
 	v := faultView{
 		base: s.base(r, ""), Sentence: f.Danish, Cure: f.CureDA, Code: f.Code,
-		Reference: "F-" + rand.Text()[:8], At: time.Now(), Tenants: s.Config.Tenants,
+		Reference: reference, At: time.Now(), Tenants: s.Config.Tenants,
 	}
 	if v.Lang == "en" {
 		v.Sentence, v.Cure = f.English, f.Cure
 	}
 	v.Title = v.Sentence + " – " + v.text("site")
-	v.Draft = v.User != nil
+	v.Draft = v.User != nil || isLogin(f)
 	if f.Status == http.StatusUnauthorized || isLogin(f) {
 		v.Again = s.loginURL("/mine")
 	}
-	level := slog.LevelInfo
-	if f.Status >= http.StatusInternalServerError {
-		level = slog.LevelError
-	}
-	s.Log.Log(r.Context(), level, "request refused", "reference", v.Reference, "code", f.Code,
-		"status", f.Status, "route", r.Pattern, "error", err.Error())
 	s.render(w, f.Status, "fault", v)
 }
 

@@ -34,11 +34,11 @@ type Sessions interface {
 type Config struct {
 	Intake   *intake.Desk
 	Sessions Sessions
-	// SAML serves everything under /saml/: log-in, its answer, log-off.
+	// SAML serves everything under /saml/: log-in and its answer.
 	SAML http.Handler
 	// LoginPath starts a log-in; ?return= says where to go afterwards.
 	LoginPath string
-	// LogoutPath ends a session by POST.
+	// LogoutPath ends a session by POST; SAML serves it too.
 	LogoutPath string
 	Tenants    []post.Tenant
 	// FormOrigins are the other sites to which a form of ours may lead by
@@ -136,6 +136,7 @@ func (s *Site) routes() {
 	mine("GET /mine", (*visit).overview)
 
 	s.mux.Handle("/saml/", s.SAML)
+	s.mux.Handle("POST "+s.LogoutPath, s.SAML)
 	page("/", s.nothingHere)
 }
 

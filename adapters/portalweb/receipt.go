@@ -118,20 +118,25 @@ func (v *visit) overview() error {
 
 type startView struct {
 	base
-	Tenants []post.Tenant
+	Tenants    []post.Tenant
+	CompanyURL string // log-in for a company
 }
 
 func (s *Site) start(w http.ResponseWriter, r *http.Request) error {
 	rememberLanguage(w, r)
-	s.render(w, http.StatusOK, "start", startView{s.base(r, "start.title"), s.Config.Tenants})
+	s.render(w, http.StatusOK, "start", startView{s.base(r, "start.title"), s.Config.Tenants, s.loginURL("/ny") + "&type=Professional"})
 	return nil
 }
 
-type plainView struct{ base }
+type loggedOffView struct {
+	base
+	Partial bool // other services may still know the person
+}
 
 func (s *Site) loggedOff(w http.ResponseWriter, r *http.Request) error {
 	rememberLanguage(w, r)
-	s.render(w, http.StatusOK, "loggedoff", plainView{s.anonymous(r, "loggedoff.title")})
+	s.render(w, http.StatusOK, "loggedoff",
+		loggedOffView{s.anonymous(r, "loggedoff.title"), r.URL.Query().Get("partial") == "1"})
 	return nil
 }
 

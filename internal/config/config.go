@@ -64,6 +64,9 @@ type Portal struct {
 	ReceiptKeyFile string        `json:"receipt_key_file"` // Ed25519, note format
 	LedgerDir      string        `json:"ledger_dir"`       // tiles and checkpoints, served at /ledger/
 	Idle           time.Duration `json:"idle"`             // 30 minutes when 0
+	// Clamd is where the malware scanner listens: unix:///run/clamav/clamd.ctl
+	// or tcp://host:port. Empty: attachments are taken and marked as not scanned.
+	Clamd string `json:"clamd,omitempty"`
 }
 
 // Desk configures the program for staff, tools and case systems.

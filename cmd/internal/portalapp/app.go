@@ -1,0 +1,184 @@
+// Package portalapp assembles the portal: database, blob store, log-in, intake
+// and pages, served over HTTPS with an admin listener beside.
+//
+// New opens everything or nothing: on failure it closes what it had opened and
+// says which part was wrong. It holds no key that opens an inquiry.
+package portalapp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+
+	"filippo.io/age"
+
+	"sikkerpost.dk/gateway/adapters/blobstore"
+	"sikkerpost.dk/gateway/adapters/clamd"
+	"sikkerpost.dk/gateway/adapters/nemlogin"
+	"sikkerpost.dk/gateway/adapters/portalweb"
+	"sikkerpost.dk/gateway/adapters/sqlstore"
+	"sikkerpost.dk/gateway/internal/config"
+	"sikkerpost.dk/gateway/internal/daemon"
+	"sikkerpost.dk/gateway/internal/inbound/intake"
+	"sikkerpost.dk/gateway/internal/inbound/login"
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/vault/draft"
+	"sikkerpost.dk/gateway/internal/vault/ledger"
+	"sikkerpost.dk/gateway/internal/vault/seal"
+)
+
+// App is a portal that listens.
+type App struct {
+	url   string
+	log   *slog.Logger
+	store *sqlstore.Store
+	tasks []daemon.Task
+}
+
+var _ daemon.App = (*App)(nil)
+
+// New opens everything and listens.
+func New(ctx context.Context, cfg config.Portal, log *slog.Logger) (*App, error) {
+	store, err := sqlstore.Open(ctx, cfg.Database)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{url: cfg.PublicURL, log: log, store: store}
+	if err := a.assemble(ctx, cfg); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return a, nil
+}
+
+func (a *App) assemble(ctx context.Context, cfg config.Portal) error {
+	blobs, err := blobstore.Open(cfg.Blobs)
+	if err != nil {
+		return err
+	}
+	ready := map[string]func(context.Context) error{"database": a.store.Ping}
+	ring := draft.NewRing()
+	desk, err := a.intake(cfg, blobs, ring, ready)
+	if err != nil {
+		return err
+	}
+	site, err := a.site(cfg, desk, ring)
+	if err != nil {
+		return err
+	}
+	secure, err := config.ServerTLS(cfg.TLS)
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	https, err := daemon.Serve(daemon.Server{
+		Name: "portal https", Listener: listener, Handler: site, TLS: secure, Log: a.log,
+	})
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	a.tasks = []daemon.Task{https, {Name: "draft janitor", Run: desk.Run}}
+	if cfg.Admin != "" {
+		a.tasks = append(a.tasks, daemon.Admin(cfg.Admin, ready))
+	}
+	return nil
+}
+
+// intake assembles what takes inquiries.
+func (a *App) intake(cfg config.Portal, blobs *blobstore.Store, ring *draft.Ring, ready map[string]func(context.Context) error) (*intake.Desk, error) {
+	inboxes := map[post.InboxID][]age.Recipient{}
+	for _, i := range cfg.Inboxes {
+		r, err := seal.ReadRecipientsFile(i.RecipientsFile)
+		if err != nil {
+			return nil, fmt.Errorf("inbox %s: %w", i.ID, err)
+		}
+		inboxes[i.ID] = r
+	}
+	dispatcher, err := seal.ReadRecipientsFile(cfg.DispatcherRecipientFile)
+	if err != nil {
+		return nil, fmt.Errorf("dispatcher recipient: %w", err)
+	}
+	index, err := config.ReadHexKey(cfg.IndexKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	key, vkey, err := ledger.ReadSigner(cfg.ReceiptKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	var scanner intake.Scanner = intake.NoScanner{}
+	if cfg.Clamd != "" {
+		c, err := clamd.New(cfg.Clamd)
+		if err != nil {
+			return nil, err
+		}
+		scanner, ready["malware scanner"] = c, c.Ping
+	} else {
+		a.log.Warn("malware scanner not configured; attachments are marked as not scanned")
+	}
+	return intake.New(intake.Config{
+		Drafts: a.store, Inquiries: a.store, Receipts: a.store, Ledger: a.store, Blobs: blobs, Ring: ring,
+		Tenants: cfg.Tenants, Inboxes: inboxes, Dispatcher: dispatcher, IndexKey: index,
+		ReceiptKey: key, ReceiptVKey: vkey, Scanner: scanner, Log: a.log,
+	})
+}
+
+// site assembles the log-in and the pages.
+func (a *App) site(cfg config.Portal, desk *intake.Desk, ring *draft.Ring) (http.Handler, error) {
+	sessions, err := login.New(login.Config{Store: a.store, Sealer: ring, Idle: cfg.Idle})
+	if err != nil {
+		return nil, err
+	}
+	saml, err := nemlogin.Load(cfg.SAML, cfg.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	// A refused log-in is shown on a page of the site, which in turn needs the
+	// log-in: the one knot here.
+	var site *portalweb.Site
+	saml.Sessions, saml.Audit, saml.Log = sessions, a.store, a.log
+	saml.OnFault = func(w http.ResponseWriter, r *http.Request, f *post.Fault, ref string) {
+		site.LoginFault(w, r, f, ref)
+	}
+	sp, err := nemlogin.New(saml)
+	if err != nil {
+		return nil, err
+	}
+	site, err = portalweb.New(portalweb.Config{
+		Intake: desk, Sessions: sp, SAML: sp.Handler(), LoginPath: nemlogin.PathLogin, LogoutPath: nemlogin.PathLogout,
+		Tenants: cfg.Tenants, FormOrigins: origins(saml.IDP.SSO, saml.IDP.SLO), LedgerDir: cfg.LedgerDir, Log: a.log,
+	})
+	return site, err
+}
+
+// origins returns scheme://host of each address, without repeats.
+func origins(addresses ...string) []string {
+	var all []string
+	seen := map[string]bool{}
+	for _, a := range addresses {
+		u, err := url.Parse(a)
+		if err != nil || u.Host == "" {
+			continue
+		}
+		if o := u.Scheme + "://" + u.Host; !seen[o] {
+			seen[o] = true
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// URL is where citizens reach the portal.
+func (a *App) URL() string { return a.url }
+
+// Run serves until ctx ends, drains and closes.
+func (a *App) Run(ctx context.Context) error {
+	err := daemon.Run(ctx, a.log, a.tasks...)
+	return errors.Join(err, a.store.Close())
+}
