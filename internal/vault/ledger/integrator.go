@@ -199,6 +199,7 @@ func (g *Integrator) publish(ctx context.Context, fence int64) (int64, error) {
 	if err := replace(file, signed); err != nil {
 		return 0, fmt.Errorf("publish checkpoint %d: %w", size, err)
 	}
+	dropPartials(g.cfg.Dir, inDir.N, size)
 	g.cfg.Log.DebugContext(ctx, "checkpoint published", slog.Int64("size", size))
 	return size, nil
 }

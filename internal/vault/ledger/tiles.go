@@ -71,6 +71,21 @@ func publishTiles(ctx context.Context, dir string, r Reader, old, now int64) err
 	return nil
 }
 
+// dropPartials removes the partial tiles that full ones have replaced, as C2SP
+// allows once the checkpoint of the full ones is out: readers of an older
+// checkpoint take the full tile. What cannot be removed stays; it is not wrong.
+func dropPartials(dir string, old, now int64) {
+	for _, t := range tlog.NewTiles(tileHeight, old, now) {
+		if t.W != 1<<tileHeight {
+			continue
+		}
+		os.RemoveAll(filepath.Join(dir, filepath.FromSlash(TilePath(t))+".p")) //nolint:errcheck // see above
+		if t.L == 0 {
+			os.RemoveAll(filepath.Join(dir, filepath.FromSlash(EntriesPath(t))+".p")) //nolint:errcheck // see above
+		}
+	}
+}
+
 // fits answers ErrDiverged unless the entries hash to the tile.
 func fits(rows []Placed, data []byte, t tlog.Tile) error {
 	if len(rows) != t.W {
