@@ -3,6 +3,7 @@ package letter
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/verify"
@@ -165,6 +166,7 @@ func (d *Desk) Decide(ctx context.Context, in Decided) (post.LetterState, error)
 	if err != nil {
 		return "", fmt.Errorf("decide letter %s: %w", in.Letter, err)
 	}
-	d.ring(ctx, in.Letter)
+	d.Log.InfoContext(ctx, "letter decided", slog.String("letter", string(in.Letter)), slog.String("decision", string(in.Decision)), slog.String("state", string(s)))
+	d.ring(ctx, in.Letter, time.Now().UnixMicro()) // no sweeper counts that far: a ring of its own
 	return s, nil
 }

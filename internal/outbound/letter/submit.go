@@ -64,7 +64,7 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Receipt, error) {
 		return repeated(first, digest)
 	}
 	d.Log.InfoContext(ctx, "letter accepted", slog.String("letter", string(a.ID)), slog.String("tenant", string(a.Tenant)))
-	d.ring(ctx, a.ID)
+	d.ring(ctx, a.ID, 0)
 	return Receipt{ID: first.ID, Reference: first.Reference, State: first.State}, nil
 }
 
@@ -207,9 +207,10 @@ func SealJSON(v any, key age.Recipient) ([]byte, error) {
 	return sealed, nil
 }
 
-// ring wakes a worker. A lost ring is made up for by the sweeper.
-func (d *Desk) ring(ctx context.Context, id post.LetterID) {
-	if err := d.Bell.Ring(context.WithoutCancel(ctx), queue.Ring{Kind: queue.AdvanceLetter, ID: string(id)}); err != nil {
+// ring wakes a worker. A lost ring is made up for by the sweeper. The first
+// ring of a letter is attempt 0.
+func (d *Desk) ring(ctx context.Context, id post.LetterID, attempt int64) {
+	if err := d.Bell.Ring(context.WithoutCancel(ctx), queue.Ring{Kind: queue.AdvanceLetter, ID: string(id), Attempt: attempt}); err != nil {
 		d.Log.WarnContext(ctx, "ring lost", slog.String("letter", string(id)), slog.Any("error", err))
 	}
 }
