@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -106,11 +107,20 @@ func (r *run) upload(d *client.Client, t *table, b wire.Batch) (wire.Batch, erro
 			done = max(0, all-len(b.Missing))
 		}
 		for _, sum := range b.Missing {
-			if err := put(r.ctx, d, b.ID, sum, t.Files[sum]); err != nil {
+			err := put(r.ctx, d, b.ID, sum, t.Files[sum])
+			if refused := (&client.Problem{}); errors.As(err, &refused) && refused.Status < 500 && refused.Status != http.StatusForbidden {
+				t.blame(sum, refused)
+				continue
+			}
+			if err != nil {
 				return b, err
 			}
 			done++
 			p.Show(done, all, "documents")
+		}
+		if len(t.Faults) > 0 { // not closed: nothing is sent
+			p.End()
+			return b, r.verdict(t, ctl.Failed)
 		}
 		next, err := d.CloseBatch(r.ctx, b.ID)
 		if missing := (&client.Problem{}); errors.As(err, &missing) && missing.Code == post.FaultDocumentsMissing.Code {
@@ -128,6 +138,15 @@ func (r *run) upload(d *client.Client, t *table, b wire.Batch) (wire.Batch, erro
 		return d.CloseBatch(r.ctx, b.ID)
 	}
 	return b, nil
+}
+
+// blame puts a refused document down to every line that has it.
+func (t *table) blame(sum string, p *client.Problem) {
+	for i, l := range t.Lines {
+		if l.SHA256 == sum {
+			t.Faults = append(t.Faults, lineFault{Line: t.At[i], Code: p.Code, Message: p.Title, Cure: p.Cure})
+		}
+	}
 }
 
 func put(ctx context.Context, d *client.Client, batch, sum, path string) error {

@@ -17,7 +17,6 @@ import (
 
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
 	"sikkerpost.dk/gateway/cmd/internal/ctl"
-	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
@@ -188,14 +187,14 @@ func (t *table) line(n int, at map[string][]int, fields []string, docs *document
 		}
 	}
 	l := wire.BatchLine{Key: get("key"), Title: get("title"), Document: get("document"), Language: strings.ToLower(get("language"))}
-	if err := letter.CheckKey(l.Key, post.FaultLetterKey); err != nil {
+	if err := checkKey(l.Key); err != nil {
 		check(err)
 	} else if first, twice := seen[l.Key]; twice {
 		check(post.FaultLineKeyTwice.At("first in line %d", first))
 	} else {
 		seen[l.Key] = n
 	}
-	check(letter.CheckTitle(l.Title))
+	check(checkTitle(l.Title))
 	l.Recipient = wire.Party{IDType: "CPR", ID: strings.ReplaceAll(get("id"), " ", ""), Name: get("name")}
 	if len(l.Recipient.ID) == 8 {
 		l.Recipient.IDType = "CVR"
@@ -205,11 +204,12 @@ func (t *table) line(n int, at map[string][]int, fields []string, docs *document
 			l.Recipient.Address = append(l.Recipient.Address, s)
 		}
 	}
-	check(letter.CheckRecipient(post.PartyRecord{IDType: l.Recipient.IDType, ID: l.Recipient.ID, Name: l.Recipient.Name, Address: l.Recipient.Address}))
+	check(checkRecipient(l.Recipient))
+	check(checkLanguage(l.Language))
 	if l.Recipient.Name == "" {
 		check(post.FaultTableName)
 	}
-	if _, err := letter.Describe(l.Document, "", "", l.Language); err != nil {
+	if err := checkName(l.Document); err != nil {
 		check(err)
 	} else {
 		var err error
@@ -252,7 +252,7 @@ func examine(path string) (string, error) {
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return "", post.FaultTableDocument
 	}
-	b, err := letter.ReadPDF(f)
+	b, err := readPDF(f)
 	if err != nil {
 		return "", err
 	}
