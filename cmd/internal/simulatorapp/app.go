@@ -27,6 +27,7 @@ import (
 	"filippo.io/age"
 
 	"sikkerpost.dk/gateway/adapters/digitalpost/digitalposttest"
+	"sikkerpost.dk/gateway/adapters/nemlogin/nemlogintest"
 	"sikkerpost.dk/gateway/adapters/printhouse/printhousetest"
 	"sikkerpost.dk/gateway/internal/persona"
 	"sikkerpost.dk/gateway/internal/post"
@@ -80,7 +81,10 @@ type App struct {
 	log    *slog.Logger
 	post   *digitalposttest.Server
 	paper  *printhousetest.House
+	idp    *nemlogintest.IDP
 	places []place
+
+	idpHandler http.Handler
 
 	pagesURL, digitalPostURL, nemLogInURL string
 }
@@ -113,11 +117,20 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*App, error) {
 	return a, nil
 }
 
+// CheckHost refuses any host but a loopback address. Names are refused too:
+// what localhost means is decided by a file.
+func CheckHost(host string) error {
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return post.FaultNotLoopback.At("host %q", host)
+	}
+	return nil
+}
+
 // check names every gap.
 func (c Config) check(log *slog.Logger) error {
 	var gaps []error
-	if ip := net.ParseIP(c.Host); ip == nil || !ip.IsLoopback() {
-		return post.FaultNotLoopback.At("host %q", c.Host)
+	if err := CheckHost(c.Host); err != nil {
+		return err
 	}
 	need := func(ok bool, name string) {
 		if !ok {

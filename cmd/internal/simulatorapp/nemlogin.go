@@ -2,18 +2,67 @@ package simulatorapp
 
 import (
 	"context"
+	"crypto"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"sikkerpost.dk/gateway/adapters/nemlogin/nemlogintest"
 )
 
 // NemLogIn configures the simulated identity provider.
 type NemLogIn struct {
 	// Signing signs assertions; RSA.
 	Signing tls.Certificate
-	// SPMetadata returns the metadata of the service provider that may log in.
-	SPMetadata func(ctx context.Context) ([]byte, error)
+	// SPMetadata holds the metadata of the service providers that may log in;
+	// [App.RegisterSP] adds one later.
+	SPMetadata [][]byte
 }
 
-func (a *App) openNemLogIn(context.Context, *tls.Config) error { return nil }
+func (a *App) openNemLogIn(ctx context.Context, web *tls.Config) error {
+	key, ok := a.cfg.NemLogIn.Signing.PrivateKey.(crypto.Signer)
+	if !ok || len(a.cfg.NemLogIn.Signing.Certificate) == 0 {
+		return errors.New("simulator: NemLogIn.Signing is required")
+	}
+	cert, err := x509.ParseCertificate(a.cfg.NemLogIn.Signing.Certificate[0])
+	if err != nil {
+		return fmt.Errorf("read NemLog-in certificate: %w", err)
+	}
+	// The provider writes its own address into messages, so it is made once the
+	// listener has one.
+	a.nemLogInURL, err = a.listen(ctx, "nemlogin", a.cfg.NemLogInPort, web.Clone(), http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) { a.idpHandler.ServeHTTP(w, r) }))
+	if err != nil {
+		return err
+	}
+	a.idp, err = nemlogintest.New(nemlogintest.Config{
+		BaseURL: a.nemLogInURL, Key: key, Cert: cert, Personas: a.cfg.Personas, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.idpHandler = a.idp.Handler()
+	for _, m := range a.cfg.NemLogIn.SPMetadata {
+		if err := a.idp.Register(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RegisterSP lets the service provider of this metadata log people in.
+func (a *App) RegisterSP(metadata []byte) error { return a.idp.Register(metadata) }
+
+// NemLogInMetadata returns the identity provider's metadata.
+func (a *App) NemLogInMetadata() []byte { return a.idp.Metadata() }
+
+// NemLogInURL returns the address of the identity provider.
+func (a *App) NemLogInURL() string { return a.nemLogInURL }
 
 // NemLogInMetadataURL returns where the identity provider's metadata lies.
 func (a *App) NemLogInMetadataURL() string { return a.nemLogInURL + "/metadata" }
+
+// IDP returns the simulated NemLog-in, for stories that run in-process.
+func (a *App) IDP() *nemlogintest.IDP { return a.idp }

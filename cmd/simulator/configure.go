@@ -1,0 +1,131 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"filippo.io/age"
+
+	"sikkerpost.dk/gateway/cmd/internal/devcerts"
+	"sikkerpost.dk/gateway/cmd/internal/simulatorapp"
+	"sikkerpost.dk/gateway/internal/persona"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// place is something that the operator of a gateway needs to know.
+type place struct{ name, path string }
+
+// configure makes what is missing under the directory and returns the
+// simulators' configuration with what a gateway needs of it.
+func configure(o options) (simulatorapp.Config, []place, error) {
+	set, err := devcerts.Make(filepath.Join(o.dir, "certs"), devcerts.Options{})
+	if err != nil {
+		return simulatorapp.Config{}, nil, err
+	}
+	cfg := simulatorapp.Config{
+		Dir: o.dir, Host: o.host,
+		PagesPort: o.pages, DigitalPostPort: o.digitalPost, NemLogInPort: o.login,
+	}
+	cfg.DigitalPost.Delay, cfg.DigitalPost.Unlisted = o.delay, o.unlisted
+	cfg.PrintHouse.Jobs, cfg.PrintHouse.Events = filepath.Join(o.dir, "jobs"), filepath.Join(o.dir, "events")
+	var errs [8]error
+	cfg.Web, errs[0] = tls.LoadX509KeyPair(set.Web.Cert, set.Web.Key)
+	cfg.DigitalPost.Certificate, errs[1] = tls.LoadX509KeyPair(set.CarrierServer.Cert, set.CarrierServer.Key)
+	cfg.DigitalPost.ClientCAs, errs[2] = pool(set.CarrierCA)
+	cfg.NemLogIn.Signing, errs[3] = tls.LoadX509KeyPair(set.IDPSigning.Cert, set.IDPSigning.Key)
+	cfg.PrintHouse.Identities, errs[4] = identities(set.PrintHouse.Identity)
+	cfg.DigitalPost.Systems, errs[5] = systems(filepath.Join(o.dir, "tokens"), set.CarrierClient.Cert)
+	cfg.NemLogIn.SPMetadata, errs[6] = read(o.metadata)
+	if err := errors.Join(errs[:]...); err != nil {
+		return simulatorapp.Config{}, nil, err
+	}
+	return cfg, []place{
+		{"trust (web)", set.WebCA}, {"trust (post)", set.CarrierCA},
+		{"client cert", set.CarrierClient.Cert}, {"client key", set.CarrierClient.Key},
+		{"tokens", filepath.Join(o.dir, "tokens")},
+		{"print recipient", set.PrintHouse.Recipients},
+		{"print jobs", cfg.PrintHouse.Jobs}, {"print events", cfg.PrintHouse.Events},
+	}, nil
+}
+
+func pool(path string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read certificate authority: %w", err)
+	}
+	p := x509.NewCertPool()
+	if !p.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("read certificate authority: %s holds no certificate", path)
+	}
+	return p, nil
+}
+
+func identities(path string) ([]age.Identity, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read print house identity: %w", err)
+	}
+	defer f.Close()
+	ids, err := age.ParseIdentities(f)
+	if err != nil {
+		return nil, fmt.Errorf("read print house identity: %w", err)
+	}
+	return ids, nil
+}
+
+// systems gives each municipality a system id and a token of its own; a token
+// is made once and kept in <dir>/<tenant>.
+func systems(dir, clientCert string) (map[post.TenantID]simulatorapp.System, error) {
+	fingerprint, err := devcerts.Fingerprint(clientCert)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make token folder: %w", err)
+	}
+	all := map[post.TenantID]simulatorapp.System{}
+	for _, t := range persona.Tenants() {
+		token, err := token(filepath.Join(dir, string(t.ID)))
+		if err != nil {
+			return nil, err
+		}
+		all[t.ID] = simulatorapp.System{ID: "system-" + string(t.ID), Token: token, Fingerprint: fingerprint}
+	}
+	return all, nil
+}
+
+func token(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err == nil {
+		return strings.TrimSpace(string(text)), nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("read token: %w", err)
+	}
+	var raw [24]byte
+	rand.Read(raw[:])
+	made := hex.EncodeToString(raw[:])
+	if err := os.WriteFile(path, []byte(made+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("write token: %w", err)
+	}
+	return made, nil
+}
+
+func read(paths []string) ([][]byte, error) {
+	var all [][]byte
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("read metadata: %w", err)
+		}
+		all = append(all, text)
+	}
+	return all, nil
+}
