@@ -1,0 +1,254 @@
+package devcerts_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+	"golang.org/x/mod/sumdb/note"
+
+	"sikkerpost.dk/gateway/cmd/internal/devcerts"
+	"sikkerpost.dk/gateway/internal/config"
+)
+
+func made(t *testing.T, dir string, o devcerts.Options) *devcerts.Set {
+	t.Helper()
+	s, err := devcerts.Make(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestFilesAreForTheOwnerAlone(t *testing.T) {
+	s := made(t, filepath.Join(t.TempDir(), "dev"), devcerts.Options{})
+	err := filepath.WalkDir(s.Dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		want := fs.FileMode(0o600)
+		if d.IsDir() {
+			want = 0o700
+		} else if !slices.Contains(s.Made, p) {
+			t.Errorf("%s is there but not told of", p)
+		}
+		if info.Mode().Perm() != want {
+			t.Errorf("%s has mode %#o, want %#o", p, info.Mode().Perm(), want)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestASecondRunKeepsWhatIsValid(t *testing.T) {
+	dir := t.TempDir()
+	made(t, dir, devcerts.Options{})
+	if s := made(t, dir, devcerts.Options{}); len(s.Made) != 0 {
+		t.Errorf("made again: %v", s.Made)
+	}
+	has := func(s *devcerts.Set, paths ...string) {
+		t.Helper()
+		slices.Sort(s.Made)
+		slices.Sort(paths)
+		if !slices.Equal(s.Made, paths) {
+			t.Errorf("made %v, want %v", s.Made, paths)
+		}
+	}
+	s := made(t, dir, devcerts.Options{Hosts: []string{"post.example.dk"}})
+	has(s, s.Web.Cert, s.Web.Key, s.CarrierServer.Cert, s.CarrierServer.Key)
+
+	if err := os.WriteFile(s.Tool.Key, []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = made(t, dir, devcerts.Options{})
+	has(s, s.Tool.Cert, s.Tool.Key)
+
+	if err := os.Remove(filepath.Join(dir, "letters", "ca.pem")); err != nil {
+		t.Fatal(err)
+	}
+	s = made(t, dir, devcerts.Options{})
+	has(s, s.LetterCA, filepath.Join(dir, "letters", "ca-key.pem"), s.LetterRSA.Cert, s.LetterRSA.Key, s.LetterP256.Cert, s.LetterP256.Key)
+
+	s = made(t, dir, devcerts.Options{Now: time.Now().AddDate(0, 0, 85)})
+	for _, p := range s.Made {
+		if strings.HasPrefix(p, filepath.Join(dir, "age")) || strings.HasPrefix(p, filepath.Join(dir, "keys")) {
+			t.Errorf("%s was made again; what was sealed to it is lost", p)
+		}
+	}
+	if len(s.Made) != 34 { // 5 authorities and 12 leafs, two files each
+		t.Errorf("%d files made a few days before the end, want every certificate and key", len(s.Made))
+	}
+}
+
+func TestADamagedSecretStops(t *testing.T) {
+	dir := t.TempDir()
+	s := made(t, dir, devcerts.Options{})
+	for _, path := range []string{s.DPO.Identity, s.Receipt.Signer, s.IndexKey} {
+		good, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("damaged"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := devcerts.Make(dir, devcerts.Options{}); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("Make with a damaged %s = %v, want it named", path, err)
+		}
+		if err := os.WriteFile(path, good, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestSecretsFitTheirPublicHalves(t *testing.T) {
+	s := made(t, t.TempDir(), devcerts.Options{})
+	read := func(path string) string {
+		t.Helper()
+		text, err := config.ReadSecret(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	for _, k := range []devcerts.AgeKey{s.DPO, s.Dispatcher, s.PrintHouse} {
+		to, err := age.ParseHybridRecipient(read(k.Recipients))
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := age.ParseHybridIdentity(read(k.Identity))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sealed bytes.Buffer
+		w, err := age.Encrypt(&sealed, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(w, "hello")
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		r, err := age.Decrypt(&sealed, id)
+		if err != nil {
+			t.Fatalf("%s does not open what is sealed to its recipient: %v", k.Identity, err)
+		}
+		if b, _ := io.ReadAll(r); string(b) != "hello" {
+			t.Errorf("opened %q", b)
+		}
+	}
+	for _, k := range []devcerts.NoteKey{s.Checkpoint, s.Receipt} {
+		signer, err := note.NewSigner(read(k.Signer))
+		if err != nil {
+			t.Fatal(err)
+		}
+		verifier, err := note.NewVerifier(read(k.Verifier))
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed, err := note.Sign(&note.Note{Text: "hello\n"}, signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := note.Open(signed, note.VerifierList(verifier)); err != nil {
+			t.Errorf("%s does not verify: %v", k.Verifier, err)
+		}
+	}
+	index, err := config.ReadHexKey(s.IndexKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, err := config.ReadHexKey(s.TaskKey)
+	if err != nil || bytes.Equal(index, task) {
+		t.Errorf("index and task keys: %v; want two different ones", err)
+	}
+}
+
+// TestEachAuthorityHoldsItsOwnBoundary shakes hands with every pair of client
+// and server settings that must and must not fit.
+func TestEachAuthorityHoldsItsOwnBoundary(t *testing.T) {
+	s := made(t, t.TempDir(), devcerts.Options{})
+	for _, tt := range []struct {
+		name           string
+		server, client config.TLS
+		host           string
+		ok             bool
+	}{
+		{"a browser and the portal", config.TLS{CertFile: s.Web.Cert, KeyFile: s.Web.Key}, config.TLS{CAFile: s.WebCA}, "localhost", true},
+		{"a browser and engdal.localhost", config.TLS{CertFile: s.Web.Cert, KeyFile: s.Web.Key}, config.TLS{CAFile: s.WebCA}, "engdal.localhost", true},
+		{"a tool and the desk", config.TLS{CertFile: s.Web.Cert, KeyFile: s.Web.Key, CAFile: s.ClientCA},
+			config.TLS{CertFile: s.Tool.Cert, KeyFile: s.Tool.Key, CAFile: s.WebCA}, "127.0.0.1", true},
+		{"the gateway and Digital Post", config.TLS{CertFile: s.CarrierServer.Cert, KeyFile: s.CarrierServer.Key, CAFile: s.CarrierCA},
+			config.TLS{CertFile: s.CarrierClient.Cert, KeyFile: s.CarrierClient.Key, CAFile: s.CarrierCA}, "127.0.0.1", true},
+		{"a carrier's certificate at the desk", config.TLS{CertFile: s.Web.Cert, KeyFile: s.Web.Key, CAFile: s.ClientCA},
+			config.TLS{CertFile: s.CarrierClient.Cert, KeyFile: s.CarrierClient.Key, CAFile: s.WebCA}, "127.0.0.1", false},
+		{"no certificate at the desk", config.TLS{CertFile: s.Web.Cert, KeyFile: s.Web.Key, CAFile: s.ClientCA}, config.TLS{CAFile: s.WebCA}, "127.0.0.1", false},
+		{"a client certificate as server", config.TLS{CertFile: s.Tool.Cert, KeyFile: s.Tool.Key}, config.TLS{CAFile: s.ClientCA}, "127.0.0.1", false},
+		{"the web's certificate for a carrier", config.TLS{CertFile: s.Web.Cert, KeyFile: s.Web.Key}, config.TLS{CAFile: s.CarrierCA}, "127.0.0.1", false},
+		{"another host", config.TLS{CertFile: s.Web.Cert, KeyFile: s.Web.Key}, config.TLS{CAFile: s.WebCA}, "post.example.dk", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server, err := config.ServerTLS(tt.server)
+			if err != nil {
+				t.Fatal(err)
+			}
+			client, err := config.ClientTLS(tt.client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			client.ServerName = tt.host
+			a, b := net.Pipe()
+			theirs := make(chan error, 1)
+			go func() {
+				theirs <- tls.Server(a, server).Handshake()
+				a.Close()
+			}()
+			ours := tls.Client(b, client).Handshake()
+			b.Close()
+			if ok := ours == nil && <-theirs == nil; ok != tt.ok {
+				t.Errorf("hands shaken = %t (client: %v), want %t", ok, ours, tt.ok)
+			}
+		})
+	}
+}
+
+func TestSigningCertificatesSayWhatTheyAreFor(t *testing.T) {
+	s := made(t, t.TempDir(), devcerts.Options{})
+	for _, tt := range []struct {
+		pair  devcerts.Pair
+		usage x509.KeyUsage
+		alg   x509.PublicKeyAlgorithm
+	}{
+		{s.SPSigning, x509.KeyUsageDigitalSignature, x509.RSA},
+		{s.IDPSigning, x509.KeyUsageDigitalSignature, x509.RSA},
+		{s.SPEncryption, x509.KeyUsageKeyEncipherment | x509.KeyUsageDataEncipherment, x509.RSA},
+		{s.LetterRSA, x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment, x509.RSA},
+		{s.LetterP256, x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment, x509.ECDSA},
+	} {
+		_, cert, err := config.LoadSigner(tt.pair.Cert, tt.pair.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cert.KeyUsage != tt.usage || cert.PublicKeyAlgorithm != tt.alg || len(cert.ExtKeyUsage) > 0 {
+			t.Errorf("%s: usage %b, algorithm %s", tt.pair.Cert, cert.KeyUsage, cert.PublicKeyAlgorithm)
+		}
+	}
+	if f, err := devcerts.Fingerprint(s.Tool.Cert); err != nil || len(f) != 64 {
+		t.Errorf("Fingerprint = %q, %v", f, err)
+	}
+}
