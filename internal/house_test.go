@@ -74,14 +74,9 @@ func skips(tree *ast.File) []ast.Node {
 			return true
 		}
 		if sel, ok := call.Fun.(*ast.SelectorExpr); ok {
-			recv, isName := sel.X.(*ast.Ident)
 			switch sel.Sel.Name {
 			case "Skip", "Skipf", "SkipNow":
 				out = append(out, call)
-			case "Short":
-				if isName && recv.Name == "testing" {
-					out = append(out, call)
-				}
 			}
 		}
 		return true

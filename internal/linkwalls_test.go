@@ -1,6 +1,7 @@
 package internal_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path"
@@ -116,7 +117,7 @@ func deps(t *testing.T, pkg string) []string {
 	out, err := cmd.Output()
 	if err != nil {
 		var detail string
-		if e, ok := err.(*exec.ExitError); ok {
+		if e := (*exec.ExitError)(nil); errors.As(err, &e) {
 			detail = string(e.Stderr)
 		}
 		t.Fatalf("list what %s links: %v\n%s", pkg, err, detail)

@@ -102,7 +102,7 @@ func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(body) // the caller is gone when this fails
+	_ = json.NewEncoder(w).Encode(body) // the caller is gone when this fails
 }
 
 // publishBuild registers post_build_info once per process, however many

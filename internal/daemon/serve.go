@@ -89,8 +89,7 @@ func serve(ctx context.Context, server *http.Server, listen func() error) error 
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if err := server.Shutdown(drain); err != nil {
-		server.Close()
-		return fmt.Errorf("drain requests: %w", err)
+		return fmt.Errorf("drain requests: %w", errors.Join(err, server.Close()))
 	}
 	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)
