@@ -43,7 +43,11 @@ func checkPDF(ctx context.Context, data []byte, _ Limits) (err error) {
 	if doc.Encrypt != nil {
 		return post.FaultFileLocked
 	}
-	if active(doc.XRefTable) {
+	found, err := active(ctx, doc.XRefTable)
+	if err != nil {
+		return post.FaultFileBroken.Because(err)
+	}
+	if found {
 		return post.FaultFileActive
 	}
 	if err := api.ValidateContext(doc); err != nil {
@@ -88,56 +92,78 @@ func cutLast(data, mark []byte) (before, after []byte, found bool) {
 
 // active reports whether any object, reachable or not, would run something or
 // carries a file (ISO 32000-2 sections 7.11.4, 12.6.4, 12.7.9).
-func active(t *model.XRefTable) bool {
-	for _, e := range t.Table {
-		if e != nil && !e.Free && activeObject(e.Object, 0) {
-			return true
+func active(ctx context.Context, t *model.XRefTable) (bool, error) {
+	for n, e := range t.Table {
+		if e == nil || e.Free {
+			continue
+		}
+		found, err := activeObject(ctx, e.Object, 0)
+		if err != nil {
+			return false, fmt.Errorf("object %d: %w", n, err)
+		}
+		if found {
+			return true, nil
 		}
 	}
-	return false
+	return false, nil
 }
 
 // deepest is how far objects may nest inside one another.
 const deepest = 60
 
-func activeObject(o types.Object, depth int) bool {
+func activeObject(ctx context.Context, o types.Object, depth int) (bool, error) {
 	if depth > deepest {
-		return true
+		return false, errors.New("nested too deep")
 	}
 	switch v := o.(type) {
+	case types.LazyObjectStreamObject: // compressed, and not read until somebody asks
+		decoded, err := v.DecodedObject(ctx)
+		if err != nil {
+			return false, err
+		}
+		return activeObject(ctx, decoded, depth+1)
 	case types.Dict:
-		return activeDict(v, depth)
+		return activeDict(ctx, v, depth)
 	case types.StreamDict:
-		return activeDict(v.Dict, depth)
+		return activeDict(ctx, v.Dict, depth)
 	case *types.StreamDict:
-		return v != nil && activeDict(v.Dict, depth)
+		return activeDict(ctx, v.Dict, depth)
 	case types.ObjectStreamDict:
-		return activeDict(v.Dict, depth)
+		return activeDict(ctx, v.Dict, depth)
+	case *types.ObjectStreamDict:
+		return activeDict(ctx, v.Dict, depth)
+	case types.XRefStreamDict:
+		return activeDict(ctx, v.Dict, depth)
+	case *types.XRefStreamDict:
+		return activeDict(ctx, v.Dict, depth)
 	case types.Array:
 		for _, item := range v {
-			if activeObject(item, depth+1) {
-				return true
+			if found, err := activeObject(ctx, item, depth+1); found || err != nil {
+				return found, err
 			}
 		}
+		return false, nil
+	case nil, types.Name, types.Boolean, types.Integer, types.Float, types.StringLiteral, types.HexLiteral, types.IndirectRef:
+		return false, nil
 	}
-	return false
+	return false, fmt.Errorf("unknown kind %T", o) // what cannot be judged is not taken
 }
 
-func activeDict(d types.Dict, depth int) bool {
+func activeDict(ctx context.Context, d types.Dict, depth int) (bool, error) {
 	for key, value := range d {
 		switch plainName(key) {
 		case "JS", "JavaScript", "EF", "EmbeddedFiles", "RichMediaContent", "XFA", "Launch":
-			return true
+			return true, nil
 		case "S", "Type", "Subtype":
 			if n, ok := value.(types.Name); ok && activeName(plainName(string(n))) {
-				return true
+				return true, nil
 			}
 		}
-		if activeObject(value, depth+1) {
-			return true
+		if found, err := activeObject(ctx, value, depth+1); found || err != nil {
+			return found, err
 		}
 	}
-	return false
+	return false, nil
 }
 
 func activeName(n string) bool {
