@@ -126,6 +126,10 @@ func (r *report) portal(c *Portal) {
 	r.file("saml.idp_metadata_file", c.SAML.IDPMetadata)
 	r.secret("receipt_key_file", c.ReceiptKeyFile)
 	r.required("ledger_dir", c.LedgerDir)
+	if u, err := url.Parse(c.Clamd); c.Clamd != "" && (err != nil ||
+		(u.Scheme != "unix" || !filepath.IsAbs(u.Path)) && (u.Scheme != "tcp" || u.Port() == "")) {
+		r.at("clamd", "want unix:///path or tcp://host:port")
+	}
 	// OIOSAML and the common requirements leave the time open; above an hour a
 	// borrowed machine is a borrowed identity.
 	if c.Idle > time.Hour || c.Idle != 0 && c.Idle < time.Minute {

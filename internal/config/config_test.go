@@ -153,6 +153,7 @@ func TestPortalIsRefused(t *testing.T) {
 		{"an inbox's secret in the portal", `"name": "DPO"`, `"name": "DPO", "identity_file": "dispatcher.identity"`, []string{"inboxes[0].identity_file: only desk"}},
 		{"a plain http address", `https://post.example.dk", "ledger`, `http://post.example.dk", "ledger`, []string{"public_url: want an https"}},
 		{"a password in the database address", `sqlite:///var/lib/sikkerpost/post.db`, `postgres://u:hunter2@db/post`, []string{"database: holds a password"}},
+		{"a scanner without its port", `"idle": "30m"`, `"clamd": "tcp://scanner"`, []string{"clamd: want unix"}},
 		{"client certificates for citizens", `"key_file": "server-key.pem"`, `"key_file": "server-key.pem", "ca_file": "server.pem"`, []string{"tls.ca_file"}},
 		{"all faults at once", `"listen": "127.0.0.1:8443", "public_url": "https://post.example.dk"`, `"listn": "x"`, []string{"listn: unknown", "listen: want", "public_url: want"}},
 	}
