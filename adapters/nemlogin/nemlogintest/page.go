@@ -31,7 +31,7 @@ type view struct {
 	Body        string // name of the template
 	Service     string
 	Level, Kind string
-	Query       string
+	Query       template.URL // as it came: it is signed
 	Fit, Unfit  []choice
 	ACS         string
 	Response    string
@@ -43,7 +43,8 @@ type view struct {
 type choice struct{ Key, Name, Org, Level, Story, Why string }
 
 func personaPage(all []persona.Persona, req Request, query string) view {
-	v := view{Title: "Log on", Body: "persona", Service: req.SP.Name, Level: req.Level, Kind: req.Kind, Query: query}
+	v := view{Title: "Log on", Body: "persona", Service: req.SP.Name, Level: req.Level, Kind: req.Kind,
+		Query: template.URL(query)} //nolint:gosec // normalized by the template
 	for _, p := range all {
 		if p.Level == "" {
 			continue

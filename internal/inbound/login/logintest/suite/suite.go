@@ -1,0 +1,265 @@
+// Package suite checks a store of log-ins against the contract of [login.Store].
+package suite
+
+import (
+	"crypto/sha256"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/inbound/login"
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/vault/ledger"
+)
+
+func h(s string) []byte { b := sha256.Sum256([]byte(s)); return b[:] }
+
+// start is some moment; the database keeps microseconds.
+var start = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+
+func pending(name string) login.Pending {
+	return login.Pending{
+		ID: "_" + name, Browser: h(name), Tenant: "engdal", Level: login.High, Kind: login.Professional,
+		Return: "/ny?x=1", RelayState: "relay", Force: true, StartedAt: start, ExpiresAt: start.Add(10 * time.Minute),
+	}
+}
+
+func record(id, cookie, name, index string) login.Record {
+	return login.Record{
+		ID: id, Cookie: h(cookie), Tenant: "engdal", Name: h(name), Index: h(index), Sealed: []byte("sealed"),
+		SeenAt: start, EndsAt: start.Add(8 * time.Hour),
+	}
+}
+
+func used(id string) login.Used { return login.Used{Key: h(id), Until: start.Add(time.Hour)} }
+
+// Run runs every rule against fresh stores.
+func Run(t *testing.T, open func(t *testing.T) login.Store) {
+	for name, rule := range map[string]func(*testing.T, login.Store){
+		"a pending login comes back as it was":                      back,
+		"tries are counted and end":                                 tries,
+		"an expired login is not found and cannot finish":           expired,
+		"a login finishes once":                                     once,
+		"an assertion works once, whatever login it answers":        assertion,
+		"of many answers at once one wins":                          race,
+		"finishing ends the browser's earlier session":              replaces,
+		"a session idles out, is kept by use, and has a hard end":   idle,
+		"logging off by cookie ends that session only":              byCookie,
+		"logging off by name ends the named indexes, or all":        byName,
+		"a log-off message works once":                              message,
+		"starting forgets what has expired and nothing that counts": forgets,
+	} {
+		t.Run(name, func(t *testing.T) { rule(t, open(t)) })
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func want(t *testing.T, err, target error) {
+	t.Helper()
+	if !errors.Is(err, target) {
+		t.Fatalf("got %v, want %v", err, target)
+	}
+}
+
+func finish(t *testing.T, s login.Store, p login.Pending, u login.Used, r login.Record) error {
+	t.Helper()
+	return s.FinishLogin(t.Context(), p, u, r, ledger.New("auth.accepted", r.Tenant, r.ID))
+}
+
+// in puts a session straight into the store.
+func in(t *testing.T, s login.Store, r login.Record) {
+	t.Helper()
+	p := pending("for-" + r.ID)
+	must(t, s.StartLogin(t.Context(), p))
+	must(t, finish(t, s, p, used("for-"+r.ID), r))
+}
+
+func alive(t *testing.T, s login.Store, cookie string) bool {
+	t.Helper()
+	_, err := s.TouchSession(t.Context(), h(cookie), start.Add(time.Second), time.Hour)
+	if err != nil && !errors.Is(err, post.ErrNotFound) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+func back(t *testing.T, s login.Store) {
+	p := pending("a")
+	must(t, s.StartLogin(t.Context(), p))
+	got, err := s.TryLogin(t.Context(), p.Browser, start, 1)
+	must(t, err)
+	if string(got.Browser) != string(p.Browser) {
+		t.Fatal("browser differs")
+	}
+	got.Browser, p.Browser = nil, nil
+	if got.ID != p.ID || got.Tenant != p.Tenant || got.Level != p.Level || got.Kind != p.Kind || got.Return != p.Return ||
+		got.RelayState != p.RelayState || got.Force != p.Force || !got.StartedAt.Equal(p.StartedAt) || !got.ExpiresAt.Equal(p.ExpiresAt) {
+		t.Fatalf("got %+v, want %+v", got, p)
+	}
+}
+
+func tries(t *testing.T, s login.Store) {
+	p := pending("a")
+	must(t, s.StartLogin(t.Context(), p))
+	for range 3 {
+		_, err := s.TryLogin(t.Context(), p.Browser, start, 3)
+		must(t, err)
+	}
+	_, err := s.TryLogin(t.Context(), p.Browser, start, 3)
+	want(t, err, post.ErrNotFound)
+	_, err = s.TryLogin(t.Context(), h("stranger"), start, 3)
+	want(t, err, post.ErrNotFound)
+}
+
+func expired(t *testing.T, s login.Store) {
+	p := pending("a")
+	must(t, s.StartLogin(t.Context(), p))
+	_, err := s.TryLogin(t.Context(), p.Browser, p.ExpiresAt, 3)
+	want(t, err, post.ErrNotFound)
+	r := record("1", "c", "n", "i")
+	r.SeenAt = p.ExpiresAt
+	want(t, finish(t, s, p, used("x"), r), post.ErrStale)
+	if alive(t, s, "c") {
+		t.Fatal("a session came out of an expired login")
+	}
+}
+
+func once(t *testing.T, s login.Store) {
+	p := pending("a")
+	must(t, s.StartLogin(t.Context(), p))
+	must(t, finish(t, s, p, used("x"), record("1", "c1", "n", "i")))
+	want(t, finish(t, s, p, used("y"), record("2", "c2", "n", "i")), post.ErrStale)
+	if !alive(t, s, "c1") || alive(t, s, "c2") {
+		t.Fatal("the wrong sessions live")
+	}
+}
+
+func assertion(t *testing.T, s login.Store) {
+	in(t, s, record("1", "c1", "n", "i"))
+	p := pending("b")
+	must(t, s.StartLogin(t.Context(), p))
+	want(t, finish(t, s, p, used("for-1"), record("2", "c2", "n", "i")), post.ErrStale)
+	if alive(t, s, "c2") {
+		t.Fatal("a replay made a session")
+	}
+	// Nothing half-done: the login is still there for the genuine answer.
+	must(t, finish(t, s, p, used("fresh"), record("3", "c3", "n", "i")))
+}
+
+func race(t *testing.T, s login.Store) {
+	p := pending("a")
+	must(t, s.StartLogin(t.Context(), p))
+	var wg sync.WaitGroup
+	won := make(chan int, 8)
+	for i := range 8 {
+		wg.Go(func() {
+			r := record(string(rune('a'+i)), string(rune('a'+i)), "n", "i")
+			if err := s.FinishLogin(t.Context(), p, used("x"), r, ledger.New("auth.accepted", "", r.ID)); err == nil {
+				won <- i
+			} else if !errors.Is(err, post.ErrStale) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(won) != 1 {
+		t.Fatalf("%d answers won", len(won))
+	}
+}
+
+func replaces(t *testing.T, s login.Store) {
+	in(t, s, record("1", "c1", "n", "i"))
+	r := record("2", "c2", "n", "j")
+	r.Replaces = h("c1")
+	in(t, s, r)
+	if alive(t, s, "c1") || !alive(t, s, "c2") {
+		t.Fatal("the wrong sessions live")
+	}
+}
+
+func idle(t *testing.T, s login.Store) {
+	in(t, s, record("1", "c", "n", "i"))
+	touch := func(after time.Duration) error {
+		_, err := s.TouchSession(t.Context(), h("c"), start.Add(after), 30*time.Minute)
+		return err
+	}
+	must(t, touch(20*time.Minute))
+	must(t, touch(45*time.Minute))
+	want(t, touch(76*time.Minute), post.ErrNotFound)
+	for at := 70 * time.Minute; at < 8*time.Hour; at += 20 * time.Minute {
+		must(t, touch(at))
+	}
+	want(t, touch(8*time.Hour), post.ErrNotFound)
+}
+
+func byCookie(t *testing.T, s login.Store) {
+	in(t, s, record("1", "c1", "n", "i"))
+	in(t, s, record("2", "c2", "n", "j"))
+	ended, err := s.EndSessions(t.Context(), login.Ending{Cookie: h("c1")}, start)
+	must(t, err)
+	if len(ended) != 1 || ended[0].ID != "1" || string(ended[0].Sealed) != "sealed" {
+		t.Fatalf("ended %d", len(ended))
+	}
+	if alive(t, s, "c1") || !alive(t, s, "c2") {
+		t.Fatal("the wrong sessions live")
+	}
+	ended, err = s.EndSessions(t.Context(), login.Ending{Cookie: h("c1")}, start)
+	must(t, err)
+	if len(ended) != 0 {
+		t.Fatal("ended twice")
+	}
+}
+
+func byName(t *testing.T, s login.Store) {
+	for _, r := range []login.Record{
+		record("1", "c1", "n", "i"), record("2", "c2", "n", "j"), record("3", "c3", "n", "k"), record("4", "c4", "other", "i"),
+	} {
+		in(t, s, r)
+	}
+	end := func(msg string, indexes ...[]byte) int {
+		u := used(msg)
+		ended, err := s.EndSessions(t.Context(), login.Ending{Name: h("n"), Indexes: indexes, Used: &u}, start)
+		must(t, err)
+		return len(ended)
+	}
+	if n := end("m1", h("i"), h("j")); n != 2 {
+		t.Fatalf("two indexes ended %d", n)
+	}
+	if n := end("m2"); n != 1 {
+		t.Fatalf("no index ended %d", n)
+	}
+	if n := end("m3"); n != 0 || !alive(t, s, "c4") {
+		t.Fatal("somebody else was logged off")
+	}
+}
+
+func message(t *testing.T, s login.Store) {
+	u := used("m")
+	_, err := s.EndSessions(t.Context(), login.Ending{Name: h("n"), Used: &u}, start)
+	must(t, err)
+	in(t, s, record("1", "c1", "n", "i"))
+	_, err = s.EndSessions(t.Context(), login.Ending{Name: h("n"), Used: &u}, start)
+	want(t, err, post.ErrStale)
+	if !alive(t, s, "c1") {
+		t.Fatal("a replayed message ended a session")
+	}
+}
+
+func forgets(t *testing.T, s login.Store) {
+	in(t, s, record("1", "c1", "n", "i"))
+	p := pending("later")
+	p.StartedAt = start.Add(30 * time.Minute)
+	p.ExpiresAt = p.StartedAt.Add(10 * time.Minute)
+	must(t, s.StartLogin(t.Context(), p))
+	want(t, finish(t, s, p, used("for-1"), record("2", "c2", "n", "i")), post.ErrStale)
+	if !alive(t, s, "c1") {
+		t.Fatal("a living session was forgotten")
+	}
+}
