@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -143,33 +144,47 @@ func Audit(ctx context.Context, r Reader, checkpoint []byte, known Verifiers) (R
 		return Report{}, fmt.Errorf("%w: %d entries were published, %d are left", ErrDiverged, want.N, size)
 	}
 	report := Report{Size: size}
-	var roots roots
+	var edge edge
 	for from := int64(0); from < size; from += auditChunk {
-		rows, err := r.LedgerRows(ctx, from, min(from+auditChunk, size))
+		to := min(from+auditChunk, size)
+		rows, err := r.LedgerRows(ctx, from, to)
 		if err != nil {
 			return report, fmt.Errorf("audit ledger: %w", err)
 		}
+		var fresh []tlog.Hash
 		for i, row := range rows {
 			if err := report.row(row, from+int64(i)); err != nil {
 				return report, err
 			}
-			roots.add(row.Leaf)
-			if roots.n == want.N && roots.hash() != want.Hash {
+			fresh = edge.add(fresh, row.Leaf)
+			if edge.n == want.N && edge.root() != want.Hash {
 				return report, fmt.Errorf("%w: entries before %d are not those published", ErrDiverged, want.N)
 			}
 		}
-		if len(rows) != int(min(auditChunk, size-from)) {
+		if int64(len(rows)) != to-from {
 			return report, fmt.Errorf("%w: entries are missing after place %d", ErrDiverged, from)
 		}
-	}
-	now, err := head(ctx, r, size)
-	if err != nil {
-		return report, err
-	}
-	if size > 0 && now.Hash != roots.hash() {
-		return report, fmt.Errorf("%w: stored hashes do not fit the entries", ErrDiverged)
+		if err := stored(ctx, r, tlog.StoredHashIndex(0, from), fresh); err != nil {
+			return report, err
+		}
 	}
 	return report, nil
+}
+
+// stored answers ErrDiverged unless want is what is stored from first on.
+func stored(ctx context.Context, r Reader, first int64, want []tlog.Hash) error {
+	indexes := make([]int64, len(want))
+	for i := range indexes {
+		indexes[i] = first + int64(i)
+	}
+	have, err := r.LedgerHashes(ctx, indexes)
+	if err != nil {
+		return fmt.Errorf("audit ledger: %w", err)
+	}
+	if !slices.Equal(have, want) {
+		return fmt.Errorf("%w: stored hashes after %d do not fit the entries", ErrDiverged, first)
+	}
+	return nil
 }
 
 func (r *Report) row(row Placed, place int64) error {
@@ -187,30 +202,33 @@ func (r *Report) row(row Placed, place int64) error {
 	return nil
 }
 
-// roots is the right edge of a growing tree: the roots of its full subtrees.
-type roots struct {
+// edge is the right edge of a growing tree: the roots of its full subtrees.
+type edge struct {
 	n    int64
 	full []tlog.Hash
 }
 
-func (r *roots) add(leaf []byte) {
+// add adds a leaf and appends to out the hashes that are stored with it: its
+// own, then those of the subtrees that it completes.
+func (e *edge) add(out []tlog.Hash, leaf []byte) []tlog.Hash {
 	h := tlog.RecordHash(leaf)
-	for n := r.n; n&1 == 1; n >>= 1 {
-		last := len(r.full) - 1
-		h = tlog.NodeHash(r.full[last], h)
-		r.full = r.full[:last]
+	out = append(out, h)
+	for n := e.n; n&1 == 1; n >>= 1 {
+		last := len(e.full) - 1
+		h = tlog.NodeHash(e.full[last], h)
+		e.full = e.full[:last]
+		out = append(out, h)
 	}
-	r.full = append(r.full, h)
-	r.n++
+	e.full = append(e.full, h)
+	e.n++
+	return out
 }
 
-func (r *roots) hash() tlog.Hash {
-	if len(r.full) == 0 {
-		return tlog.Hash{}
-	}
-	h := r.full[len(r.full)-1]
-	for i := len(r.full) - 2; i >= 0; i-- {
-		h = tlog.NodeHash(r.full[i], h)
+// root returns the hash of the whole tree, which is not empty.
+func (e *edge) root() tlog.Hash {
+	h := e.full[len(e.full)-1]
+	for i := len(e.full) - 2; i >= 0; i-- {
+		h = tlog.NodeHash(e.full[i], h)
 	}
 	return h
 }
