@@ -119,7 +119,7 @@ func (d *decoder) token(token xml.Token) error {
 }
 
 func (d *decoder) chars(t xml.CharData) error {
-	if len(d.at.stack) > 0 && d.at.top().el.text != none {
+	if len(d.at.stack) > 0 && d.at.top().el.text != none && d.at.top().el.text != base64Data {
 		if int64(d.text.Len()+len(t)) > d.limits.Text {
 			return d.at.fail(CodeLimit, "too much text")
 		}

@@ -12,6 +12,7 @@ var (
 	uuidForm     = regexp.MustCompile(`^[a-fA-F0-9]{8}-[a-fA-F0-9]{4}-4[a-fA-F0-9]{3}-[aAbB89][a-fA-F0-9]{3}-[a-fA-F0-9]{12}$`)
 	languageForm = regexp.MustCompile(`^[a-zA-Z]{1,2}$`)
 	dateForm     = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}(Z|[+-]\d{2}:\d{2})?$`)
+	dateTimeForm = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$`)
 	numberForm   = regexp.MustCompile(`^[+-]?\d+$`)
 )
 
@@ -66,8 +67,8 @@ func (k kind) holds(s string) bool {
 	case boolean:
 		return s == "true" || s == "false" || s == "1" || s == "0"
 	case dateTime:
-		_, err := time.Parse("2006-01-02T15:04:05Z", s) // a fraction is allowed by Parse
-		return err == nil && !strings.Contains(s, ",")
+		_, err := time.Parse(timeForm, s) // takes a fraction, and digits that the form refuses
+		return err == nil && dateTimeForm.MatchString(s)
 	case date:
 		if !dateForm.MatchString(s) {
 			return false

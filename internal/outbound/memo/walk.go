@@ -57,11 +57,25 @@ func (w *walk) enter(space, name string) (*element, *Invalid) {
 			return e, nil
 		}
 		if t.count < p.min {
+			if !comesLater(t.el.kids[t.place:], space, name) {
+				return nil, w.fail(CodeUnexpected, "expected "+p.els[0].name+", and met what has no place here")
+			}
 			return nil, w.fail(CodeMissing, "expected "+p.els[0].name)
 		}
 		t.place, t.count = t.place+1, 0
 	}
 	return nil, w.fail(CodeUnexpected, "an element has no place here, or stands too late")
+}
+
+func comesLater(kids []particle, space, name string) bool {
+	for _, p := range kids {
+		for _, e := range p.els {
+			if e.space == space && e.name == name {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // leave moves out of the current element once nothing required is missing.
