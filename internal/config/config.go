@@ -110,6 +110,9 @@ type Dispatcher struct {
 	Sweep             time.Duration `json:"sweep"` // 30 s when 0
 	// LookupBudget is how long an unsure look-up may wait before a person is asked.
 	LookupBudget time.Duration `json:"lookup_budget"`
+	// Quiet is how long after an unclear hand-over the same is sent again; 2
+	// minutes when 0.
+	Quiet time.Duration `json:"quiet"`
 }
 
 // DigitalPost configures the NgDP client.

@@ -1,0 +1,307 @@
+// Package dispatcherapp assembles the dispatcher: it opens letters, signs them,
+// hands them to Digital Post or to the print house, matches their receipts,
+// carries mail to the municipality, integrates the ledger and purges what is
+// over.
+//
+// New opens everything or nothing: on failure it closes what it had opened and
+// says which part was wrong. A dead Redis is no failure: the sweeper does the
+// work then.
+package dispatcherapp
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"filippo.io/age"
+
+	"sikkerpost.dk/gateway/adapters/asynqueue"
+	"sikkerpost.dk/gateway/adapters/blobstore"
+	"sikkerpost.dk/gateway/adapters/digitalpost"
+	"sikkerpost.dk/gateway/adapters/printhouse"
+	"sikkerpost.dk/gateway/adapters/sqlstore"
+	"sikkerpost.dk/gateway/internal/config"
+	"sikkerpost.dk/gateway/internal/daemon"
+	"sikkerpost.dk/gateway/internal/outbound/dispatch"
+	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/outbound/sign"
+	"sikkerpost.dk/gateway/internal/outbound/track"
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/queue"
+	"sikkerpost.dk/gateway/internal/vault/ledger"
+	"sikkerpost.dk/gateway/internal/vault/retention"
+	"sikkerpost.dk/gateway/internal/vault/seal"
+	"sikkerpost.dk/gateway/internal/vault/unseal"
+)
+
+// How long records stay after their road has ended.
+const (
+	keepLetters   = 180 * 24 * time.Hour
+	keepInquiries = 180 * 24 * time.Hour
+	keepForwarded = 30 * 24 * time.Hour // a letter carries it
+)
+
+// App is a dispatcher, assembled.
+type App struct {
+	url   string
+	log   *slog.Logger
+	store *sqlstore.Store
+	queue *asynqueue.Queue
+	tasks []daemon.Task
+}
+
+var _ daemon.App = (*App)(nil)
+
+// New opens everything. cfg has passed its check.
+func New(ctx context.Context, cfg config.Dispatcher, log *slog.Logger) (*App, error) {
+	store, err := sqlstore.Open(ctx, cfg.Database)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{log: log, store: store}
+	if err := a.assemble(cfg); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	return a, nil
+}
+
+// URL is the address of the admin listener: the dispatcher serves nobody else.
+func (a *App) URL() string { return a.url }
+
+// Run works until ctx ends, finishes the steps in hand and closes.
+func (a *App) Run(ctx context.Context) error {
+	return errors.Join(daemon.Run(ctx, a.log, a.tasks...), a.close())
+}
+
+func (a *App) close() error {
+	err := a.store.Close()
+	if a.queue != nil {
+		err = errors.Join(err, a.queue.Close())
+	}
+	return err
+}
+
+// keys is what the dispatcher opens and seals with.
+type keys struct {
+	identity  age.Identity
+	recipient age.Recipient
+	index     []byte
+}
+
+func (a *App) assemble(cfg config.Dispatcher) error {
+	blobs, err := blobstore.Open(cfg.Blobs)
+	if err != nil {
+		return err
+	}
+	k, err := a.keys(cfg)
+	if err != nil {
+		return err
+	}
+	secret, err := config.ReadHexKey(cfg.TaskKeyFile)
+	if err != nil {
+		return err
+	}
+	taskKey, err := queue.NewKey(secret)
+	if err != nil {
+		return err
+	}
+	if a.queue, err = asynqueue.New(cfg.Redis, taskKey, a.log); err != nil {
+		return err
+	}
+	digital, house, err := carriers(cfg, a.log)
+	if err != nil {
+		return err
+	}
+	advancer, err := a.advancer(cfg, blobs, k, digital, house)
+	if err != nil {
+		return err
+	}
+	forwarder, err := letter.NewForwarder(letter.ForwardConfig{Store: a.store, Blobs: blobs, Identity: k.identity,
+		Dispatcher: k.recipient, IndexKey: k.index, Tenants: cfg.Tenants, Bell: a.queue, Log: a.log})
+	if err != nil {
+		return err
+	}
+	run := runner(advancer, forwarder)
+	sweeper, err := queue.NewSweeper(queue.SweeperConfig{Jobs: a.store, Doorbell: a.queue, Run: run, Every: cfg.Sweep, Log: a.log})
+	if err != nil {
+		return err
+	}
+	matcher, err := a.matcher(k, advancer, digital, house)
+	if err != nil {
+		return err
+	}
+	keeper, err := retention.New(retention.Config{Blobs: blobs, References: a.store, Log: a.log, Rules: []retention.Rule{
+		{Name: "letter", After: keepLetters, Shelf: a.store.LetterShelf()},
+		{Name: "inquiry.closed", After: keepInquiries, Shelf: a.store.InquiryShelf(post.InquiryClosed)},
+		{Name: "inquiry.forwarded", After: keepForwarded, Shelf: a.store.InquiryShelf(post.InquiryForwarded)},
+	}})
+	if err != nil {
+		return err
+	}
+	integrator, err := a.integrator(cfg)
+	if err != nil {
+		return err
+	}
+	every := sweeper.Every
+	a.tasks = []daemon.Task{
+		{Name: "workers", Run: func(ctx context.Context) error { return a.queue.Work(ctx, asynqueue.Workers{}, run) }},
+		{Name: "sweeper", Run: sweeper.Loop},
+		{Name: "batch releaser", Run: a.loop(every, "batch release failed", func(ctx context.Context) error { return a.store.ReleaseApproved(ctx, 100) })},
+		{Name: "receipt matcher", Run: a.loop(min(every, mostPoll), "receipts not matched", matcher.Step)},
+		{Name: "ledger integrator", Run: integrator.Run},
+		{Name: "retention", Run: keeper.Run},
+	}
+	if cfg.Admin != "" {
+		a.url = "http://" + cfg.Admin
+		a.tasks = append(a.tasks, daemon.Admin(cfg.Admin, map[string]func(context.Context) error{"database": a.store.Ping}))
+	}
+	return nil
+}
+
+// mostPoll bounds how long a carrier's receipt waits to be fetched.
+const mostPoll = 5 * time.Second
+
+func (a *App) keys(cfg config.Dispatcher) (keys, error) {
+	var k keys
+	ids, err := unseal.ReadIdentitiesFile(cfg.IdentityFile)
+	if err != nil {
+		return k, err
+	}
+	// Both what is sealed to the dispatcher itself and what is sealed under a
+	// data key that is wrapped to it.
+	k.identity = either(append(ids, unseal.DataKeys(context.Background(), a.store, ids...)))
+	recipients, err := seal.ReadRecipientsFile(cfg.DispatcherRecipientFile)
+	if err != nil {
+		return k, err
+	}
+	if len(recipients) == 0 {
+		return k, errors.New("dispatcher recipient: the file names none")
+	}
+	k.recipient = recipients[0]
+	k.index, err = config.ReadHexKey(cfg.IndexKeyFile)
+	return k, err
+}
+
+// either opens with the first identity that fits.
+type either []age.Identity
+
+// Unwrap implements age.Identity.
+func (e either) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	for _, id := range e {
+		key, err := id.Unwrap(stanzas)
+		if errors.Is(err, age.ErrIncorrectIdentity) {
+			continue
+		}
+		return key, err
+	}
+	return nil, age.ErrIncorrectIdentity
+}
+
+func carriers(cfg config.Dispatcher, log *slog.Logger) (*digitalpost.Client, *printhouse.House, error) {
+	pair, err := config.LoadPair(cfg.DigitalPost.TLS.CertFile, cfg.DigitalPost.TLS.KeyFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	var roots *x509.CertPool // nil: those of the system
+	if cfg.DigitalPost.TLS.CAFile != "" {
+		if roots, err = config.ReadPool(cfg.DigitalPost.TLS.CAFile); err != nil {
+			return nil, nil, err
+		}
+	}
+	systems := map[post.TenantID]digitalpost.System{}
+	for tenant, s := range cfg.DigitalPost.Systems {
+		token, err := config.ReadSecret(s.TokenFile)
+		if err != nil {
+			return nil, nil, fmt.Errorf("digital post system of %s: %w", tenant, err)
+		}
+		systems[tenant] = digitalpost.System{ID: s.ID, Token: token}
+	}
+	digital, err := digitalpost.New(digitalpost.Config{BaseURL: cfg.DigitalPost.BaseURL, Certificate: pair, RootCAs: roots, Systems: systems, Log: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	recipients, err := seal.ReadRecipientsFile(cfg.PrintHouse.RecipientFile)
+	if err != nil {
+		return nil, nil, fmt.Errorf("print house recipient: %w", err)
+	}
+	house, err := printhouse.New(printhouse.Config{Out: cfg.PrintHouse.Out, Events: cfg.PrintHouse.Events, Recipients: recipients, Log: log})
+	return digital, house, err
+}
+
+func (a *App) advancer(cfg config.Dispatcher, blobs *blobstore.Store, k keys, digital *digitalpost.Client, house *printhouse.House) (*dispatch.Advancer, error) {
+	key, cert, err := config.LoadSigner(cfg.LetterCertFile, cfg.LetterKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := sign.New(key, cert)
+	if err != nil {
+		return nil, err
+	}
+	return dispatch.New(dispatch.Config{
+		Store: a.store, Blobs: blobs, Identity: k.identity, Signer: signer, Certs: []*x509.Certificate{cert},
+		Channels:  map[post.Channel]dispatch.Channel{post.Digital: digital, post.Physical: house},
+		Directory: digital, Tenants: cfg.Tenants, LookupBudget: cfg.LookupBudget, Quiet: cfg.Quiet, Log: a.log,
+	})
+}
+
+func (a *App) matcher(k keys, advancer *dispatch.Advancer, sources ...track.Source) (*track.Matcher, error) {
+	dataKeys := letter.NewKeys(k.recipient, a.store.PutDataKey)
+	return track.New(track.Config{
+		Inbox: a.store, Sources: sources, Log: a.log,
+		Seal: func(ctx context.Context, raw []byte) ([]byte, error) {
+			key, err := dataKeys.Current(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return seal.Small(raw, key)
+		},
+		Moved: func(ctx context.Context, id post.LetterID) {
+			if err := advancer.Advance(ctx, id); err != nil {
+				a.log.ErrorContext(ctx, "step not run", slog.String("letter", string(id)), slog.Any("error", err))
+			}
+		},
+	})
+}
+
+func (a *App) integrator(cfg config.Dispatcher) (*ledger.Integrator, error) {
+	signer, _, err := ledger.ReadSigner(cfg.CheckpointKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	return ledger.NewIntegrator(ledger.Config{Store: a.store, Dir: cfg.LedgerDir, Signer: signer, Origin: signer.Name(), Log: a.log})
+}
+
+// runner does the step that a ring asks for.
+func runner(advancer *dispatch.Advancer, forwarder *letter.Forwarder) queue.Runner {
+	return func(ctx context.Context, r queue.Ring) error {
+		switch r.Kind {
+		case queue.AdvanceLetter:
+			return advancer.Advance(ctx, post.LetterID(r.ID))
+		case queue.ForwardInquiry:
+			return forwarder.Forward(ctx, post.InquiryID(r.ID))
+		}
+		return fmt.Errorf("%w: kind", queue.ErrForged)
+	}
+}
+
+// loop takes a step every so often until ctx ends. A failed step is reported
+// and taken again.
+func (a *App) loop(every time.Duration, failed string, step func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			if err := step(ctx); err != nil && ctx.Err() == nil {
+				a.log.ErrorContext(ctx, failed, slog.Any("error", err))
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+			}
+		}
+	}
+}
