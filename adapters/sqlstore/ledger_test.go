@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,10 +20,60 @@ import (
 	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
 
-// vaultStore opens an empty SQLite database.
-func vaultStore(t *testing.T) *Store {
+// An opener opens an empty database.
+type opener func(t *testing.T) *Store
+
+// eachEngine runs test on SQLite, and on PostgreSQL when SIKKERPOST_POSTGRES
+// holds the address of a server where schemas may be made.
+func eachEngine(t *testing.T, test func(t *testing.T, open opener)) {
+	t.Run("sqlite", func(t *testing.T) {
+		test(t, func(t *testing.T) *Store {
+			return mustOpen(t, "sqlite://"+filepath.Join(t.TempDir(), "vault.db"))
+		})
+	})
+	address := os.Getenv("SIKKERPOST_POSTGRES")
+	if address == "" {
+		if os.Getenv("SIKKERPOST_FULL") == "1" {
+			t.Fatal("SIKKERPOST_POSTGRES is not set")
+		}
+		t.Log("left out: PostgreSQL, because SIKKERPOST_POSTGRES is not set")
+		return
+	}
+	t.Run("postgres", func(t *testing.T) {
+		test(t, func(t *testing.T) *Store { return freshSchema(t, address) })
+	})
+}
+
+// freshSchema opens a schema of its own, dropped after the test.
+func freshSchema(t *testing.T, address string) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "vault.db"))
+	db, err := sql.Open("pgx", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := "vault_" + strings.ReplaceAll(post.NewID(), "-", "")
+	if _, err := db.ExecContext(t.Context(), "CREATE SCHEMA "+name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := db.ExecContext(context.Background(), "DROP SCHEMA "+name+" CASCADE"); err != nil {
+			t.Error(err)
+		}
+		db.Close()
+	})
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("search_path", name)
+	u.RawQuery = q.Encode()
+	return mustOpen(t, u.String())
+}
+
+func mustOpen(t *testing.T, address string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,8 +147,10 @@ func (l testLog) audit(t *testing.T, s *Store) (ledger.Report, error) {
 	return ledger.Audit(t.Context(), s, checkpoint, l.known)
 }
 
-func TestLedgerInTheDatabase(t *testing.T) {
-	s := vaultStore(t)
+func TestLedgerInTheDatabase(t *testing.T) { eachEngine(t, testLedgerInTheDatabase) }
+
+func testLedgerInTheDatabase(t *testing.T, open opener) {
+	s := open(t)
 	l := newTestLog(t, s)
 	if l.step(t) != 0 {
 		t.Fatal("an empty log is published")
@@ -139,6 +193,10 @@ func TestLedgerInTheDatabase(t *testing.T) {
 }
 
 func TestLedgerTamperedInTheDatabaseIsDetected(t *testing.T) {
+	eachEngine(t, testLedgerTamperedInTheDatabaseIsDetected)
+}
+
+func testLedgerTamperedInTheDatabaseIsDetected(t *testing.T, open opener) {
 	for _, tt := range []struct{ name, query string }{
 		{"body edited", `UPDATE ledger_event SET body = salt WHERE idx = 5`},
 		{"leaf edited", `UPDATE ledger_event SET leaf = salt WHERE idx = 5`},
@@ -151,7 +209,7 @@ func TestLedgerTamperedInTheDatabaseIsDetected(t *testing.T) {
 		{"hash deleted", `DELETE FROM ledger_hash WHERE idx = 0`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := vaultStore(t)
+			s := open(t)
 			l := newTestLog(t, s)
 			recordEvents(t, s, 10)
 			l.step(t)
@@ -168,7 +226,11 @@ func TestLedgerTamperedInTheDatabaseIsDetected(t *testing.T) {
 }
 
 func TestIntegratorStopsWhenTheEndOfTheLogWasCutOff(t *testing.T) {
-	s := vaultStore(t)
+	eachEngine(t, testIntegratorStopsWhenTheEndOfTheLogWasCutOff)
+}
+
+func testIntegratorStopsWhenTheEndOfTheLogWasCutOff(t *testing.T, open opener) {
+	s := open(t)
 	l := newTestLog(t, s)
 	recordEvents(t, s, 10)
 	l.step(t)
@@ -181,8 +243,10 @@ func TestIntegratorStopsWhenTheEndOfTheLogWasCutOff(t *testing.T) {
 	}
 }
 
-func TestSoleRightIsFenced(t *testing.T) {
-	s, ctx := vaultStore(t), t.Context()
+func TestSoleRightIsFenced(t *testing.T) { eachEngine(t, testSoleRightIsFenced) }
+
+func testSoleRightIsFenced(t *testing.T, open opener) {
+	s, ctx := open(t), t.Context()
 	hold := func(owner string, d time.Duration) (int64, bool) {
 		t.Helper()
 		fence, ok, err := s.HoldSole(ctx, "ledger", owner, d)
@@ -224,7 +288,11 @@ func TestSoleRightIsFenced(t *testing.T) {
 }
 
 func TestEventsRecordedWhileIntegratingAreAllPlacedOnce(t *testing.T) {
-	s := vaultStore(t)
+	eachEngine(t, testEventsRecordedWhileIntegratingAreAllPlacedOnce)
+}
+
+func testEventsRecordedWhileIntegratingAreAllPlacedOnce(t *testing.T, open opener) {
+	s := open(t)
 	l := newTestLog(t, s)
 	var writers sync.WaitGroup
 	for range 4 {
@@ -255,8 +323,10 @@ func TestEventsRecordedWhileIntegratingAreAllPlacedOnce(t *testing.T) {
 	}
 }
 
-func TestLedgerRowsAreARange(t *testing.T) {
-	s := vaultStore(t)
+func TestLedgerRowsAreARange(t *testing.T) { eachEngine(t, testLedgerRowsAreARange) }
+
+func testLedgerRowsAreARange(t *testing.T, open opener) {
+	s := open(t)
 	l := newTestLog(t, s)
 	recordEvents(t, s, 7)
 	l.step(t)

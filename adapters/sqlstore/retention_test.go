@@ -65,7 +65,11 @@ func (o oldBlobs) Delete(_ context.Context, blob string) error {
 var longAgo = time.Now().Add(-100 * 24 * time.Hour)
 
 func TestOverdueInquiriesAreThoseThatEndedAndRested(t *testing.T) {
-	s, before := vaultStore(t), time.Now().Add(-30*24*time.Hour)
+	eachEngine(t, testOverdueInquiriesAreThoseThatEndedAndRested)
+}
+
+func testOverdueInquiriesAreThoseThatEndedAndRested(t *testing.T, open opener) {
+	s, before := open(t), time.Now().Add(-30*24*time.Hour)
 	closed := addInquiry(t, s, post.InquiryClosed, longAgo, post.NewID())
 	for _, state := range []post.InquiryState{post.InquiryWaiting, post.InquiryLeased, post.InquiryAcknowledged, post.InquiryRejected, post.InquiryAnswered, post.InquiryForwarding} {
 		id := addInquiry(t, s, state, longAgo, post.NewID())
@@ -89,7 +93,11 @@ func TestOverdueInquiriesAreThoseThatEndedAndRested(t *testing.T) {
 }
 
 func TestPurgedInquiryLeavesItsLedgerEntryAndNothingElse(t *testing.T) {
-	s, gone, kept := vaultStore(t), post.NewID(), post.NewID()
+	eachEngine(t, testPurgedInquiryLeavesItsLedgerEntryAndNothingElse)
+}
+
+func testPurgedInquiryLeavesItsLedgerEntryAndNothingElse(t *testing.T, open opener) {
+	s, gone, kept := open(t), post.NewID(), post.NewID()
 	blobs := oldBlobs{gone: true, kept: true}
 	id := addInquiry(t, s, post.InquiryForwarded, longAgo, gone)
 	addInquiry(t, s, post.InquiryWaiting, longAgo, kept)
@@ -116,7 +124,11 @@ func TestPurgedInquiryLeavesItsLedgerEntryAndNothingElse(t *testing.T) {
 }
 
 func TestLettersArePurgedWithoutBreakingTheSum(t *testing.T) {
-	s, before := vaultStore(t), time.Now().Add(-30*24*time.Hour)
+	eachEngine(t, testLettersArePurgedWithoutBreakingTheSum)
+}
+
+func testLettersArePurgedWithoutBreakingTheSum(t *testing.T, open opener) {
+	s, before := open(t), time.Now().Add(-30*24*time.Hour)
 	shelf := s.LetterShelf()
 	ends := 0
 	for _, state := range post.LetterStates() {
@@ -153,7 +165,11 @@ func TestLettersArePurgedWithoutBreakingTheSum(t *testing.T) {
 }
 
 func TestDocumentsOfABatchGoWithItsLastLetter(t *testing.T) {
-	s, before, shared := vaultStore(t), time.Now().Add(-30*24*time.Hour), post.NewID()
+	eachEngine(t, testDocumentsOfABatchGoWithItsLastLetter)
+}
+
+func testDocumentsOfABatchGoWithItsLastLetter(t *testing.T, open opener) {
+	s, before, shared := open(t), time.Now().Add(-30*24*time.Hour), post.NewID()
 	mustExec(t, s, `INSERT INTO batch (id, tenant, client, business, digest, state, lines, opened_at) VALUES ('b', 'engdal', 'c', $1, $1, 'approved', 2, 1)`, []byte{1})
 	mustExec(t, s, `INSERT INTO batch_document (batch, sha256, header, blob, blob_sha256, blob_size, clear_size) VALUES ('b', 'x', $1, $2, $1, 1, 1)`, []byte{1}, shared)
 	first := addLetter(t, s, post.LetterDelivered, longAgo, "b", shared)
@@ -170,7 +186,11 @@ func TestDocumentsOfABatchGoWithItsLastLetter(t *testing.T) {
 }
 
 func TestEveryColumnThatNamesABlobIsFound(t *testing.T) {
-	s := vaultStore(t)
+	eachEngine(t, testEveryColumnThatNamesABlobIsFound)
+}
+
+func testEveryColumnThatNamesABlobIsFound(t *testing.T, open opener) {
+	s := open(t)
 	columns, err := s.blobColumns(t.Context())
 	if err != nil {
 		t.Fatal(err)
