@@ -18,7 +18,7 @@ import (
 func TestReadmeTellsTheStory(t *testing.T) {
 	told := fenced(read(t, "README.md"), "story")
 	if len(told) == 0 {
-		t.Fatal("README.md has no ```story block")
+		t.Fatal("README.md has no ```story block, or an empty one")
 	}
 	played := storyLines(t, read(t, "testdata/scripts/story.txtar"))
 	for i := range max(len(told), len(played)) {

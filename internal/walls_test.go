@@ -65,7 +65,7 @@ var walls = []wall{
 	{to: []string{"github.com/russellhaering/goxmldsig"}, except: []string{"internal/xmldsig"},
 		why:   "its limits are known in one place (one Reference, DER ECDSA, element count)",
 		plant: [2]string{"adapters/nemlogin/x.go", "github.com/russellhaering/goxmldsig"}},
-	{to: []string{"github.com/jackc/pgx/v5", "modernc.org/sqlite", "github.com/pressly/goose/v3", "database/sql"}, except: []string{"adapters/sqlstore"},
+	{to: []string{"github.com/jackc/pgx/v5", "modernc.org/sqlite", "github.com/pressly/goose/v3", "database/sql"}, except: []string{"adapters/sqlstore"}, tests: true,
 		why:   "one SQL text, one place that knows the dialects",
 		plant: [2]string{"internal/vault/ledger/x.go", "database/sql"}},
 	{to: []string{"github.com/danielgtaylor/huma/v2"}, except: []string{"adapters/deskapi"},
