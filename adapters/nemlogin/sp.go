@@ -108,7 +108,8 @@ func New(c Config) (*SP, error) {
 	}
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
 	sp := &SP{c: c, acs: c.PublicURL + PathACS, slo: c.PublicURL + PathSLO}
-	sp.idp.Store(c.IDP)
+	trusted := *c.IDP
+	sp.idp.Store(&trusted)
 	m, err := sp.buildMetadata()
 	if err != nil {
 		return nil, fmt.Errorf("build metadata: %w", err)
@@ -157,7 +158,8 @@ func (sp *SP) Trust(idp *IDP) error {
 	if idp.EntityID != sp.idp.Load().EntityID {
 		return errors.New("nemlogin: new metadata has another entity id")
 	}
-	sp.idp.Store(idp)
+	mine := *idp
+	sp.idp.Store(&mine)
 	return nil
 }
 

@@ -85,11 +85,15 @@ type scope struct {
 
 func (s *scanner) scan(data []byte) error {
 	d := xml.NewDecoder(bytes.NewReader(data))
+	d.CharsetReader = func(string, io.Reader) (io.Reader, error) { return nil, refuse("xml-encoding") }
 	for {
 		at := d.InputOffset()
 		t, err := d.RawToken()
 		if errors.Is(err, io.EOF) {
 			break
+		}
+		if Reason(err) != "" {
+			return err
 		}
 		if err != nil {
 			return refuse("xml-syntax")
