@@ -62,15 +62,16 @@ func (s *Store) WaitingReceipts(ctx context.Context, n int) ([]track.Receipt, er
 func (s *Store) ReceiptStanding(ctx context.Context, messageID string) (st track.Standing, err error) {
 	var generation int
 	var answer string
+	var unsure int64
 	err = s.read.QueryRowContext(ctx,
-		`SELECT l.id, l.tenant, l.state, l.version, l.channel, l.generation, h.channel, h.generation, h.answer
+		`SELECT l.id, l.tenant, l.state, l.version, l.channel, l.generation, h.channel, h.generation, h.answer, h.unsure
 		 FROM hand_over h JOIN letter l ON l.id = h.letter WHERE h.message_id = $1`, messageID).
-		Scan(&st.Letter, &st.Tenant, &st.State, &st.Version, &st.Channel, &st.Generation, &st.On, &generation, &answer)
+		Scan(&st.Letter, &st.Tenant, &st.State, &st.Version, &st.Channel, &st.Generation, &st.On, &generation, &answer, &unsure)
 	if errors.Is(err, sql.ErrNoRows) {
 		return track.Standing{}, post.ErrNotFound
 	}
 	st.Present = st.Channel == st.On && st.Generation == generation
-	st.Refused = answer == "refused-recipient" || answer == "refused-content"
+	st.Refused = unsure == 0 && (answer == "refused-recipient" || answer == "refused-content")
 	return st, err
 }
 
@@ -133,6 +134,7 @@ func bookReceipt(ctx context.Context, tx *sql.Tx, in track.Settlement) error {
 	}
 	if _, err := exec(ctx, tx,
 		`UPDATE hand_over SET taken_at = CASE WHEN taken_at = 0 THEN CAST($1 AS BIGINT) ELSE taken_at END,
+		     unsure = CASE WHEN $2 = '' THEN unsure ELSE 0 END, -- a business receipt ends every doubt
 		     answer = CASE WHEN $2 = '' THEN answer ELSE $2 END WHERE message_id = $3`, micros(r.At), answer, r.MessageID); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ import (
 // commit: the same. After that commit: the answer stands.
 func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool, error) {
 	if r.State == post.LetterOutcomeUnknown && r.Intent != nil && r.Intent.Attempts > a.Resends {
-		return false, a.askPerson(ctx, l, r, "outcome-unknown")
+		return false, a.askPerson(ctx, l, r, code("outcome-unknown", r.Code))
 	}
 	o, err := a.open(r)
 	if err != nil {
