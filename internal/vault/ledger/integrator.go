@@ -90,6 +90,7 @@ func NewIntegrator(cfg Config) (*Integrator, error) {
 // nothing, logs each new failure as an error, tells [Integrator.Ready], and
 // tries again ever more slowly.
 func (g *Integrator) Run(ctx context.Context) error {
+	defer g.resign(ctx)
 	wait := g.cfg.Every
 	for {
 		_, err := g.Step(ctx)
@@ -109,6 +110,14 @@ func (g *Integrator) Run(ctx context.Context) error {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// resign lets the sole right lapse at once, so that the next integrator need
+// not wait for it. When it cannot, the right lapses by itself.
+func (g *Integrator) resign(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_, _, _ = g.cfg.Store.HoldSole(ctx, soleName, g.owner, 0)
 }
 
 // remember keeps err and reports whether it is news.

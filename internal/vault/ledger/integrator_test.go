@@ -369,6 +369,10 @@ func TestRunAlarmsAndGoesOnWhenCured(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+		m.add(t, 1)
+		if step(t, integrator(t, m, dir, k)) != 3 {
+			t.Error("the next integrator must wait after an orderly end")
+		}
 	})
 }
 

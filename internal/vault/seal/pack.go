@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/post"
@@ -37,6 +38,12 @@ type Message struct {
 	AcceptedAt time.Time         `json:"accepted_at"`
 	Reference  string            `json:"reference"`
 }
+
+// Format implements [fmt.Formatter]: a message does not print.
+func (Message) Format(w fmt.State, _ rune) { fmt.Fprint(w, "Message(masked)") }
+
+// LogValue implements [slog.LogValuer].
+func (Message) LogValue() slog.Value { return slog.StringValue("Message(masked)") }
 
 // A Part is one attachment.
 type Part struct {

@@ -90,6 +90,20 @@ func TestWhatIsPackedComesBack(t *testing.T) {
 	}
 }
 
+func TestAMessageDoesNotPrint(t *testing.T) {
+	m := message()
+	for _, v := range []any{m, &m, seal.Letterhead{Message: m}, []seal.Message{m}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			out := fmt.Sprintf(verb, v)
+			for _, secret := range []string{m.Subject, "citat", m.Person.Actor.ID, "Berggren", fmt.Sprintf("%x", "Berggren")} {
+				if strings.Contains(out, secret) {
+					t.Errorf("%s of %T shows %q", verb, v, secret)
+				}
+			}
+		}
+	}
+}
+
 func TestAPackageIsAStockTar(t *testing.T) {
 	data, digest := pack(t, part("a.pdf", []byte("one")), part("b.pdf", bytes.Repeat([]byte("b"), 512)))
 	r := tar.NewReader(bytes.NewReader(data))
