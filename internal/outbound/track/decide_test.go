@@ -1,0 +1,102 @@
+package track
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+func TestDecide(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		kind    Kind
+		state   post.LetterState
+		channel post.Channel
+		verdict Verdict
+		last    post.LetterState
+	}{
+		{"delivered ends the digital road", Delivered, post.LetterHandedOver, post.Digital, Applied, post.LetterDelivered},
+		{"delivered before our own answer is booked", Delivered, post.LetterHandingOver, post.Digital, Applied, post.LetterDelivered},
+		{"delivered resolves an unknown outcome", Delivered, post.LetterOutcomeUnknown, post.Digital, Applied, post.LetterDelivered},
+		{"a technical receipt resolves it too", Received, post.LetterOutcomeUnknown, post.Digital, Applied, post.LetterHandedOver},
+		{"delivered resolves a letter that a person has", Delivered, post.LetterNeedsPerson, post.Digital, Applied, post.LetterDelivered},
+		{"refused recipient", RefusedRecipient, post.LetterHandedOver, post.Digital, Applied, post.LetterRefused},
+		{"refused content", RefusedContent, post.LetterHandedOver, post.Digital, Applied, post.LetterNeedsPerson},
+		{"refused after delivered is parked", RefusedRecipient, post.LetterDelivered, post.Digital, Parked, ""},
+		{"delivered after refused is parked", Delivered, post.LetterRefused, post.Digital, Parked, ""},
+		{"technical after delivered is noted", Received, post.LetterDelivered, post.Digital, Noted, ""},
+		{"printing after posted is noted", Printing, post.LetterPosted, post.Physical, Noted, ""},
+		{"posted from handed-over", Posted, post.LetterHandedOver, post.Physical, Applied, post.LetterPosted},
+		{"proven without posted", Proven, post.LetterPrinting, post.Physical, Applied, post.LetterProven},
+		{"returned re-opens a presumed delivery", Returned, post.LetterPresumed, post.Physical, Applied, post.LetterReturned},
+		{"returned after proof is parked", Returned, post.LetterProven, post.Physical, Parked, ""},
+		{"unreadable is parked", Unreadable, post.LetterHandedOver, post.Digital, Parked, ""},
+		{"a print house cannot deliver digitally", Delivered, post.LetterHandedOver, post.Physical, Parked, ""},
+		{"a canceled letter that was delivered is parked", Delivered, post.LetterCancelled, post.Digital, Parked, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			st := Standing{Letter: "l", State: c.state, Channel: c.channel, On: c.channel, Generation: 1, Present: true}
+			s := decide(Receipt{Kind: c.kind, At: time.Now()}, st, true)
+			last := post.LetterState("")
+			if len(s.Path) > 0 {
+				last = s.Path[len(s.Path)-1]
+			}
+			if s.Verdict != c.verdict || last != c.last {
+				t.Errorf("got %s to %q (%s), want %s to %q", s.Verdict, last, s.Reason, c.verdict, c.last)
+			}
+		})
+	}
+}
+
+func TestFormerHandOverNeverMovesTheLetter(t *testing.T) {
+	for kind := range target {
+		st := Standing{Letter: "l", State: post.LetterHandedOver, Channel: post.Physical, On: channelOf[kind], Generation: 2}
+		if s := decide(Receipt{Kind: kind}, st, true); len(s.Path) > 0 || s.Verdict == Applied {
+			t.Errorf("%s: %+v", kind, s)
+		}
+	}
+}
+
+// rank orders what receipts bring about: no receipt may lower it, except that
+// a return re-opens.
+var rank = map[post.LetterState]int{
+	post.LetterRouted: 0, post.LetterNotTaken: 1, post.LetterHandingOver: 1, post.LetterOutcomeUnknown: 1, post.LetterHandedOver: 2,
+	post.LetterPrinting: 3, post.LetterPosted: 4, post.LetterPresumed: 5, post.LetterProven: 6, post.LetterReturned: 6,
+	post.LetterRefused: 6, post.LetterDelivered: 6, post.LetterNeedsPerson: 6,
+}
+
+func TestAnyReceiptsInAnyOrderNeverGoBack(t *testing.T) {
+	kinds := []Kind{Received, Delivered, RefusedRecipient, RefusedContent, Printing, Posted, Proven, Returned, Unreadable}
+	rapid.Check(t, func(t *rapid.T) {
+		ch := rapid.SampledFrom([]post.Channel{post.Digital, post.Physical}).Draw(t, "channel")
+		st := Standing{Letter: "l", Channel: ch, On: ch, Generation: 1, Present: true,
+			State: rapid.SampledFrom([]post.LetterState{post.LetterHandingOver, post.LetterOutcomeUnknown, post.LetterHandedOver}).Draw(t, "state")}
+		ended := post.LetterState("")
+		for _, k := range rapid.SliceOfN(rapid.SampledFrom(kinds), 1, 20).Draw(t, "kinds") {
+			s := decide(Receipt{Kind: k}, st, true)
+			at := st.State
+			for _, to := range s.Path {
+				if !at.May(to, ch) {
+					t.Fatalf("%s: the table has no %s -> %s", k, at, to)
+				}
+				at = to
+			}
+			if rank[at] < rank[st.State] {
+				t.Fatalf("%s moved %s back to %s", k, st.State, at)
+			}
+			if ended != "" && at != ended {
+				t.Fatalf("%s moved a letter out of %s", k, ended)
+			}
+			if s.Verdict == Applied && (k == RefusedContent || k == RefusedRecipient) {
+				st.Refused = true
+			}
+			st.State = at
+			if at == post.LetterDelivered || at == post.LetterProven {
+				ended = at
+			}
+		}
+	})
+}

@@ -1,0 +1,160 @@
+package queue_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/queue"
+)
+
+func key(t testing.TB, b byte) queue.Key {
+	t.Helper()
+	k, err := queue.NewKey(bytes.Repeat([]byte{b}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func ring() queue.Ring {
+	return queue.Ring{Kind: queue.AdvanceLetter, ID: "01a202a6-2581-79e9-ac81-13baff3376b1", Attempt: 3}
+}
+
+func TestTaskReadsBack(t *testing.T) {
+	k := key(t, 1)
+	b, err := k.Encode(ring())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := k.Decode(b); err != nil || r != ring() {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}
+
+func TestForgedTasksAreRefused(t *testing.T) {
+	k := key(t, 1)
+	b, err := k.Encode(ring())
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := string(b)
+	other, err := key(t, 2).Encode(ring())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, task := range map[string]string{
+		"another key":      string(other),
+		"another id":       strings.Replace(good, "01a202a6", "01a202a7", 1),
+		"another attempt":  strings.Replace(good, `"attempt":3`, `"attempt":4`, 1),
+		"another kind":     strings.Replace(good, "letter.advance", "inquiry.forward", 1),
+		"unknown kind":     strings.Replace(good, "letter.advance", "letter.send", 1),
+		"unknown version":  strings.Replace(good, `"v":1`, `"v":2`, 1),
+		"unknown member":   strings.Replace(good, `{"v":1`, `{"extra":1,"v":1`, 1),
+		"trailing bytes":   good + "{}",
+		"no mac":           `{"v":1,"kind":"letter.advance","id":"01a202a6-2581-79e9-ac81-13baff3376b1","attempt":3}`,
+		"nothing":          "",
+		"too long":         good + strings.Repeat(" ", 600),
+		"negative attempt": strings.Replace(good, `"attempt":3`, `"attempt":-3`, 1),
+	} {
+		if task == good {
+			t.Fatalf("%s: the task was not changed", name)
+		}
+		if _, err := k.Decode([]byte(task)); !errors.Is(err, queue.ErrForged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	k := key(f, 1)
+	b, err := k.Encode(ring())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add([]byte(`{"v":1}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := k.Decode(b)
+		if err == nil && r != ring() {
+			t.Errorf("a task was made without the key: %+v", r)
+		}
+	})
+}
+
+// jobs is a small honest table of jobs.
+type jobs struct {
+	mu   sync.Mutex
+	due  map[string]int64
+	runs map[string]int
+}
+
+func (j *jobs) Due(_ context.Context, n int, _ time.Duration) ([]queue.Ring, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var out []queue.Ring
+	for id, attempt := range j.due {
+		if attempt == 0 && len(out) < n { // rung once in this test's time
+			j.due[id] = 1
+			out = append(out, queue.Ring{Kind: queue.AdvanceLetter, ID: id, Attempt: 1})
+		}
+	}
+	return out, nil
+}
+
+func (j *jobs) run(_ context.Context, r queue.Ring) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.runs[r.ID]++
+	return nil
+}
+
+type doorbell func(queue.Ring) error
+
+func (d doorbell) Ring(_ context.Context, r queue.Ring) error { return d(r) }
+
+func sweep(t *testing.T, j *jobs, d doorbell) {
+	t.Helper()
+	s, err := queue.NewSweeper(queue.SweeperConfig{Jobs: j, Doorbell: d, Run: j.run, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSweeperDoesAllWorkWithADeadQueue(t *testing.T) {
+	j := &jobs{due: map[string]int64{}, runs: map[string]int{}}
+	for range 250 {
+		j.due[post.NewID()] = 0
+	}
+	tried := 0
+	sweep(t, j, func(queue.Ring) error { tried++; return errors.New("connection refused") })
+	if len(j.runs) != 250 {
+		t.Errorf("%d of 250 jobs were run", len(j.runs))
+	}
+	for id, n := range j.runs {
+		if n != 1 {
+			t.Errorf("job %s was run %d times", id, n)
+		}
+	}
+	if tried > 3 {
+		t.Errorf("a dead queue was tried %d times", tried)
+	}
+}
+
+func TestSweeperOnlyRingsWhileTheQueueAnswers(t *testing.T) {
+	j := &jobs{due: map[string]int64{post.NewID(): 0, post.NewID(): 0}, runs: map[string]int{}}
+	rung := 0
+	sweep(t, j, func(queue.Ring) error { rung++; return nil })
+	if rung != 2 || len(j.runs) != 0 {
+		t.Errorf("rung %d, run %d", rung, len(j.runs))
+	}
+}
