@@ -9,6 +9,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,9 +24,13 @@ type house struct {
 	records map[string]record
 	blobs   map[string]time.Time
 	purged  []string
-	busy    string // a record that moves while it is purged
-	down    error  // of the references
+	busy    string                // a record that moves while it is purged
+	down    atomic.Pointer[error] // of the references
+	mu      sync.Mutex            // guards the rest where a keeper runs beside the test
 }
+
+func (h *house) fail(err error) { h.down.Store(&err) }
+func (h *house) heal()          { h.down.Store(nil) }
 
 type record struct {
 	ended time.Time
@@ -41,6 +47,8 @@ func (h *house) put(id string, blobs ...string) {
 }
 
 func (h *house) Overdue(_ context.Context, before time.Time, n int) (items []retention.Item, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(h.records)) {
 		if r := h.records[id]; !r.ended.After(before) && len(items) < n {
 			items = append(items, retention.Item{ID: id, Tenant: "engdal", Ended: r.ended})
@@ -50,6 +58,8 @@ func (h *house) Overdue(_ context.Context, before time.Time, n int) (items []ret
 }
 
 func (h *house) Purge(_ context.Context, item retention.Item, before time.Time) ([]string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	r, ok := h.records[item.ID]
 	if !ok || r.ended.After(before) || item.ID == h.busy {
 		return nil, post.ErrStale
@@ -60,8 +70,11 @@ func (h *house) Purge(_ context.Context, item retention.Item, before time.Time) 
 }
 
 func (h *house) List(_ context.Context, visit func(string, int64, time.Time) error) error {
-	for _, b := range slices.Sorted(maps.Keys(h.blobs)) {
-		if err := visit(b, 1, h.blobs[b]); err != nil {
+	h.mu.Lock()
+	blobs := maps.Clone(h.blobs)
+	h.mu.Unlock()
+	for _, b := range slices.Sorted(maps.Keys(blobs)) {
+		if err := visit(b, 1, blobs[b]); err != nil {
 			return err
 		}
 	}
@@ -69,14 +82,18 @@ func (h *house) List(_ context.Context, visit func(string, int64, time.Time) err
 }
 
 func (h *house) Delete(_ context.Context, blob string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	delete(h.blobs, blob)
 	return nil
 }
 
 func (h *house) Unreferenced(_ context.Context, blobs []string) ([]string, error) {
-	if h.down != nil {
-		return nil, h.down
+	if err := h.down.Load(); err != nil {
+		return nil, *err
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	named := map[string]bool{}
 	for _, r := range h.records {
 		for _, b := range r.blobs {
@@ -109,9 +126,11 @@ func TestFiveYearsAndNotADayLess(t *testing.T) {
 		go func() { ended <- k.Run(ctx) }()
 		time.Sleep(keep - time.Minute)
 		synctest.Wait()
+		h.mu.Lock()
 		if len(h.purged) != 0 || len(h.blobs) != 1 {
 			t.Error("purged too early")
 		}
+		h.mu.Unlock()
 		time.Sleep(time.Hour + time.Minute)
 		synctest.Wait()
 		if !slices.Equal(h.purged, []string{"a"}) || len(h.blobs) != 0 {
@@ -207,12 +226,13 @@ func TestNoBlobGoesWhenReferencesAreInDoubt(t *testing.T) {
 		k := h.keeper(t, time.Hour)
 		h.put("a", "x")
 		h.blobs["orphan"] = time.Now()
-		h.down = errors.New("database is locked")
+		down := errors.New("database is locked")
+		h.fail(down)
 		time.Sleep(48 * time.Hour)
-		if _, err := k.Step(t.Context()); !errors.Is(err, h.down) || len(h.blobs) != 2 {
+		if _, err := k.Step(t.Context()); !errors.Is(err, down) || len(h.blobs) != 2 {
 			t.Errorf("%v; %d blobs", err, len(h.blobs))
 		}
-		h.down = nil // the record is gone; its blob is now an orphan like the other
+		h.heal() // the record is gone; its blob is now an orphan like the other
 		if done, err := k.Step(t.Context()); err != nil || done.Orphans != 2 || len(h.blobs) != 0 {
 			t.Errorf("%+v, %v", done, err)
 		}
@@ -222,7 +242,7 @@ func TestNoBlobGoesWhenReferencesAreInDoubt(t *testing.T) {
 func TestAFailedStepIsLoggedAndTakenAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse()
-		h.down = errors.New("database is locked")
+		h.fail(errors.New("database is locked"))
 		var log bytes.Buffer
 		k, err := retention.New(retention.Config{Blobs: h, References: h, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		if err != nil {
@@ -233,7 +253,7 @@ func TestAFailedStepIsLoggedAndTakenAgain(t *testing.T) {
 		ended := make(chan error)
 		go func() { ended <- k.Run(ctx) }()
 		synctest.Wait()
-		h.down = nil
+		h.heal()
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		stop()
