@@ -39,7 +39,7 @@ func (s *Server) batchOperations() {
 }
 
 func (s *Server) openBatch(ctx context.Context, c *call, in *struct {
-	writeKey
+	WriteKey
 	Body wire.BatchOpen
 }) (*answer[wire.Batch], error) {
 	lines := make([]batch.Line, 0, len(in.Body.Lines))
@@ -55,22 +55,22 @@ func (s *Server) openBatch(ctx context.Context, c *call, in *struct {
 	return &answer[wire.Batch]{batchOf(v)}, nil
 }
 
-// body lets a handler read the request as it comes in.
-type body struct{ reader io.Reader }
+// Stream lets a handler read the request as it comes in.
+type Stream struct{ reader io.Reader }
 
 // Resolve implements [huma.Resolver].
-func (b *body) Resolve(ctx huma.Context) []error {
+func (b *Stream) Resolve(ctx huma.Context) []error {
 	r, _ := humago.Unwrap(ctx)
 	b.reader = r.Body
 	return nil
 }
 
-var _ huma.Resolver = (*body)(nil)
+var _ huma.Resolver = (*Stream)(nil)
 
 func (s *Server) putDocument(ctx context.Context, c *call, in *struct {
-	id
-	writeKey
-	body
+	Target
+	WriteKey
+	Stream
 	SHA256 string `path:"sha256" pattern:"^[0-9a-f]{64}$"`
 }) (*struct{}, error) {
 	b, err := in.batch()
@@ -84,8 +84,8 @@ func (s *Server) putDocument(ctx context.Context, c *call, in *struct {
 }
 
 type batchStep struct {
-	id
-	writeKey
+	Target
+	WriteKey
 }
 
 func (s *Server) closeBatch(ctx context.Context, c *call, in *batchStep) (*answer[wire.Batch], error) {
@@ -112,7 +112,7 @@ func (s *Server) approveBatch(ctx context.Context, c *call, in *batchStep) (*ans
 	return &answer[wire.Batch]{batchOf(v)}, nil
 }
 
-func (s *Server) showBatch(ctx context.Context, c *call, in *id) (*answer[wire.Batch], error) {
+func (s *Server) showBatch(ctx context.Context, c *call, in *Target) (*answer[wire.Batch], error) {
 	b, err := in.batch()
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func (s *Server) showBatch(ctx context.Context, c *call, in *id) (*answer[wire.B
 }
 
 func (s *Server) batchLetters(ctx context.Context, c *call, in *struct {
-	id
+	Target
 	State string `query:"state" maxLength:"40"`
 	After string `query:"after" maxLength:"64"`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" doc:"500 when absent"`

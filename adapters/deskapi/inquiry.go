@@ -19,13 +19,13 @@ import (
 	"sikkerpost.dk/gateway/internal/post"
 )
 
-// ref names an inquiry.
-type ref struct {
+// Ref names an inquiry; exported, as everything that huma is to fill.
+type Ref struct {
 	ID string `path:"id" maxLength:"64" doc:"id or reference"`
 }
 
-// write is what every write carries; it is read before the operation runs.
-type writeKey struct {
+// WriteKey is what every write carries; it is read before the operation runs.
+type WriteKey struct {
 	Key string `header:"Idempotency-Key" required:"true" maxLength:"200" doc:"new for each write, the same for each retry"`
 }
 
@@ -82,7 +82,7 @@ func (s *Server) listInquiries(ctx context.Context, c *call, in *struct {
 	return &answer[wire.Inquiries]{out}, nil
 }
 
-func (s *Server) showInquiry(ctx context.Context, c *call, in *ref) (*answer[wire.Inquiry], error) {
+func (s *Server) showInquiry(ctx context.Context, c *call, in *Ref) (*answer[wire.Inquiry], error) {
 	e, err := s.c.Inbox.Find(ctx, c.caller(), in.ID)
 	if err != nil {
 		return nil, err
@@ -91,8 +91,8 @@ func (s *Server) showInquiry(ctx context.Context, c *call, in *ref) (*answer[wir
 }
 
 func (s *Server) lease(ctx context.Context, c *call, in *struct {
-	ref
-	writeKey
+	Ref
+	WriteKey
 }) (*answer[wire.Lease], error) {
 	e, token, err := s.c.Inbox.Lease(ctx, c.caller(), in.ID)
 	if err != nil {
@@ -102,8 +102,8 @@ func (s *Server) lease(ctx context.Context, c *call, in *struct {
 }
 
 func (s *Server) extend(ctx context.Context, c *call, in *struct {
-	ref
-	writeKey
+	Ref
+	WriteKey
 	Body wire.Extend
 }) (*answer[wire.Lease], error) {
 	e, err := s.c.Inbox.Extend(ctx, c.caller(), in.ID, in.Body.LeaseToken)
@@ -116,7 +116,7 @@ func (s *Server) extend(ctx context.Context, c *call, in *struct {
 type stream struct{ Body func(huma.Context) }
 
 func (s *Server) content(ctx context.Context, c *call, in *struct {
-	ref
+	Ref
 	Lease string `header:"X-Lease-Token" required:"true" maxLength:"200"`
 }) (*stream, error) {
 	sealed, payload, err := s.c.Inbox.Content(ctx, c.caller(), in.ID, in.Lease)
@@ -142,8 +142,8 @@ func (s *Server) content(ctx context.Context, c *call, in *struct {
 }
 
 func (s *Server) acknowledge(ctx context.Context, c *call, in *struct {
-	ref
-	writeKey
+	Ref
+	WriteKey
 	Body wire.Acknowledge
 }) (*answer[wire.Acknowledged], error) {
 	digest, err := hex.DecodeString(in.Body.Digest)
@@ -163,8 +163,8 @@ func (s *Server) acknowledge(ctx context.Context, c *call, in *struct {
 }
 
 func (s *Server) reply(ctx context.Context, c *call, in *struct {
-	ref
-	writeKey
+	Ref
+	WriteKey
 }) (*answer[wire.LetterReceipt], error) {
 	defer c.form.close()
 	var r wire.Reply

@@ -17,19 +17,19 @@ import (
 // maxUpload bounds a form: the documents of one letter, and room for the rest.
 const maxUpload = letter.MaxLetter + 2<<20
 
-// id names a letter or a batch.
-type id struct {
+// Target names a letter or a batch.
+type Target struct {
 	ID string `path:"id" maxLength:"64"`
 }
 
-func (in id) letter() (post.LetterID, error) {
+func (in Target) letter() (post.LetterID, error) {
 	if !post.ValidUUID(in.ID) {
 		return "", post.FaultNotFound
 	}
 	return post.LetterID(strings.ToLower(in.ID)), nil
 }
 
-func (in id) batch() (post.BatchID, error) {
+func (in Target) batch() (post.BatchID, error) {
 	if !post.ValidUUID(in.ID) {
 		return "", post.FaultNotFound
 	}
@@ -106,7 +106,7 @@ type formErrors struct{ errs []error }
 // Error implements error.
 func (*formErrors) Error() string { return "a part of the form is not as described" }
 
-func (s *Server) submit(ctx context.Context, c *call, in *struct{ writeKey }) (*answer[wire.LetterReceipt], error) {
+func (s *Server) submit(ctx context.Context, c *call, in *struct{ WriteKey }) (*answer[wire.LetterReceipt], error) {
 	defer c.form.close()
 	var l wire.Letter
 	if err := s.readHead(c, "letter", &l); err != nil {
@@ -137,7 +137,7 @@ func (s *Server) submit(ctx context.Context, c *call, in *struct{ writeKey }) (*
 	return &answer[wire.LetterReceipt]{receiptOf(got)}, nil
 }
 
-func (s *Server) showLetter(ctx context.Context, c *call, in *id) (*answer[wire.LetterView], error) {
+func (s *Server) showLetter(ctx context.Context, c *call, in *Target) (*answer[wire.LetterView], error) {
 	v, err := s.view(ctx, c, in)
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func (s *Server) showLetter(ctx context.Context, c *call, in *id) (*answer[wire.
 	return &answer[wire.LetterView]{letterOf(v)}, nil
 }
 
-func (s *Server) letterEvents(ctx context.Context, c *call, in *id) (*answer[wire.Events], error) {
+func (s *Server) letterEvents(ctx context.Context, c *call, in *Target) (*answer[wire.Events], error) {
 	v, err := s.view(ctx, c, in)
 	if err != nil {
 		return nil, err
@@ -157,7 +157,7 @@ func (s *Server) letterEvents(ctx context.Context, c *call, in *id) (*answer[wir
 	return &answer[wire.Events]{out}, nil
 }
 
-func (s *Server) view(ctx context.Context, c *call, in *id) (letter.View, error) {
+func (s *Server) view(ctx context.Context, c *call, in *Target) (letter.View, error) {
 	l, err := in.letter()
 	if err != nil {
 		return letter.View{}, err
@@ -170,7 +170,7 @@ type file struct {
 	Body []byte
 }
 
-func (s *Server) evidence(ctx context.Context, c *call, in *id) (*file, error) {
+func (s *Server) evidence(ctx context.Context, c *call, in *Target) (*file, error) {
 	l, err := in.letter()
 	if err != nil {
 		return nil, err

@@ -182,6 +182,7 @@ func formFault(status int, errs []error) *post.Fault {
 // huma has no other place for the form of its errors than these variables; no
 // other package of the house uses huma.
 func init() {
+	huma.ValidateStrictCasing = true // "Digest" is not "digest"
 	huma.NewError = func(status int, _ string, errs ...error) huma.StatusError {
 		return formProblem(context.Background(), &call{}, status, errs)
 	}
@@ -227,6 +228,11 @@ func handle[I, O any](s *Server, op huma.Operation, h func(context.Context, *cal
 		panic(fmt.Sprintf("operation %s is nobody's", op.OperationID))
 	}
 	op.Errors = []int{http.StatusForbidden, http.StatusNotFound, http.StatusConflict}
+	// A form that huma knows of at this point it would read itself, whole.
+	var late *huma.RequestBody
+	if op.RequestBody != nil && op.RequestBody.Content["multipart/form-data"] != nil {
+		late, op.RequestBody = op.RequestBody, nil
+	}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		c := callOf(ctx)
 		out, err := h(ctx, c, in)
@@ -239,4 +245,7 @@ func handle[I, O any](s *Server, op huma.Operation, h func(context.Context, *cal
 		}
 		return out, nil
 	})
+	if late != nil {
+		s.api.OpenAPI().Paths[op.Path].Post.RequestBody = late
+	}
 }
