@@ -8,8 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
-	"time"
 
 	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
@@ -46,26 +46,27 @@ type Entry struct {
 	Salt []byte          `json:"salt"`
 }
 
-// Pack writes an evidence file. Times inside are fixed: the same evidence is
-// the same bytes.
+// Pack writes an evidence file. It holds no times of its own: the same evidence
+// is the same bytes.
 func Pack(e Evidence) ([]byte, error) {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
-	when := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
-	files := []struct {
-		name   string
-		data   []byte
-		method uint16
-	}{
-		{nameType, []byte(MediaType), zip.Store},
-		{nameIndex, []byte(index), zip.Deflate},
-		{nameManifest, e.Manifest, zip.Deflate},
-		{nameLetter, e.Letter, zip.Deflate},
-		{nameReceipts, e.Receipts, zip.Deflate},
-		{nameLedger, e.Ledger, zip.Deflate},
+	kind := []byte(MediaType)
+	w, err := z.CreateRaw(&zip.FileHeader{Name: nameType, Method: zip.Store, CRC32: crc32.ChecksumIEEE(kind),
+		CompressedSize64: uint64(len(kind)), UncompressedSize64: uint64(len(kind))}) // no extra field, no descriptor
+	if err == nil {
+		_, err = w.Write(kind)
 	}
-	for _, f := range files {
-		w, err := z.CreateHeader(&zip.FileHeader{Name: f.name, Method: f.method, Modified: when})
+	if err != nil {
+		return nil, fmt.Errorf("pack evidence: %w", err)
+	}
+	for _, f := range []struct {
+		name string
+		data []byte
+	}{
+		{nameIndex, []byte(index)}, {nameManifest, e.Manifest}, {nameLetter, e.Letter}, {nameReceipts, e.Receipts}, {nameLedger, e.Ledger},
+	} {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: f.name, Method: zip.Deflate})
 		if err == nil {
 			_, err = w.Write(f.data)
 		}
