@@ -26,6 +26,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -152,8 +153,15 @@ func Fingerprint(der []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// ServeHTTP implements http.Handler. Paths are below /apis/v1/.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+// ServeHTTP implements http.Handler. Paths are below /apis/v1/. A path without
+// its trailing slash is unknown; the router by itself would redirect it.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if rest, ok := strings.CutPrefix(r.URL.Path, BasePath); !ok || !strings.Contains(rest, "/") {
+		refuse(w, http.StatusNotFound, "sim.path.unknown")
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
 
 // BasePath is the root of the API below the listener's address.
 const BasePath = "/apis/v1/"
