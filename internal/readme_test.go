@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// fenced returns the lines between ```kind and ```; without them.
+// fenced returns the lines between ```kind and ```, without them.
 func fenced(text, kind string) []string {
 	var out []string
 	inside := false
