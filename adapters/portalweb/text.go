@@ -123,7 +123,7 @@ func date(lang string, t time.Time) string {
 func clock(lang string, t time.Time) string {
 	t = t.In(intake.Copenhagen())
 	if lang == "da" {
-		return t.Format("kl. 15.04")
+		return t.Format("kl.\u00a015.04") // must not break across lines
 	}
 	return t.Format("15:04")
 }
