@@ -159,7 +159,7 @@ func TestNothingLeftTheHouse(t *testing.T) {
 		{"the tenant has no system", "auth.no-system", func(c *digitalpost.Config) {
 			c.Systems = map[post.TenantID]digitalpost.System{"fjordby": {ID: "x", Token: "y"}}
 		}},
-		{"the address is wrong", "http.404", func(c *digitalpost.Config) { c.BaseURL = w.server.URL + "/elsewhere/" }},
+		{"the address is wrong", "sim.path.unknown", func(c *digitalpost.Config) { c.BaseURL = w.server.URL + "/elsewhere/" }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := w.config()
