@@ -246,8 +246,12 @@ func (t *teller) sendAgain(ctx context.Context) (string, error) {
 	return "sends the same batch again: nothing changes, no carrier is handed anything", nil
 }
 
+// evidenceName is where the story leaves the evidence of the DPO's answer,
+// under the state directory: it holds digests and commitments only.
+const evidenceName = "answer.asice"
+
 func (t *teller) verifyOffline(ctx context.Context) (string, error) {
-	file := t.path("letter.asice")
+	file := filepath.Join(t.h.opts.dir, evidenceName)
 	if err := t.postctl(ctx, t.operator(), nil, "letter", "evidence", t.reply, "-out", file); err != nil {
 		return "", err
 	}

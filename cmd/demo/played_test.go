@@ -1,0 +1,205 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"sikkerpost.dk/gateway/internal/outbound/verify"
+	"sikkerpost.dk/gateway/internal/outside"
+	"sikkerpost.dk/gateway/internal/persona"
+)
+
+// TestWhatTheStoryLeavesBehind plays the whole story once, with every event
+// logged, and then looks at what lies around.
+func TestWhatTheStoryLeavesBehind(t *testing.T) {
+	dir, redis := t.TempDir(), miniredis.RunT(t)
+	var out, log bytes.Buffer
+	code := run(context.Background(), []string{"-dir", dir, "-redis", redis.Addr(), "-story", "-v"}, &out, &log)
+	if code != exitDone {
+		t.Fatalf("the story ended with %d:\n%s\n%s", code, out.String(), log.String())
+	}
+	t.Run("no CPR number stands in clear outside the simulators", func(t *testing.T) {
+		noCPR(t, dir, map[string][]byte{"the log": log.Bytes(), "the transcript": out.Bytes(), "Redis": []byte(redis.Dump())})
+	})
+	t.Run("every MeMo is valid by the official schema", func(t *testing.T) { validMemos(t, dir) })
+	t.Run("xmlsec1 accepts the signature of a letter", func(t *testing.T) { secondOpinion(t, dir) })
+}
+
+// noCPR searches the state directory and texts for each CPR number of the
+// story. Only the simulators' own part may hold them; it must, or the search
+// would prove nothing.
+func noCPR(t *testing.T, dir string, texts map[string][]byte) {
+	needles := cprNeedles()
+	clean := func(where string, b []byte) {
+		for key, forms := range needles {
+			for _, f := range forms {
+				if bytes.Contains(b, []byte(f)) {
+					t.Errorf("the CPR number of %s stands in clear in %s", key, where)
+				}
+			}
+		}
+	}
+	for name, text := range texts {
+		if len(text) == 0 {
+			t.Errorf("%s is empty: the search proves nothing", name)
+		}
+		clean(name, text)
+	}
+	simulator, others := 0, 0
+	walk(t, dir, func(name string, b []byte) {
+		clean("the file name "+name, []byte(name))
+		if strings.HasPrefix(name, "simulator"+string(filepath.Separator)) {
+			if bytes.Contains(b, []byte(needles["nancy"][0])) {
+				simulator++
+			}
+			return
+		}
+		others++
+		clean(name, b)
+	})
+	if simulator == 0 {
+		t.Error("the simulators hold no CPR number: the search proves nothing")
+	}
+	if others < 20 {
+		t.Errorf("only %d files lie outside the simulators' part: the search looked in the wrong place", others)
+	}
+}
+
+func walk(t *testing.T, dir string, f func(name string, b []byte)) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		f(name, b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// cprNeedles returns the ways in which a number may be written, by persona.
+func cprNeedles() map[string][]string {
+	n := map[string][]string{}
+	for _, p := range persona.All() {
+		if p.CPR != "" {
+			n[p.Key] = []string{p.CPR, p.CPR[:6] + "-" + p.CPR[6:]}
+		}
+	}
+	return n
+}
+
+func validMemos(t *testing.T, dir string) {
+	const what = "the check of every MeMo against the schema of MeMo 1.2"
+	schemas, ok := outside.Data(t, "memo/1.2/xsd-derived", what)
+	if !ok {
+		return
+	}
+	xmllint, ok := outside.Program(t, "xmllint", what)
+	if !ok {
+		return
+	}
+	memos, err := filepath.Glob(filepath.Join(dir, "simulator", "digitalpost", "*.xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(memos) != 18 {
+		t.Fatalf("Digital Post kept %d messages, want 18", len(memos))
+	}
+	args := append([]string{"--noout", "--nonet", "--schema", filepath.Join(schemas, "MeMo_core.xsd")}, memos...)
+	if out, err := exec.Command(xmllint, args...).CombinedOutput(); err != nil {
+		t.Errorf("xmllint: %v\n%s", err, out)
+	}
+}
+
+// secondOpinion lets xmlsec1 verify the manifest in an evidence file, and
+// refuse it once a digit of it is changed.
+func secondOpinion(t *testing.T, dir string) {
+	xmlsec, ok := outside.Program(t, "xmlsec1", "a second opinion on the signature of a letter")
+	if !ok {
+		return
+	}
+	z, err := zip.OpenReader(filepath.Join(dir, evidenceName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	manifest, err := fs.ReadFile(z, "META-INF/signatures-letter.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepts := func(text []byte) error {
+		path := filepath.Join(t.TempDir(), "manifest.xml")
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(xmlsec, "--verify", "--id-attr:ID", verify.Namespace+":Letter",
+			"--trusted-pem", filepath.Join(dir, "certs", "letters", "ca.pem"), path).CombinedOutput()
+		if err != nil {
+			t.Logf("xmlsec1 said: %s", bytes.TrimSpace(out))
+		}
+		return err
+	}
+	if accepts(manifest) != nil {
+		t.Error("xmlsec1 refuses what we signed")
+	}
+	changed := bytes.Replace(manifest, []byte("SP-"), []byte("SQ-"), 1)
+	if bytes.Equal(changed, manifest) || accepts(changed) == nil {
+		t.Error("xmlsec1 accepts a manifest that was changed")
+	}
+}
+
+func TestTheStoryHoldsOnARealRedis(t *testing.T) {
+	server, ok := outside.Program(t, "redis-server", "the story on a real Redis")
+	if !ok {
+		return
+	}
+	address := startRedisServer(t, server)
+	var out, log bytes.Buffer
+	if code := run(context.Background(), []string{"-redis", address, "-story"}, &out, &log); code != exitDone {
+		t.Fatalf("the story ended with %d:\n%s\n%s", code, out.String(), log.String())
+	}
+}
+
+// startRedisServer starts a real server on a free port; it ends with the test.
+func startRedisServer(t *testing.T, program string) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address = l.Addr().String()
+	l.Close()
+	_, port, _ := strings.Cut(address, ":")
+	ctx, stop := context.WithCancel(context.Background())
+	server := exec.CommandContext(ctx, program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--dir", t.TempDir())
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(); _ = server.Wait() })
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if c, err := net.Dial("tcp", address); err == nil {
+			c.Close()
+			return address
+		}
+	}
+	t.Fatal("redis-server did not start")
+	return ""
+}
