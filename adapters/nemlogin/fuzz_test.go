@@ -3,6 +3,7 @@ package nemlogin_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"sikkerpost.dk/gateway/adapters/nemlogin/nemlogintest"
@@ -12,10 +13,11 @@ import (
 	"sikkerpost.dk/gateway/internal/xmldsig"
 )
 
-// FuzzResponse feeds foreign bytes as the whole Response and, encrypted to our
-// public key as anybody can, as its assertion. An identity may come out only if
-// xmldsig verified it with the provider's key, and then it is the one that was
-// signed.
+// FuzzResponse feeds foreign bytes as the whole Response or, encrypted to our
+// public key as anybody can, as its assertion; with splice they take the place of
+// as many bytes of this run's genuine message, from at on. An identity may come
+// out only if xmldsig verified it with the provider's key, and then it is the one
+// that was signed.
 func FuzzResponse(f *testing.F) {
 	w := newWorld(f)
 	p := login.Pending{
@@ -32,8 +34,9 @@ func FuzzResponse(f *testing.F) {
 	if c, err := w.sp.Claims(f.Context(), p, golden); err != nil || c.Person.Actor.RevealID() != nancy.CPR {
 		f.Fatalf("the golden response is refused: %v", err)
 	}
-	f.Add(golden, false)
-	f.Add(inside, true)
+	f.Add([]byte("_other"), false, true, uint16(200))
+	f.Add([]byte("<!--x-->"), true, true, uint16(500))
+	f.Add([]byte("6607551192"), true, true, uint16(3000))
 	files, err := filepath.Glob("../../testdata/saml/*.xml")
 	if err != nil || len(files) < 8 {
 		f.Fatalf("seeds are missing: %d %v", len(files), err)
@@ -43,10 +46,18 @@ func FuzzResponse(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(b, false)
-		f.Add(b, true)
+		f.Add(b, false, false, uint16(0))
+		f.Add(b, true, false, uint16(0))
 	}
-	f.Fuzz(func(t *testing.T, data []byte, encrypt bool) {
+	f.Fuzz(func(t *testing.T, data []byte, encrypt, splice bool, at uint16) {
+		if splice {
+			genuine := golden
+			if encrypt {
+				genuine = inside
+			}
+			from := int(at) % len(genuine)
+			data = slices.Concat(genuine[:from], data, genuine[min(from+len(data), len(genuine)):])
+		}
 		answer := data
 		if encrypt {
 			var err error
