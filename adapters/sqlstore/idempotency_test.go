@@ -3,7 +3,6 @@ package sqlstore_test
 import (
 	"bytes"
 	"errors"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,7 +13,14 @@ import (
 )
 
 func TestOneRequestOfManyGetsTheKey(t *testing.T) {
-	s, err := sqlstore.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "a.db"))
+	onEachEngine(t, func(t *testing.T, fresh func(*testing.T) (address, driver, dsn string)) {
+		address, _, _ := fresh(t)
+		oneRequestOfManyGetsTheKey(t, address)
+	})
+}
+
+func oneRequestOfManyGetsTheKey(t *testing.T, address string) {
+	s, err := sqlstore.Open(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +67,14 @@ func TestOneRequestOfManyGetsTheKey(t *testing.T) {
 }
 
 func TestADroppedKeyIsFree(t *testing.T) {
-	s, err := sqlstore.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "a.db"))
+	onEachEngine(t, func(t *testing.T, fresh func(*testing.T) (address, driver, dsn string)) {
+		address, _, _ := fresh(t)
+		aDroppedKeyIsFree(t, address)
+	})
+}
+
+func aDroppedKeyIsFree(t *testing.T, address string) {
+	s, err := sqlstore.Open(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
 	}

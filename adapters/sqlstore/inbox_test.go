@@ -2,8 +2,10 @@ package sqlstore_test
 
 import (
 	"database/sql"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,37 +15,87 @@ import (
 )
 
 func TestInboxStoreKeepsTheContract(t *testing.T) {
-	suite.Run(t, func(t *testing.T) (suite.Store, func(post.InboxID, time.Time, []byte) post.InquiryID) {
-		path := filepath.Join(t.TempDir(), "inbox.db")
-		address, driver, dsn := "sqlite://"+path, "sqlite", "file:"+path+"?_pragma=busy_timeout(10000)"
-		if pg := os.Getenv("SIKKERPOST_POSTGRES"); pg != "" {
-			address, driver, dsn = pg, "pgx", pg
-		}
-		s, err := sqlstore.Open(t.Context(), address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { s.Close() })
-		db, err := sql.Open(driver, dsn)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { db.Close() })
-		if driver == "pgx" { // the database is shared
-			if _, err := db.Exec(`DELETE FROM inquiry WHERE inbox IN ('a', 'b')`); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return s, func(in post.InboxID, due time.Time, digest []byte) post.InquiryID {
-			id := post.NewID()
-			_, err := db.Exec(`INSERT INTO inquiry (id, reference, tenant, inbox, road, kind, state, accepted_at, due_at, digest, header,
-				blob, blob_sha256, blob_size, attachments, person_index, person, statement)
-				VALUES ($1, $2, 't', $3, 'dpo', 'access', 'waiting', 1, $4, $5, $6, 'b', $6, 0, 0, $6, $6, $6)`,
-				id, post.NewReference(), string(in), due.UnixMicro(), digest, []byte("x"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return post.InquiryID(id)
-		}
+	onEachEngine(t, func(t *testing.T, fresh func(*testing.T) (address, driver, dsn string)) {
+		suite.Run(t, func(t *testing.T) (suite.Store, func(post.InboxID, time.Time, []byte) post.InquiryID) {
+			return openInbox(t, fresh)
+		})
 	})
+}
+
+// onEachEngine runs test on SQLite, and on PostgreSQL when SIKKERPOST_POSTGRES
+// holds the address of a server. fresh makes an empty database.
+func onEachEngine(t *testing.T, test func(t *testing.T, fresh func(*testing.T) (address, driver, dsn string))) {
+	t.Run("sqlite", func(t *testing.T) {
+		test(t, func(t *testing.T) (string, string, string) {
+			path := filepath.Join(t.TempDir(), "desk.db")
+			return "sqlite://" + path, "sqlite", "file:" + path + "?_pragma=busy_timeout(10000)"
+		})
+	})
+	server := os.Getenv("SIKKERPOST_POSTGRES")
+	if server == "" {
+		if os.Getenv("SIKKERPOST_FULL") == "1" {
+			t.Fatal("SIKKERPOST_POSTGRES is not set")
+		}
+		t.Log("left out: PostgreSQL, because SIKKERPOST_POSTGRES is not set")
+		return
+	}
+	t.Run("postgres", func(t *testing.T) {
+		test(t, func(t *testing.T) (string, string, string) {
+			address := newSchema(t, server)
+			return address, "pgx", address
+		})
+	})
+}
+
+// newSchema makes a schema that the test drops at its end.
+func newSchema(t *testing.T, server string) string {
+	t.Helper()
+	db, err := sql.Open("pgx", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := "desk_" + strings.ReplaceAll(post.NewID(), "-", "")
+	if _, err := db.Exec("CREATE SCHEMA " + name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := db.Exec("DROP SCHEMA " + name + " CASCADE"); err != nil {
+			t.Error(err)
+		}
+		db.Close()
+	})
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("search_path", name)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+func openInbox(t *testing.T, fresh func(*testing.T) (address, driver, dsn string)) (suite.Store, func(post.InboxID, time.Time, []byte) post.InquiryID) {
+	t.Helper()
+	address, driver, dsn := fresh(t)
+	s, err := sqlstore.Open(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return s, func(in post.InboxID, due time.Time, digest []byte) post.InquiryID {
+		id := post.NewID()
+		_, err := db.Exec(`INSERT INTO inquiry (id, reference, tenant, inbox, road, kind, state, accepted_at, due_at, digest, header,
+			blob, blob_sha256, blob_size, attachments, person_index, person, statement)
+			VALUES ($1, $2, 't', $3, 'dpo', 'access', 'waiting', 1, $4, $5, $6, 'b', $6, 0, 0, $6, $6, $6)`,
+			id, post.NewReference(), string(in), due.UnixMicro(), digest, []byte("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return post.InquiryID(id)
+	}
 }
