@@ -16,7 +16,10 @@ import (
 	"io"
 	"log/slog"
 	"math/big"
+	"net/url"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -175,6 +178,52 @@ type bell struct{}
 
 func (bell) Ring(context.Context, queue.Ring) error { return errors.New("redis is dead") }
 
+// postgres is the server of this run; "" means SQLite.
+var postgres string
+
+// TestMain runs every test on SQLite, then on PostgreSQL when a server is named.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	postgres = os.Getenv("SIKKERPOST_POSTGRES")
+	switch {
+	case postgres != "":
+		code = max(code, m.Run())
+	case os.Getenv("SIKKERPOST_FULL") == "1":
+		fmt.Println("SIKKERPOST_POSTGRES is not set")
+		code = 1
+	default:
+		fmt.Println("LEFT OUT: PostgreSQL, because SIKKERPOST_POSTGRES is not set")
+	}
+	os.Exit(code)
+}
+
+// schema makes a schema of the test's own and returns its address.
+func schema(t *testing.T) string {
+	t.Helper()
+	db, err := sql.Open("pgx", postgres)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := "letter_" + strings.ReplaceAll(post.NewID(), "-", "")
+	if _, err := db.Exec("CREATE SCHEMA " + name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := db.Exec("DROP SCHEMA " + name + " CASCADE"); err != nil {
+			t.Error(err)
+		}
+		db.Close()
+	})
+	u, err := url.Parse(postgres)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("search_path", name)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
 // house is everything a letter needs, on SQLite, with carriers that are fakes.
 type house struct {
 	t        *testing.T
@@ -213,12 +262,20 @@ func newHouse(t *testing.T) *house {
 			t.Fatal(err)
 		}
 	}
-	h.store, err = sqlstore.Open(ctx, "sqlite://"+h.path)
-	must(err)
-	t.Cleanup(func() { h.store.Close() })
-	h.raw, err = sql.Open("sqlite", "file:"+h.path+"?_pragma=busy_timeout(5000)")
-	must(err)
-	t.Cleanup(func() { h.raw.Close() })
+	if postgres == "" {
+		h.store, err = sqlstore.Open(ctx, "sqlite://"+h.path)
+		must(err)
+		h.raw, err = sql.Open("sqlite", "file:"+h.path+"?_pragma=busy_timeout(5000)")
+		must(err)
+	} else {
+		address := schema(t)
+		h.store, err = sqlstore.Open(ctx, address)
+		must(err)
+		h.raw, err = sql.Open("pgx", address)
+		must(err)
+		h.raw.SetMaxOpenConns(2)
+	}
+	t.Cleanup(func() { h.store.Close(); h.raw.Close() })
 	h.blobs, err = blobstore.Open(t.TempDir())
 	must(err)
 	id, err := age.GenerateHybridIdentity()

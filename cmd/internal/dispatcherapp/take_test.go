@@ -2,6 +2,7 @@ package dispatcherapp
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -18,8 +19,6 @@ import (
 	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/seal"
-
-	"crypto/x509"
 )
 
 func TestSameKeyAndContentIsTheFirstLetter(t *testing.T) {
@@ -152,8 +151,8 @@ func (h *house) inquiry(road post.Road, state post.InquiryState, person post.Per
 	}
 	_, err = h.raw.Exec(`INSERT INTO inquiry (id, reference, tenant, inbox, road, kind, state, accepted_at, due_at, digest, header, blob,
 	     blob_sha256, blob_size, attachments, person_index, person, statement)
-	     VALUES ($1, $2, 'engdal', 'dpo-faelles', $3, 'mail', $4, 1, 1, $5, $6, $7, $8, $9, 1, x'00', $10, x'00')`,
-		string(id), m.Reference, string(road), string(state), digest[:], o.Header, o.Blob, o.SHA256, o.Size, sealed)
+	     VALUES ($1, $2, 'engdal', 'dpo-faelles', $3, 'mail', $4, 1, 1, $5, $6, $7, $8, $9, 1, $10, $11, $10)`,
+		string(id), m.Reference, string(road), string(state), digest[:], o.Header, o.Blob, o.SHA256, o.Size, []byte{0}, sealed)
 	if err != nil {
 		h.t.Fatal(err)
 	}
