@@ -140,7 +140,7 @@ func TestUntrustedLogoutMessagesEndNothing(t *testing.T) {
 	query := func(f func(q string) string) func(*world, string) string {
 		return func(_ *world, a string) string { p, q, _ := strings.Cut(a, "?"); return p + "?" + f(q) }
 	}
-	soon := stamp(time.Now().Add(time.Minute))
+	soon := stamp(testNow.Add(time.Minute))
 	for rule, change := range map[string]func(*world, string) string{
 		"unsigned":           query(func(q string) string { q, _, _ = strings.Cut(q, "&SigAlg"); return q }),
 		"signature of zeros": query(func(q string) string { q, _, _ = strings.Cut(q, "&Signature"); return q + "&Signature=AAAA" }),
@@ -158,7 +158,7 @@ func TestUntrustedLogoutMessagesEndNothing(t *testing.T) {
 		},
 		"issuer wrong":      foreign("https://other.test", portal+nemlogin.PathSLO, soon),
 		"destination wrong": foreign("https://saml.simulator.test", "https://other.test", soon),
-		"expired":           foreign("https://saml.simulator.test", portal+nemlogin.PathSLO, stamp(time.Now().Add(-time.Hour))),
+		"expired":           foreign("https://saml.simulator.test", portal+nemlogin.PathSLO, stamp(testNow.Add(-time.Hour))),
 	} {
 		t.Run(rule, func(t *testing.T) {
 			w := newWorld(t)

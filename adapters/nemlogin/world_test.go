@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +32,13 @@ const (
 	provider = "https://idp.test"
 	entity   = "https://saml.portal.test"
 )
+
+// testNow is every world's first moment, so that a vector made for one world
+// means the same in each, however slow the machine is.
+var testNow = time.Now().Truncate(time.Millisecond)
+
+// serials keep certificates apart that are alike in everything else.
+var serials atomic.Int64
 
 // keys are made once; names keep them apart.
 var keys = struct {
@@ -54,7 +62,7 @@ func key(name string) *rsa.PrivateKey {
 // certificate issues a certificate for k that is valid from and until.
 func certificate(k crypto.Signer, from, until time.Time) *x509.Certificate {
 	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "NemLog-in (simulator)"}, NotBefore: from, NotAfter: until,
+		SerialNumber: big.NewInt(serials.Add(1)), Subject: pkix.Name{CommonName: "NemLog-in (simulator)"}, NotBefore: from, NotAfter: until,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, k.Public(), k)
 	if err != nil {
@@ -68,7 +76,7 @@ func certificate(k crypto.Signer, from, until time.Time) *x509.Certificate {
 }
 
 func valid(k crypto.Signer) *x509.Certificate {
-	return certificate(k, time.Now().Add(-24*time.Hour), time.Now().Add(24*time.Hour))
+	return certificate(k, testNow.Add(-24*time.Hour), testNow.Add(24*time.Hour))
 }
 
 // world is one portal and one provider, with a clock that both read.
@@ -87,7 +95,7 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, now: time.Now().Truncate(time.Millisecond), store: &logintest.Memory{}}
+	w := &world{t: t, now: testNow, store: &logintest.Memory{}}
 	w.clear()
 	log := slog.New(slog.NewJSONHandler(&w.log, nil))
 	clock := func() time.Time { return w.now }
