@@ -11,6 +11,7 @@ import (
 
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
@@ -50,13 +51,10 @@ func (s *Server) letterOperations() {
 	evidence := op("fetch-evidence", http.MethodGet, "/{id}/evidence", "Fetch the evidence of a letter, to be verified offline")
 	evidence.Responses = map[string]*huma.Response{"200": {
 		Description: "ASiC-E with detached documents",
-		Content:     map[string]*huma.MediaType{evidenceType: {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
+		Content:     map[string]*huma.MediaType{verify.MediaType: {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
 	}}
 	handle(s, evidence, s.evidence)
 }
-
-// evidenceType is the media type of ASiC-E (ETSI EN 319 162-1, annex A.1).
-const evidenceType = "application/vnd.etsi.asic-e+zip"
 
 // formBody describes a form whose first part, named name, is head as JSON.
 func (s *Server) formBody(name string, head any) *huma.RequestBody {
@@ -179,7 +177,7 @@ func (s *Server) evidence(ctx context.Context, c *call, in *Target) (*file, erro
 	if err != nil {
 		return nil, err
 	}
-	return &file{evidenceType, b}, nil
+	return &file{verify.MediaType, b}, nil
 }
 
 func recipientOf(p wire.Party) post.PartyRecord {
