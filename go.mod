@@ -5,26 +5,25 @@ go 1.26.0
 exclude github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50
 
 require (
-	filippo.io/age v1.3.2
-	github.com/alecthomas/kong v1.17.0
-	github.com/alicebob/miniredis/v2 v2.40.0
-	github.com/beevik/etree v1.8.1
-	github.com/crewjam/saml v0.5.1
-	github.com/danielgtaylor/huma/v2 v2.37.2
-	github.com/hibiken/asynq v0.26.0
-	github.com/jackc/pgx/v5 v5.12.0
-	github.com/pdfcpu/pdfcpu v0.15.0
-	github.com/pressly/goose/v3 v3.29.0
-	github.com/prometheus/client_golang v1.25.0
-	github.com/redis/go-redis/v9 v9.23.0
-	github.com/rogpeppe/go-internal v1.16.0
-	github.com/russellhaering/goxmldsig v1.6.1
-	github.com/ulikunitz/xz v0.5.17
-	golang.org/x/mod v0.42.0
-	golang.org/x/net v0.62.0
-	golang.org/x/term v0.47.0
-	modernc.org/sqlite v1.61.1
-	pgregory.net/rapid v1.3.0
+	filippo.io/age v1.3.2 // sealing: hybrid post-quantum recipients, streams, stock tools open it
+	github.com/alecthomas/kong v1.17.0 // command lines of the tools, from structs
+	github.com/alicebob/miniredis/v2 v2.40.0 // embedded Redis of the demo and tests
+	github.com/beevik/etree v1.8.1 // XML trees of SAML, letters and MeMo
+	github.com/crewjam/saml v0.5.1 // SAML metadata, types and encryption; behind adapters/nemlogin only
+	github.com/danielgtaylor/huma/v2 v2.37.2 // OpenAPI 3.1 made from the desk's code
+	github.com/hibiken/asynq v0.26.0 // the doorbell: workers on Redis; behind adapters/asynqueue only
+	github.com/jackc/pgx/v5 v5.12.0 // PostgreSQL driver
+	github.com/pdfcpu/pdfcpu v0.15.0 // structure check of PDFs before they are taken
+	github.com/pressly/goose/v3 v3.29.0 // migrations, embedded, on both engines
+	github.com/prometheus/client_golang v1.25.0 // metrics, in the form that everybody scrapes
+	github.com/redis/go-redis/v9 v9.23.0 // one Redis client, handed to asynq
+	github.com/rogpeppe/go-internal v1.16.0 // tests: stories as txtar scripts
+	github.com/russellhaering/goxmldsig v1.6.1 // canonical XML and signatures; behind internal/xmldsig only
+	golang.org/x/mod v0.42.0 // signed notes and Merkle log of the ledger
+	golang.org/x/net v0.62.0 // HTML parsing in tests and the demo's browser
+	golang.org/x/term v0.47.0 // is a person watching? progress bars
+	modernc.org/sqlite v1.61.1 // SQLite without cgo
+	pgregory.net/rapid v1.3.0 // tests: models and properties
 )
 
 require (

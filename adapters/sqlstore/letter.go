@@ -14,8 +14,7 @@ import (
 )
 
 var (
-	_ letter.Store        = (*Store)(nil)
-	_ letter.ForwardStore = (*Store)(nil)
+	_ letter.Store = (*Store)(nil)
 )
 
 // PutDataKey implements [letter.Store].
@@ -143,7 +142,7 @@ func insertLetter(ctx context.Context, tx *sql.Tx, a letter.Accepted, p place) (
 	return true, record(ctx, tx, e)
 }
 
-// InquiryToForward implements [letter.ForwardStore].
+// InquiryToForward implements forward.Store, which is not linked here.
 func (s *Store) InquiryToForward(ctx context.Context, l queue.Lease) (m letter.Mail, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		if err := fenced(ctx, tx, l.Kind, l.ID, l.Fence); err != nil {
@@ -160,7 +159,7 @@ func (s *Store) InquiryToForward(ctx context.Context, l queue.Lease) (m letter.M
 	return m, err
 }
 
-// ForwardInquiry implements [letter.ForwardStore].
+// ForwardInquiry implements forward.Store, which is not linked here.
 func (s *Store) ForwardInquiry(ctx context.Context, l queue.Lease, a letter.Accepted) error {
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		if err := fenced(ctx, tx, l.Kind, l.ID, l.Fence); err != nil {

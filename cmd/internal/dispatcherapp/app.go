@@ -26,6 +26,7 @@ import (
 	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/daemon"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
+	"sikkerpost.dk/gateway/internal/outbound/forward"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/outbound/sign"
 	"sikkerpost.dk/gateway/internal/outbound/track"
@@ -53,7 +54,11 @@ type App struct {
 	tasks []daemon.Task
 }
 
-var _ daemon.App = (*App)(nil)
+var (
+	_ daemon.App     = (*App)(nil)
+	_ forward.Store  = (*sqlstore.Store)(nil)
+	_ dispatch.Store = (*sqlstore.Store)(nil)
+)
 
 // New opens everything. cfg has passed its check.
 func New(ctx context.Context, cfg config.Dispatcher, log *slog.Logger) (*App, error) {
@@ -119,7 +124,7 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	if err != nil {
 		return err
 	}
-	forwarder, err := letter.NewForwarder(letter.ForwardConfig{Store: a.store, Blobs: blobs, Identity: k.identity,
+	forwarder, err := forward.New(forward.Config{Store: a.store, Blobs: blobs, Identity: k.identity,
 		Dispatcher: k.recipient, IndexKey: k.index, Tenants: cfg.Tenants, Bell: a.queue, Log: a.log})
 	if err != nil {
 		return err
@@ -156,7 +161,9 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	}
 	if cfg.Admin != "" {
 		a.url = "http://" + cfg.Admin
-		a.tasks = append(a.tasks, daemon.Admin(cfg.Admin, map[string]func(context.Context) error{"database": a.store.Ping}))
+		a.tasks = append(a.tasks, daemon.Admin(cfg.Admin, map[string]func(context.Context) error{
+			"database": a.store.Ping, "ledger": integrator.Ready,
+		}))
 	}
 	return nil
 }
@@ -241,7 +248,7 @@ func (a *App) advancer(cfg config.Dispatcher, blobs *blobstore.Store, k keys, di
 		return nil, err
 	}
 	return dispatch.New(dispatch.Config{
-		Store: a.store, Blobs: blobs, Identity: k.identity, Signer: signer, Certs: []*x509.Certificate{cert},
+		Store: a.store, Blobs: blobs, Opener: unseal.Opener{k.identity}, Signer: signer, Certs: []*x509.Certificate{cert},
 		Channels:  map[post.Channel]dispatch.Channel{post.Digital: digital, post.Physical: house},
 		Directory: digital, Tenants: cfg.Tenants, LookupBudget: cfg.LookupBudget, Quiet: cfg.Quiet, Log: a.log,
 	})
@@ -275,7 +282,7 @@ func (a *App) integrator(cfg config.Dispatcher) (*ledger.Integrator, error) {
 }
 
 // runner does the step that a ring asks for.
-func runner(advancer *dispatch.Advancer, forwarder *letter.Forwarder) queue.Runner {
+func runner(advancer *dispatch.Advancer, forwarder *forward.Forwarder) queue.Runner {
 	return func(ctx context.Context, r queue.Ring) error {
 		switch r.Kind {
 		case queue.AdvanceLetter:

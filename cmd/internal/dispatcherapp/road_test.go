@@ -305,7 +305,7 @@ func newHouse(t *testing.T) *house {
 // advancer returns a new process over the same truth.
 func (h *house) advancer(store dispatch.Store) *dispatch.Advancer {
 	h.t.Helper()
-	a, err := dispatch.New(dispatch.Config{Store: store, Blobs: h.blobs, Identity: h.identity, Signer: h.signer,
+	a, err := dispatch.New(dispatch.Config{Store: store, Blobs: h.blobs, Opener: unseal.Opener{h.identity}, Signer: h.signer,
 		Certs:     []*x509.Certificate{h.signer.Certificate()},
 		Channels:  map[post.Channel]dispatch.Channel{post.Digital: h.digital, post.Physical: h.paper},
 		Directory: h.dir, Tenants: h.tenants, Log: slog.New(slog.DiscardHandler),

@@ -15,6 +15,7 @@ import (
 
 	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
+	"sikkerpost.dk/gateway/internal/outbound/forward"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/post"
@@ -209,7 +210,7 @@ func TestMailIsForwardedOnceAndNeverOnPaper(t *testing.T) {
 	h := newHouse(t)
 	h.dir.answer = reach(dispatch.Unreachable, "EXEMPT") // nobody may ask
 	id := h.inquiry(post.ToDigitalPost, post.InquiryForwarding, post.PersonRecord{Actor: *recipient("nancy")})
-	f, err := letter.NewForwarder(letter.ForwardConfig{Store: h.store, Blobs: h.blobs, Identity: h.identity, Dispatcher: h.to,
+	f, err := forward.New(forward.Config{Store: h.store, Blobs: h.blobs, Identity: h.identity, Dispatcher: h.to,
 		IndexKey: h.index, Tenants: h.tenants, Bell: bell{}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -28,8 +28,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"filippo.io/age"
-
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/post"
@@ -117,6 +115,13 @@ type Blobs interface {
 	Get(ctx context.Context, blob string) (io.ReadCloser, error)
 }
 
+// An Opener opens what was sealed to the dispatcher or under a data key of its
+// own. An error that no retry can cure wraps [post.ErrPermanent].
+type Opener interface {
+	Small(sealed []byte) ([]byte, error)
+	Payload(header []byte, payload io.Reader) (io.Reader, error)
+}
+
 // Signer signs manifests.
 type Signer interface {
 	Sign(m verify.Manifest) ([]byte, error)
@@ -127,7 +132,7 @@ type Signer interface {
 type Config struct {
 	Store     Store
 	Blobs     Blobs
-	Identity  age.Identity // opens letters
+	Opener    Opener
 	Signer    Signer
 	Certs     []*x509.Certificate // that letters may be signed with
 	Channels  map[post.Channel]Channel
@@ -168,7 +173,7 @@ func New(c Config) (*Advancer, error) {
 	}
 	need(c.Store != nil, "Store")
 	need(c.Blobs != nil, "Blobs")
-	need(c.Identity != nil, "Identity")
+	need(c.Opener != nil, "Opener")
 	need(c.Signer != nil, "Signer")
 	need(len(c.Certs) > 0, "Certs")
 	need(c.Channels[post.Digital] != nil, "Channels[digital]")

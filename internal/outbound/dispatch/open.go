@@ -14,7 +14,6 @@ import (
 	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
-	"sikkerpost.dk/gateway/internal/vault/unseal"
 )
 
 // opened is a letter in clear, in memory, for the length of one step.
@@ -25,14 +24,14 @@ type opened struct {
 
 func (a *Advancer) open(r Record) (opened, error) {
 	var o opened
-	b, err := unseal.Small(r.Content, a.Identity)
+	b, err := a.Opener.Small(r.Content)
 	if err != nil {
 		return o, fmt.Errorf("open content: %w", err)
 	}
 	if o.content, err = letter.ReadContent(b); err != nil {
 		return o, fmt.Errorf("%w: %w", post.ErrPermanent, err)
 	}
-	if b, err = unseal.Small(r.Recipient, a.Identity); err != nil {
+	if b, err = a.Opener.Small(r.Recipient); err != nil {
 		return o, fmt.Errorf("open recipient: %w", err)
 	}
 	if o.recipient, err = letter.ReadRecipient(b); err != nil {
@@ -150,7 +149,7 @@ func (a *Advancer) payload(ctx context.Context, s letter.Sealed) (io.ReadCloser,
 	if err != nil {
 		return nil, fmt.Errorf("get blob: %w", err)
 	}
-	clear, err := unseal.Payload(s.Header, rc, a.Identity)
+	clear, err := a.Opener.Payload(s.Header, rc)
 	if err != nil {
 		rc.Close()
 		return nil, fmt.Errorf("open blob: %w", err)

@@ -1,4 +1,14 @@
-package letter
+// Package forward carries an inquiry to the municipality's own Digital Post: it
+// opens the sealed inquiry and makes a letter of it, from the tenant's system
+// to the tenant's own contact point, with the person named as originator.
+//
+// It refuses an inquiry whose content is not what was accepted. When anything
+// fails the inquiry stays where it is and is tried again, for ever: the person
+// holds a receipt. Forwarding twice makes the same letter.
+//
+// It opens seals, so only dispatcher links it; what the database needs to know
+// of its records stands in package letter.
+package forward
 
 import (
 	"context"
@@ -13,50 +23,41 @@ import (
 
 	"filippo.io/age"
 
+	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
 	"sikkerpost.dk/gateway/internal/vault/seal"
 	"sikkerpost.dk/gateway/internal/vault/unseal"
 )
 
-// Mail is an inquiry on its way to the municipality's Digital Post.
-type Mail struct {
-	ID        post.InquiryID
-	Tenant    post.TenantID
-	Reference string
-	Digest    []byte // content digest, fixed when it was accepted
-	Header    []byte
-	Blob      string
-}
-
-// ForwardStore keeps inquiries on the Digital Post road. Each method is one
+// Store keeps inquiries on the Digital Post road. Each method is one
 // transaction and answers [post.ErrStale] when the lease is not the newest.
-type ForwardStore interface {
+type Store interface {
 	Lease(ctx context.Context, kind queue.Kind, id string, d time.Duration) (queue.Lease, bool, error)
 	Release(ctx context.Context, l queue.Lease, due time.Time) error
 	// InquiryToForward reads an inquiry that is being forwarded.
-	InquiryToForward(ctx context.Context, l queue.Lease) (Mail, error)
+	InquiryToForward(ctx context.Context, l queue.Lease) (letter.Mail, error)
 	// ForwardInquiry keeps the letter, unless it exists, moves the inquiry to
 	// forwarded, and makes the letter's job instead of the inquiry's.
-	ForwardInquiry(ctx context.Context, l queue.Lease, a Accepted) error
+	ForwardInquiry(ctx context.Context, l queue.Lease, a letter.Accepted) error
 	PutDataKey(ctx context.Context, id string, wrapped []byte) error
 }
 
-// ForwardBlobs yields and takes sealed bytes.
-type ForwardBlobs interface {
+// Blobs yields and takes sealed bytes.
+type Blobs interface {
 	seal.Putter
 	Get(ctx context.Context, blob string) (io.ReadCloser, error)
 }
 
-// ForwardConfig is what a [Forwarder] needs.
-type ForwardConfig struct {
-	Store      ForwardStore
-	Blobs      ForwardBlobs
+// Config is what a [Forwarder] needs.
+type Config struct {
+	Store      Store
+	Blobs      Blobs
 	Identity   age.Identity  // opens mail
 	Dispatcher age.Recipient // letters are sealed to it
 	IndexKey   []byte
 	Tenants    []post.Tenant
-	Bell       Bell
+	Bell       letter.Bell
 	Log        *slog.Logger
 }
 
@@ -64,13 +65,13 @@ type ForwardConfig struct {
 // from the tenant's system to the tenant's own contact point, the person named
 // as originator. Forwarding twice makes the same letter.
 type Forwarder struct {
-	ForwardConfig
-	keys    *Keys
+	Config
+	keys    *letter.Keys
 	tenants map[post.TenantID]post.Tenant
 }
 
-// NewForwarder returns a forwarder, or an error that names every gap of c.
-func NewForwarder(c ForwardConfig) (*Forwarder, error) {
+// New returns a forwarder, or an error that names every gap of c.
+func New(c Config) (*Forwarder, error) {
 	var gaps []error
 	for _, g := range []struct {
 		ok   bool
@@ -80,25 +81,25 @@ func NewForwarder(c ForwardConfig) (*Forwarder, error) {
 		{len(c.IndexKey) == 32, "IndexKey of 32 bytes"}, {len(c.Tenants) > 0, "Tenants"}, {c.Bell != nil, "Bell"}, {c.Log != nil, "Log"},
 	} {
 		if !g.ok {
-			gaps = append(gaps, errors.New("letter: forwarder: "+g.what+" is required"))
+			gaps = append(gaps, errors.New("forward: "+g.what+" is required"))
 		}
 	}
 	if len(gaps) > 0 {
 		return nil, errors.Join(gaps...)
 	}
-	f := &Forwarder{ForwardConfig: c, keys: NewKeys(c.Dispatcher, c.Store.PutDataKey), tenants: map[post.TenantID]post.Tenant{}}
+	f := &Forwarder{Config: c, keys: letter.NewKeys(c.Dispatcher, c.Store.PutDataKey), tenants: map[post.TenantID]post.Tenant{}}
 	for _, t := range c.Tenants {
 		f.tenants[t.ID] = t
 	}
 	return f, nil
 }
 
-// forwardLease bounds one forwarding: opening and sealing at most some tens of MB.
-const forwardLease = 2 * time.Minute
+// leaseTime bounds one forwarding: opening and sealing at most some tens of MB.
+const leaseTime = 2 * time.Minute
 
-// forwardPause is how long a failed forwarding rests. It is tried for ever:
+// pause is how long a failed forwarding rests. It is tried for ever:
 // the person holds a receipt, so the inquiry may not be given up by rule.
-const forwardPause = time.Minute
+const pause = time.Minute
 
 // Forward makes the letter of one inquiry. It does nothing when somebody else
 // holds the inquiry or nothing is left to do.
@@ -107,11 +108,11 @@ const forwardPause = time.Minute
 // no row names are left to retention. After: the letter exists under its
 // derived id and goes its own way.
 func (f *Forwarder) Forward(ctx context.Context, id post.InquiryID) error {
-	l, ok, err := f.Store.Lease(ctx, queue.ForwardInquiry, string(id), forwardLease)
+	l, ok, err := f.Store.Lease(ctx, queue.ForwardInquiry, string(id), leaseTime)
 	if err != nil || !ok {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, forwardLease*9/10)
+	ctx, cancel := context.WithTimeout(ctx, leaseTime*9/10)
 	defer cancel()
 	a, err := f.make(ctx, l)
 	if err == nil {
@@ -122,7 +123,7 @@ func (f *Forwarder) Forward(ctx context.Context, id post.InquiryID) error {
 	}
 	if err != nil {
 		f.Log.ErrorContext(ctx, "inquiry not forwarded", slog.String("inquiry", string(id)), slog.Any("error", err))
-		return f.Store.Release(context.WithoutCancel(ctx), l, time.Now().Add(forwardPause))
+		return f.Store.Release(context.WithoutCancel(ctx), l, time.Now().Add(pause))
 	}
 	f.Log.InfoContext(ctx, "inquiry forwarded", slog.String("inquiry", string(id)), slog.String("letter", string(a.ID)))
 	if err := f.Bell.Ring(ctx, queue.Ring{Kind: queue.AdvanceLetter, ID: string(a.ID)}); err != nil {
@@ -132,62 +133,62 @@ func (f *Forwarder) Forward(ctx context.Context, id post.InquiryID) error {
 }
 
 // make opens the inquiry and seals the letter that carries it.
-func (f *Forwarder) make(ctx context.Context, l queue.Lease) (Accepted, error) {
+func (f *Forwarder) make(ctx context.Context, l queue.Lease) (letter.Accepted, error) {
 	m, err := f.Store.InquiryToForward(ctx, l)
 	if err != nil {
-		return Accepted{}, err
+		return letter.Accepted{}, err
 	}
 	tenant, ok := f.tenants[m.Tenant]
 	if !ok {
-		return Accepted{}, post.FaultTenant
+		return letter.Accepted{}, post.FaultTenant
 	}
 	key, err := f.keys.Current(ctx)
 	if err != nil {
-		return Accepted{}, err
+		return letter.Accepted{}, err
 	}
 	rc, err := f.Blobs.Get(ctx, m.Blob)
 	if err != nil {
-		return Accepted{}, fmt.Errorf("get inquiry %s: %w", m.ID, err)
+		return letter.Accepted{}, fmt.Errorf("get inquiry %s: %w", m.ID, err)
 	}
 	defer rc.Close()
 	clear, err := unseal.Payload(m.Header, rc, f.Identity)
 	if err != nil {
-		return Accepted{}, fmt.Errorf("open inquiry %s: %w", m.ID, err)
+		return letter.Accepted{}, fmt.Errorf("open inquiry %s: %w", m.ID, err)
 	}
 	p, err := unseal.Unpack(clear, seal.Facts{V: seal.Version, Kind: "inquiry", Tenant: string(m.Tenant), Object: string(m.ID)})
 	if err != nil {
-		return Accepted{}, fmt.Errorf("unpack inquiry %s: %w", m.ID, err)
+		return letter.Accepted{}, fmt.Errorf("unpack inquiry %s: %w", m.ID, err)
 	}
-	a := Accepted{ID: post.ForwardedLetterID(m.ID), Reference: post.NewReference(), Tenant: m.Tenant, Client: "dispatcher",
+	a := letter.Accepted{ID: post.ForwardedLetterID(m.ID), Reference: post.NewReference(), Tenant: m.Tenant, Client: "dispatcher",
 		Inquiry: m.ID, DigitalOnly: true}
 	c, err := f.documents(ctx, key, p, m, &a)
 	if err != nil {
-		return Accepted{}, fmt.Errorf("inquiry %s: %w", m.ID, err)
+		return letter.Accepted{}, fmt.Errorf("inquiry %s: %w", m.ID, err)
 	}
 	if sum := p.Digest(); string(sum[:]) != string(m.Digest) {
-		return Accepted{}, fmt.Errorf("inquiry %s: content is not what was accepted", m.ID)
+		return letter.Accepted{}, fmt.Errorf("inquiry %s: content is not what was accepted", m.ID)
 	}
 	to := post.PartyRecord{IDType: "CVR", ID: string(tenant.CVR), Name: tenant.Name, ContactPoint: tenant.ContactPoint}
-	if a.Digest, err = Digest(f.IndexKey, m.Tenant, &to, m.ID, c); err != nil {
-		return Accepted{}, err
+	if a.Digest, err = letter.Digest(f.IndexKey, m.Tenant, &to, m.ID, c); err != nil {
+		return letter.Accepted{}, err
 	}
-	if a.Recipient, err = SealJSON(to, key); err != nil {
-		return Accepted{}, err
+	if a.Recipient, err = letter.SealJSON(to, key); err != nil {
+		return letter.Accepted{}, err
 	}
-	a.Content, err = SealJSON(c, key)
+	a.Content, err = letter.SealJSON(c, key)
 	return a, err
 }
 
 // documents seals the message as the main document and each attachment after it.
-func (f *Forwarder) documents(ctx context.Context, key age.Recipient, p *unseal.Package, m Mail, a *Accepted) (Content, error) {
+func (f *Forwarder) documents(ctx context.Context, key age.Recipient, p *unseal.Package, m letter.Mail, a *letter.Accepted) (letter.Content, error) {
 	text := render(p.Message)
-	main, err := SealBytes(ctx, f.Blobs, key, text)
+	main, err := letter.SealBytes(ctx, f.Blobs, key, text)
 	if err != nil {
-		return Content{}, err
+		return letter.Content{}, err
 	}
 	sum := sha256.Sum256(text)
-	a.Documents = []Sealed{main}
-	docs := []ContentDocument{{Filename: "henvendelse-" + m.Reference + ".txt", Label: title(p.Message), MediaType: "text/plain",
+	a.Documents = []letter.Sealed{main}
+	docs := []letter.ContentDocument{{Filename: "henvendelse-" + m.Reference + ".txt", Label: title(p.Message), MediaType: "text/plain",
 		Language: p.Message.Language, SHA256: hex.EncodeToString(sum[:])}}
 	for {
 		part, r, err := p.Next()
@@ -195,10 +196,10 @@ func (f *Forwarder) documents(ctx context.Context, key age.Recipient, p *unseal.
 			break
 		}
 		if err != nil {
-			return Content{}, err
+			return letter.Content{}, err
 		}
 		if len(docs) > post.MaxAdditionalDocuments {
-			return Content{}, post.FaultLetterDocuments
+			return letter.Content{}, post.FaultLetterDocuments
 		}
 		h := sha256.New()
 		var n int64
@@ -207,13 +208,13 @@ func (f *Forwarder) documents(ctx context.Context, key age.Recipient, p *unseal.
 			return err
 		})
 		if err != nil {
-			return Content{}, fmt.Errorf("seal attachment: %w", err)
+			return letter.Content{}, fmt.Errorf("seal attachment: %w", err)
 		}
-		a.Documents = append(a.Documents, Sealed{Object: o, Clear: n})
-		docs = append(docs, ContentDocument{Filename: part.Name, Label: part.Name, MediaType: part.MediaType,
+		a.Documents = append(a.Documents, letter.Sealed{Object: o, Clear: n})
+		docs = append(docs, letter.ContentDocument{Filename: part.Name, Label: part.Name, MediaType: part.MediaType,
 			Language: p.Message.Language, SHA256: hex.EncodeToString(h.Sum(nil))})
 	}
-	c := NewContent(title(p.Message), docs)
+	c := letter.NewContent(title(p.Message), docs)
 	actor := p.Message.Person.Actor
 	c.Originator = &actor
 	return c, nil
@@ -221,7 +222,7 @@ func (f *Forwarder) documents(ctx context.Context, key age.Recipient, p *unseal.
 
 // title is the subject, or the reference when the person gave none.
 func title(m seal.Message) string {
-	if CheckTitle(m.Subject) == nil {
+	if letter.CheckTitle(m.Subject) == nil {
 		return m.Subject
 	}
 	return "Henvendelse " + m.Reference
