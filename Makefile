@@ -18,7 +18,7 @@ story: ## play the main story once, print it, end
 
 test: ## every test, with the real outside tools (installed on Debian when missing)
 	.ci/install
-	SIKKERPOST_FULL=1 $(GO) test ./...
+	SIKKERPOST_FULL=1 .ci/with-postgres $(GO) test ./...
 
 check: ## format, vet, modules, lint, race detector (no vulnerability scan: its database is not everywhere)
 	.ci/install
