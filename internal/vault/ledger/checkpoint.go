@@ -108,7 +108,7 @@ func signCheckpoint(origin string, tree tlog.Tree, s note.Signer) ([]byte, error
 // OpenCheckpoint returns the tree that a checkpoint vouches for. It refuses one
 // that no key in known has signed, or whose origin is not the name of that key.
 func OpenCheckpoint(signed []byte, known Verifiers) (tlog.Tree, error) {
-	n, err := note.Open(signed, known)
+	n, err := openNote(signed, known)
 	if err != nil {
 		return tlog.Tree{}, post.FaultInclusion.Because(fmt.Errorf("open checkpoint: %w", err))
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -61,7 +62,7 @@ func StatementDigest(signed []byte) string {
 // key in known has signed, or that is not in canonical form
 // ([post.FaultStatement]).
 func VerifyStatement(signed []byte, known Verifiers) (Statement, error) {
-	n, err := note.Open(signed, known)
+	n, err := openNote(signed, known)
 	if err != nil {
 		return Statement{}, post.FaultStatement.Because(err)
 	}
@@ -105,7 +106,7 @@ func CertifyReceiptKey(vkey string, from, until time.Time, checkpoint note.Signe
 // CheckReceiptKey returns the receipt key that cert vouches for at a time (the
 // statement's AcceptedAt), given the log's public keys.
 func CheckReceiptKey(cert []byte, at time.Time, known Verifiers) (Verifiers, error) {
-	n, err := note.Open(cert, known)
+	n, err := openNote(cert, known)
 	if err != nil {
 		return nil, post.FaultStatement.Because(fmt.Errorf("open receipt key: %w", err))
 	}
@@ -150,4 +151,19 @@ func claimedTime(signed []byte) (time.Time, error) {
 		return time.Time{}, post.FaultStatement.Because(err)
 	}
 	return s.AcceptedAt, nil
+}
+
+// openNote is note.Open without its one looseness: base64 whose unused bits are
+// not zero would let one signature be written in several ways.
+func openNote(signed []byte, known note.Verifiers) (*note.Note, error) {
+	n, err := note.Open(signed, known)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range n.Sigs {
+		if _, err := base64.StdEncoding.Strict().DecodeString(s.Base64); err != nil {
+			return nil, fmt.Errorf("signature by %s: %w", s.Name, err)
+		}
+	}
+	return n, nil
 }
