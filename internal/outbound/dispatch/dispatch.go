@@ -140,8 +140,11 @@ type Config struct {
 	Tenants   []post.Tenant
 	Log       *slog.Logger
 
-	// LeaseTime bounds one run over a letter; a hand-over must fit in it.
-	LeaseTime time.Duration // 90 s
+	// Leases extends leases while work lasts; nil: LeaseTime bounds one run over
+	// a letter, and a hand-over must fit in it.
+	Leases Extender
+	// LeaseTime is how long a dead process blocks its letters.
+	LeaseTime time.Duration // 8 s with Leases, else 90 s
 	// LookupBudget is how long an unsure look-up waits before a person is asked.
 	LookupBudget time.Duration // 72 h
 	// Quiet is how long after an unclear outcome the same is sent again.
@@ -155,6 +158,14 @@ type Config struct {
 	// Overdue is how long a hand-over may go without a receipt before it is
 	// reported, again and again.
 	Overdue time.Duration // 24 h
+
+	// Check returns what a kept manifest proves, or an error that wraps
+	// [verify.ErrNotProven]; nil is [verify.Signed] with Certs.
+	Check func(manifest []byte) (verify.Manifest, error)
+	// Now is the clock; nil is [time.Now].
+	Now func() time.Time
+	// Rand returns a duration in [0, n); nil is [rand.N].
+	Rand func(n time.Duration) time.Duration
 }
 
 // Advancer takes letters from step to step.
@@ -175,7 +186,7 @@ func New(c Config) (*Advancer, error) {
 	need(c.Blobs != nil, "Blobs")
 	need(c.Opener != nil, "Opener")
 	need(c.Signer != nil, "Signer")
-	need(len(c.Certs) > 0, "Certs")
+	need(len(c.Certs) > 0 || c.Check != nil, "Certs")
 	need(c.Channels[post.Digital] != nil, "Channels[digital]")
 	need(c.Channels[post.Physical] != nil, "Channels[physical]")
 	need(c.Directory != nil, "Directory")
@@ -184,16 +195,29 @@ func New(c Config) (*Advancer, error) {
 	if len(gaps) > 0 {
 		return nil, errors.Join(gaps...)
 	}
+	lease := longLease
+	if c.Leases != nil {
+		lease = shortLease
+	}
 	for _, d := range []struct {
 		have *time.Duration
 		def  time.Duration
 	}{
-		{&c.LeaseTime, 90 * time.Second}, {&c.LookupBudget, 72 * time.Hour}, {&c.Quiet, 2 * time.Minute},
+		{&c.LeaseTime, lease}, {&c.LookupBudget, 72 * time.Hour}, {&c.Quiet, 2 * time.Minute},
 		{&c.Backoff, 5 * time.Second}, {&c.Overdue, 24 * time.Hour},
 	} {
 		if *d.have == 0 {
 			*d.have = d.def
 		}
+	}
+	if c.Check == nil {
+		c.Check = func(manifest []byte) (verify.Manifest, error) { return verify.Signed(manifest, c.Certs) }
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Rand == nil {
+		c.Rand = rand.N[time.Duration]
 	}
 	if c.Resends == 0 {
 		c.Resends = 30
@@ -227,8 +251,8 @@ func (a *Advancer) Advance(ctx context.Context, id post.LetterID) error {
 	if err != nil || !ok {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.LeaseTime*9/10) // the lease outlives the work
-	defer cancel()
+	ctx, end := a.hold(ctx, l)
+	defer end()
 	for range maxSteps {
 		r, err := a.Store.LetterForStep(ctx, l)
 		if errors.Is(err, post.ErrStale) || errors.Is(err, post.ErrNotFound) {
@@ -248,7 +272,7 @@ func (a *Advancer) Advance(ctx context.Context, id post.LetterID) error {
 			return nil
 		}
 	}
-	return a.Store.WaitLetter(ctx, l, Wait{Letter: id, Due: time.Now().Add(a.Backoff)})
+	return a.Store.WaitLetter(ctx, l, Wait{Letter: id, Due: a.Now().Add(a.Backoff)})
 }
 
 // step takes one step. It answers again=false when the letter waits and its
@@ -263,7 +287,7 @@ func (a *Advancer) step(ctx context.Context, l queue.Lease, r Record) (again boo
 		return a.sign(ctx, l, r)
 	case post.LetterSigned:
 		// Crash before: signed, done again. After: awaiting-lookup, goes on.
-		return true, a.move(ctx, l, r, Move{To: post.LetterAwaitingLookup, Due: time.Now()})
+		return true, a.move(ctx, l, r, Move{To: post.LetterAwaitingLookup, Due: a.Now()})
 	case post.LetterAwaitingLookup:
 		return a.route(ctx, l, r)
 	case post.LetterRouted, post.LetterNotTaken, post.LetterOutcomeUnknown:
@@ -277,7 +301,7 @@ func (a *Advancer) step(ctx context.Context, l queue.Lease, r Record) (again boo
 	default:
 		// Final, or a person's turn: no step is due. The job was left by a
 		// race with a receipt; whoever moves the letter makes a new one.
-		return false, a.Store.WaitLetter(ctx, l, Wait{Letter: r.ID, Version: r.Version, Code: r.Code, Due: time.Now().Add(a.Overdue)})
+		return false, a.Store.WaitLetter(ctx, l, Wait{Letter: r.ID, Version: r.Version, Code: r.Code, Due: a.Now().Add(a.Overdue)})
 	}
 }
 
@@ -285,21 +309,21 @@ func (a *Advancer) step(ctx context.Context, l queue.Lease, r Record) (again boo
 //
 // Crash before commit: still accepted. After: held or ready, with its job.
 func (a *Advancer) release(ctx context.Context, l queue.Lease, r Record) (bool, error) {
-	if time.Now().Before(r.NotBefore) {
+	if a.Now().Before(r.NotBefore) {
 		return false, a.move(ctx, l, r, Move{To: post.LetterHeld, Code: "not-before", Due: r.NotBefore, Free: true})
 	}
-	return true, a.move(ctx, l, r, Move{To: post.LetterReady, Due: time.Now()})
+	return true, a.move(ctx, l, r, Move{To: post.LetterReady, Due: a.Now()})
 }
 
 func (a *Advancer) unhold(ctx context.Context, l queue.Lease, r Record) (bool, error) {
 	if !r.Released {
 		// No job exists before approval; should one ring, it waits.
-		return false, a.wait(ctx, l, r, "approval", time.Now().Add(time.Hour))
+		return false, a.wait(ctx, l, r, "approval", a.Now().Add(time.Hour))
 	}
-	if time.Now().Before(r.NotBefore) {
+	if a.Now().Before(r.NotBefore) {
 		return false, a.wait(ctx, l, r, "not-before", r.NotBefore)
 	}
-	return true, a.move(ctx, l, r, Move{To: post.LetterReady, Due: time.Now()})
+	return true, a.move(ctx, l, r, Move{To: post.LetterReady, Due: a.Now()})
 }
 
 // route decides the channel. Paper only on a definite answer; an unsure one
@@ -309,7 +333,7 @@ func (a *Advancer) unhold(ctx context.Context, l queue.Lease, r Record) (bool, e
 // channel stands, whatever a later look-up would say.
 func (a *Advancer) route(ctx context.Context, l queue.Lease, r Record) (bool, error) {
 	if r.DigitalOnly {
-		return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Digital, Generation: 1, Due: time.Now()})
+		return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Digital, Generation: 1, Due: a.Now()})
 	}
 	o, err := a.open(r)
 	if err != nil {
@@ -318,16 +342,16 @@ func (a *Advancer) route(ctx context.Context, l queue.Lease, r Record) (bool, er
 	reach := a.Directory.Look(ctx, a.tenants[r.Tenant], o.recipient)
 	switch reach.Answer {
 	case Reachable:
-		return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Digital, Generation: 1, Due: time.Now()})
+		return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Digital, Generation: 1, Due: a.Now()})
 	case Unreachable:
-		return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Physical, Generation: 1, Code: reach.Code, Due: time.Now()})
+		return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Physical, Generation: 1, Code: reach.Code, Due: a.Now()})
 	}
-	if time.Since(r.Since) > a.LookupBudget {
+	if a.Now().Sub(r.Since) > a.LookupBudget {
 		return false, a.askPerson(ctx, l, r, "lookup-unsure")
 	}
 	// The longer it has been unsure, the less often it is asked again.
-	pause := max(a.Backoff, min(time.Since(r.Since)/2, mostPause))
-	return false, a.wait(ctx, l, r, code("lookup", reach.Code), time.Now().Add(pause/2+rand.N(pause/2+1)))
+	pause := max(a.Backoff, min(a.Now().Sub(r.Since)/2, mostPause))
+	return false, a.wait(ctx, l, r, code("lookup", reach.Code), a.Now().Add(pause/2+a.Rand(pause/2+1)))
 }
 
 // refused sends a definite digital refusal on to paper. The print job has an
@@ -336,17 +360,17 @@ func (a *Advancer) refused(ctx context.Context, l queue.Lease, r Record) (bool, 
 	if r.DigitalOnly {
 		return false, a.askPerson(ctx, l, r, "refused-recipient")
 	}
-	return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Physical, Generation: r.Generation, Code: r.Code, Due: time.Now()})
+	return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Physical, Generation: r.Generation, Code: r.Code, Due: a.Now()})
 }
 
 // overdue reports a hand-over that no receipt has ended. The letter stays: no
 // receipt is no proof of anything.
 func (a *Advancer) overdue(ctx context.Context, l queue.Lease, r Record) (bool, error) {
-	if time.Since(r.Since) > a.Overdue {
+	if a.Now().Sub(r.Since) > a.Overdue {
 		a.Log.WarnContext(ctx, "receipt overdue", slog.String("letter", string(r.ID)), slog.String("state", string(r.State)),
-			slog.String("channel", string(r.Channel)), slog.Duration("for", time.Since(r.Since)))
+			slog.String("channel", string(r.Channel)), slog.Duration("for", a.Now().Sub(r.Since)))
 	}
-	return false, a.wait(ctx, l, r, r.Code, time.Now().Add(a.Overdue))
+	return false, a.wait(ctx, l, r, r.Code, a.Now().Add(a.Overdue))
 }
 
 func (a *Advancer) askPerson(ctx context.Context, l queue.Lease, r Record, code string) error {
@@ -393,7 +417,7 @@ func (a *Advancer) fail(ctx context.Context, l queue.Lease, r Record, cause erro
 		(errors.Is(cause, post.ErrPermanent) || errors.Is(cause, verify.ErrNotProven) || r.Failures >= a.Poison) {
 		err = a.askPerson(ctx, l, r, reason)
 	} else {
-		err = a.wait(ctx, l, r, reason, time.Now().Add(a.pause(r.Failures)))
+		err = a.wait(ctx, l, r, reason, a.Now().Add(a.pause(r.Failures)))
 	}
 	if err != nil && !errors.Is(err, post.ErrStale) {
 		return fmt.Errorf("record failure of letter %s: %w", r.ID, err)
@@ -425,7 +449,7 @@ func (a *Advancer) pause(n int) time.Duration {
 	if d <= 0 || d > mostPause {
 		d = mostPause
 	}
-	return d/2 + rand.N(d/2+1)
+	return d/2 + a.Rand(d/2+1)
 }
 
 // code joins our prefix and a carrier's own word, kept short and plain.

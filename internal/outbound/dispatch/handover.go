@@ -34,7 +34,7 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 	if err != nil {
 		return false, err
 	}
-	in := Intent{CreatedAt: time.Now().UTC().Truncate(time.Second)}
+	in := Intent{CreatedAt: a.Now().UTC().Truncate(time.Second)}
 	if r.Intent != nil {
 		in = *r.Intent
 	}
@@ -51,7 +51,7 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 		return false, errForm
 	}
 	in.Attempts++
-	if err := a.move(ctx, l, r, Move{To: post.LetterHandingOver, Intent: &in, MessageID: in.MessageID, Due: time.Now()}); err != nil {
+	if err := a.move(ctx, l, r, Move{To: post.LetterHandingOver, Intent: &in, MessageID: in.MessageID, Due: a.Now()}); err != nil {
 		return false, err
 	}
 	r.State, r.Version, r.Intent = post.LetterHandingOver, r.Version+1, &in
@@ -68,7 +68,7 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 // the later attempt: the letter stays outcome-unknown until a receipt or a
 // clear "taken" ends the doubt, or a person is asked.
 func (a *Advancer) settle(ctx context.Context, l queue.Lease, r Record, out Outcome) (bool, error) {
-	now := time.Now()
+	now := a.Now()
 	if out.At.IsZero() {
 		out.At = now
 	}
@@ -105,7 +105,7 @@ func (a *Advancer) interrupted(ctx context.Context, l queue.Lease, r Record) (bo
 		return false, fmt.Errorf("%w: handing over without an intent", post.ErrPermanent)
 	}
 	return false, a.move(ctx, l, r, Move{To: post.LetterOutcomeUnknown, Code: "interrupted",
-		MessageID: r.Intent.MessageID, Unsure: true, Due: time.Now().Add(a.Quiet), Free: true})
+		MessageID: r.Intent.MessageID, Unsure: true, Due: a.Now().Add(a.Quiet), Free: true})
 }
 
 // render measures the carrier's form of j.

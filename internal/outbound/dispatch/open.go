@@ -82,9 +82,9 @@ func (a *Advancer) sign(ctx context.Context, l queue.Lease, r Record) (bool, err
 		if _, err := a.check(ctx, r, o); err != nil {
 			return false, err
 		}
-		return true, a.move(ctx, l, r, Move{To: post.LetterSigned, Manifest: r.Manifest, Due: time.Now()})
+		return true, a.move(ctx, l, r, Move{To: post.LetterSigned, Manifest: r.Manifest, Due: a.Now()})
 	}
-	m, err := a.manifest(r, o, time.Now())
+	m, err := a.manifest(r, o, a.Now())
 	if err != nil {
 		return false, err
 	}
@@ -95,13 +95,13 @@ func (a *Advancer) sign(ctx context.Context, l queue.Lease, r Record) (bool, err
 	if err != nil {
 		return false, err
 	}
-	return true, a.move(ctx, l, r, Move{To: post.LetterSigned, Manifest: signed, Due: time.Now()})
+	return true, a.move(ctx, l, r, Move{To: post.LetterSigned, Manifest: signed, Due: a.Now()})
 }
 
 // check verifies signature, commitments and every document, and returns what
 // was signed. Nothing is rendered that has not passed here in the same step.
 func (a *Advancer) check(ctx context.Context, r Record, o opened) (verify.Manifest, error) {
-	m, err := verify.Signed(r.Manifest, a.Certs)
+	m, err := a.Check(r.Manifest)
 	if err != nil {
 		return m, err
 	}

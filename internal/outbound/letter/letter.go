@@ -138,6 +138,12 @@ type Config struct {
 	Tenants    []post.Tenant
 	Bell       Bell
 	Log        *slog.Logger
+
+	// Now is the clock; nil is [time.Now].
+	Now func() time.Time
+	// NewID and NewReference name a new letter; nil is [post.NewID] and
+	// [post.NewReference].
+	NewID, NewReference func() string
 }
 
 // A Desk takes letters and shows them.
@@ -166,6 +172,15 @@ func New(c Config) (*Desk, error) {
 	need(c.Log != nil, "Log")
 	if len(gaps) > 0 {
 		return nil, errors.Join(gaps...)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.NewID == nil {
+		c.NewID = post.NewID
+	}
+	if c.NewReference == nil {
+		c.NewReference = post.NewReference
 	}
 	d := &Desk{Config: c, tenants: map[post.TenantID]post.Tenant{}, reading: make(chan struct{}, 2)}
 	d.keys = NewKeys(c.Dispatcher, c.Store.PutDataKey)

@@ -167,6 +167,6 @@ func (d *Desk) Decide(ctx context.Context, in Decided) (post.LetterState, error)
 		return "", fmt.Errorf("decide letter %s: %w", in.Letter, err)
 	}
 	d.Log.InfoContext(ctx, "letter decided", slog.String("letter", string(in.Letter)), slog.String("decision", string(in.Decision)), slog.String("state", string(s)))
-	d.ring(ctx, in.Letter, time.Now().UnixMicro()) // no sweeper counts that far: a ring of its own
+	d.ring(ctx, in.Letter, d.Now().UnixMicro()) // no sweeper counts that far: a ring of its own
 	return s, nil
 }

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"time"
 
 	"filippo.io/age"
 
@@ -50,7 +49,7 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Receipt, error) {
 		return Receipt{}, fmt.Errorf("submit letter: %w", err)
 	}
 	a := Accepted{
-		ID: post.LetterID(post.NewID()), Reference: post.NewReference(), Tenant: s.Tenant, Client: s.Client,
+		ID: post.LetterID(d.NewID()), Reference: d.NewReference(), Tenant: s.Tenant, Client: s.Client,
 		Key: key, Digest: digest, Inquiry: s.Inquiry, NotBefore: s.NotBefore,
 	}
 	if err := d.seal(ctx, s, content, &a); err != nil {
@@ -95,7 +94,7 @@ func (d *Desk) check(s Submission) (Content, error) {
 			return Content{}, err
 		}
 	}
-	if time.Until(s.NotBefore) > maxAhead {
+	if s.NotBefore.Sub(d.Now()) > maxAhead {
 		return Content{}, post.FaultNotBefore
 	}
 	if n := len(s.Documents); n < 1 || n > 1+post.MaxAdditionalDocuments {
