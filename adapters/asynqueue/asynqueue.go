@@ -36,8 +36,8 @@ const (
 	ringTimeout = time.Second
 	// retention keeps a finished task id, so that the same ring is not run twice.
 	retention = 24 * time.Hour
-	// taskTimeout is longer than any lease of a letter (90 s) or an inquiry (2 min).
-	taskTimeout = 3 * time.Minute
+	// taskTimeout is longer than any run over a letter (6 min) or an inquiry (2 min).
+	taskTimeout = 7 * time.Minute
 	// crashRetries lets asynq hand a dead worker's task to another one.
 	crashRetries = 2
 	// idlePoll is how often an idle worker looks for a task.

@@ -66,6 +66,38 @@ func (s *Store) Lease(ctx context.Context, kind queue.Kind, id string, d time.Du
 	return l, ok, nil
 }
 
+// ExtendLease makes a lease that is still held last d from now. It answers
+// [post.ErrStale] when the lease was given back or taken over.
+func (s *Store) ExtendLease(ctx context.Context, l queue.Lease, d time.Duration) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		return swap(ctx, tx, `UPDATE job SET lease_until = $1 WHERE kind = $2 AND id = $3 AND fence = $4 AND lease_until > 0`,
+			micros(time.Now().Add(d)), string(l.Kind), l.ID, l.Fence)
+	})
+	if err != nil {
+		return fmt.Errorf("extend lease of %s %s: %w", l.Kind, l.ID, err)
+	}
+	return nil
+}
+
+// HeldJobs returns the leases that run now: the work that a dead process would
+// leave behind.
+func (s *Store) HeldJobs(ctx context.Context) ([]queue.Lease, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT kind, id, fence, attempt FROM job WHERE lease_until > $1`, micros(time.Now()))
+	if err != nil {
+		return nil, fmt.Errorf("list held jobs: %w", err)
+	}
+	defer rows.Close()
+	var all []queue.Lease
+	for rows.Next() {
+		var l queue.Lease
+		if err := rows.Scan(&l.Kind, &l.ID, &l.Fence, &l.Attempt); err != nil {
+			return nil, fmt.Errorf("list held jobs: %w", err)
+		}
+		all = append(all, l)
+	}
+	return all, rows.Err()
+}
+
 // Release gives the lease back; the job is due again at due. A stale fence
 // changes nothing.
 func (s *Store) Release(ctx context.Context, l queue.Lease, due time.Time) error {

@@ -218,6 +218,9 @@ func (r *report) dispatcher(c *Dispatcher) {
 		r.at("print_house.events", "is the same folder as out")
 	}
 	r.file("print_house.recipient_file", c.PrintHouse.RecipientFile)
+	if c.Lease != 0 && c.Lease < time.Second {
+		r.at("lease", "want at least 1s")
+	}
 	if c.Sweep != 0 && c.Sweep < 100*time.Millisecond {
 		r.at("sweep", "want at least 100ms")
 	}

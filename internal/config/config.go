@@ -107,7 +107,12 @@ type Dispatcher struct {
 	LedgerDir         string        `json:"ledger_dir"`
 	DigitalPost       DigitalPost   `json:"digital_post"`
 	PrintHouse        PrintHouse    `json:"print_house"`
-	Sweep             time.Duration `json:"sweep"` // 30 s when 0
+	Sweep             time.Duration `json:"sweep"` // 5 s when 0
+	// Lease is how long a dead dispatcher blocks the letters that it had in
+	// hand; 8 s when 0. A living one extends it.
+	Lease time.Duration `json:"lease"`
+	// Backoff is the first pause after a failure; it doubles. 5 s when 0.
+	Backoff time.Duration `json:"backoff"`
 	// LookupBudget is how long an unsure look-up may wait before a person is asked.
 	LookupBudget time.Duration `json:"lookup_budget"`
 	// Quiet is how long after an unclear hand-over the same is sent again; 2

@@ -251,6 +251,7 @@ func (a *App) advancer(cfg config.Dispatcher, blobs *blobstore.Store, k keys, di
 		Store: a.store, Blobs: blobs, Opener: unseal.Opener{k.identity}, Signer: signer, Certs: []*x509.Certificate{cert},
 		Channels:  map[post.Channel]dispatch.Channel{post.Digital: digital, post.Physical: house},
 		Directory: digital, Tenants: cfg.Tenants, LookupBudget: cfg.LookupBudget, Quiet: cfg.Quiet, Log: a.log,
+		Leases: a.store, LeaseTime: cfg.Lease, Backoff: cfg.Backoff,
 	})
 }
 

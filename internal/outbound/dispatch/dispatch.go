@@ -199,6 +199,10 @@ func New(c Config) (*Advancer, error) {
 	if c.Leases != nil {
 		lease = shortLease
 	}
+	lease := longLease
+	if c.Leases != nil {
+		lease = shortLease
+	}
 	for _, d := range []struct {
 		have *time.Duration
 		def  time.Duration
