@@ -111,8 +111,8 @@ func scanSession(row interface{ Scan(...any) error }) (login.Record, error) {
 	return r, err
 }
 
-// TouchSession implements [login.Store].
-func (s *Store) TouchSession(ctx context.Context, cookie []byte, now time.Time, idle time.Duration) (login.Record, error) {
+// PeekSession implements [login.Store].
+func (s *Store) PeekSession(ctx context.Context, cookie []byte, now time.Time, idle time.Duration) (login.Record, error) {
 	r, err := scanSession(s.read.QueryRowContext(ctx,
 		`SELECT `+sessionColumns+` FROM login_session WHERE cookie = $1 AND ends_at > $2 AND seen_at > $3`,
 		cookie, micros(now), micros(now.Add(-idle))))
@@ -121,6 +121,25 @@ func (s *Store) TouchSession(ctx context.Context, cookie []byte, now time.Time, 
 	}
 	if err != nil {
 		return login.Record{}, fmt.Errorf("read session: %w", err)
+	}
+	return r, nil
+}
+
+// RewriteSession implements [login.Store].
+func (s *Store) RewriteSession(ctx context.Context, cookie, sealed []byte, event ledger.Event) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		if err := swap(ctx, tx, `UPDATE login_session SET sealed = $1 WHERE cookie = $2`, sealed, cookie); err != nil {
+			return fmt.Errorf("rewrite session %s: %w", event.Subject, err)
+		}
+		return record(ctx, tx, event)
+	})
+}
+
+// TouchSession implements [login.Store].
+func (s *Store) TouchSession(ctx context.Context, cookie []byte, now time.Time, idle time.Duration) (login.Record, error) {
+	r, err := s.PeekSession(ctx, cookie, now, idle)
+	if err != nil {
+		return login.Record{}, err
 	}
 	if now.Sub(r.SeenAt) < touchEvery {
 		return r, nil

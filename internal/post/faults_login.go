@@ -51,4 +51,19 @@ var (
 		"Dette login er til den anden slags bruger: privatperson eller virksomhed.",
 		"Go back and choose to log on as the kind of user that you are.",
 		"Gå tilbage, og vælg at logge på som den slags bruger, du er.")
+	FaultNoGrant = fault("POST-1012", http.StatusForbidden,
+		"You cannot act for that person or company in this log-on.",
+		"Du kan ikke handle for den person eller virksomhed i dette login.",
+		"Choose one of those on the page; a new power of attorney counts from your next log-on.",
+		"Vælg en af dem på siden. En ny fuldmagt gælder fra dit næste login.")
+	FaultNoRole = fault("POST-1013", http.StatusForbidden,
+		"Your company has not given you the right to use this service.",
+		"Din virksomhed har ikke givet dig ret til at bruge denne løsning.",
+		"Ask the administrator of your company in MitID Erhverv for the right, and log on again.",
+		"Bed virksomhedens administrator i MitID Erhverv om rettigheden, og log på igen.")
+	FaultStepUp = fault("POST-1014", http.StatusForbidden,
+		"This page needs a safer or fresher log-on than the one you have.",
+		"Siden kræver et sikrere eller nyere login end det, du har.",
+		"Open the page again and log on; what you had saved is still there.",
+		"Åbn siden igen, og log på. Det, du havde gemt, er der stadig.")
 )

@@ -75,9 +75,11 @@ type NameID struct {
 func (NameID) Format(w fmt.State, _ rune) { fmt.Fprint(w, "NameID(masked)") }
 
 // Claims is what a provider vouches for after one log-in. Every field but
-// SessionEnds and Tenant must be set.
+// Grants, Roles and SessionEnds must be set.
 type Claims struct {
 	Person       post.Person
+	Grants       []post.Party // those who gave power of attorney (fuldmagt); never the person
+	Roles        []string     // configured privileges in the company that is acted for
 	Level        Level
 	Issuer       string // the provider's entity id
 	Audience     string // our entity id
@@ -107,14 +109,30 @@ type Pending struct {
 type Session struct {
 	ID           string // UUIDv7; not the cookie
 	Tenant       post.TenantID
-	Person       post.Person
+	Person       post.Person // who acts, and for whom at this moment
+	Grants       []post.Party
+	Acting       int      // 0: not for a grantor; n: for Grants[n-1]
+	Chosen       bool     // the person said so; where there are grants, nothing happens before
+	Roles        []string // privileges in the company
 	Level        Level
 	Issuer       string
 	NameID       NameID
 	SessionIndex string
 	AuthnAt      time.Time
 	ExpiresAt    time.Time // hard end, whatever the activity
+	IdleAt       time.Time // the end when nothing is asked until then
 }
+
+// EndsAt returns when the session ends if nothing is asked of it.
+func (s Session) EndsAt() time.Time {
+	if s.IdleAt.Before(s.ExpiresAt) {
+		return s.IdleAt
+	}
+	return s.ExpiresAt
+}
+
+// Undecided reports whether the person has yet to say for whom to act.
+func (s Session) Undecided() bool { return len(s.Grants) > 0 && !s.Chosen }
 
 // A Provider tells who somebody is.
 type Provider interface {

@@ -21,6 +21,7 @@ const (
 	DefaultAbsolute = 8 * time.Hour    // a working day
 	pendingLife     = 10 * time.Minute // a person looks for the MitID app
 	maxTries        = 5                // answers that one pending log-in may meet
+	maxGrants       = 32               // powers of attorney in one session
 )
 
 // Config is what [New] needs.
@@ -128,12 +129,16 @@ func (s *Sessions) Pending(ctx context.Context, cookie string) (Pending, error) 
 
 // sealed is the part of a session that the database may not read.
 type sealed struct {
-	Person       post.PersonRecord `json:"person"`
-	Level        string            `json:"level"`
-	Issuer       string            `json:"issuer"`
-	NameID       NameID            `json:"name_id"`
-	SessionIndex string            `json:"session_index"`
-	AuthnAt      time.Time         `json:"authn_at"`
+	Person       post.PersonRecord  `json:"person"` // as logged in, whoever is acted for
+	Grants       []post.PartyRecord `json:"grants,omitempty"`
+	Acting       int                `json:"acting,omitempty"`
+	Chosen       bool               `json:"chosen,omitempty"`
+	Roles        []string           `json:"roles,omitempty"`
+	Level        string             `json:"level"`
+	Issuer       string             `json:"issuer"`
+	NameID       NameID             `json:"name_id"`
+	SessionIndex string             `json:"session_index"`
+	AuthnAt      time.Time          `json:"authn_at"`
 }
 
 // Finish turns claims into a new session and returns the value of its cookie.
@@ -150,15 +155,21 @@ func (s *Sessions) Finish(ctx context.Context, p Pending, c Claims, earlier stri
 	if !c.SessionEnds.IsZero() && c.SessionEnds.Before(ends) {
 		ends = c.SessionEnds
 	}
+	if len(c.Grants) > maxGrants {
+		return Session{}, "", post.FaultLoginRefused.At("claims with %d grants", len(c.Grants))
+	}
 	session = Session{
-		ID: post.NewID(), Tenant: p.Tenant, Person: c.Person, Level: c.Level, Issuer: c.Issuer,
-		NameID: c.NameID, SessionIndex: c.SessionIndex, AuthnAt: c.AuthnAt, ExpiresAt: ends,
+		ID: post.NewID(), Tenant: p.Tenant, Person: c.Person, Grants: c.Grants, Roles: c.Roles, Level: c.Level, Issuer: c.Issuer,
+		NameID: c.NameID, SessionIndex: c.SessionIndex, AuthnAt: c.AuthnAt, ExpiresAt: ends, IdleAt: now.Add(s.idle),
 	}
-	plain, err := json.Marshal(sealed{c.Person.Record(), c.Level.String(), c.Issuer, c.NameID, c.SessionIndex, c.AuthnAt})
-	if err != nil {
-		return Session{}, "", fmt.Errorf("encode session %s: %w", session.ID, err)
+	v := sealed{
+		Person: c.Person.Record(), Roles: c.Roles, Level: c.Level.String(), Issuer: c.Issuer, NameID: c.NameID,
+		SessionIndex: c.SessionIndex, AuthnAt: c.AuthnAt,
 	}
-	closed, err := s.sealer.Small(plain)
+	for _, g := range c.Grants {
+		v.Grants = append(v.Grants, g.Record())
+	}
+	closed, err := s.close(v)
 	if err != nil {
 		return Session{}, "", fmt.Errorf("seal session %s: %w", session.ID, err)
 	}
@@ -191,6 +202,61 @@ func (s *Sessions) Current(ctx context.Context, cookie string) (Session, error) 
 	}
 	if err != nil {
 		return Session{}, fmt.Errorf("find session: %w", err)
+	}
+	return s.open(r)
+}
+
+// Peek is [Sessions.Current] without keeping the session alive: a page that
+// says when the session ends must not put that off.
+func (s *Sessions) Peek(ctx context.Context, cookie string) (Session, error) {
+	if cookie == "" {
+		return Session{}, post.FaultLoginNeeded
+	}
+	r, err := s.store.PeekSession(ctx, hash(cookie), s.now(), s.idle)
+	if errors.Is(err, post.ErrNotFound) {
+		return Session{}, post.FaultLoginNeeded
+	}
+	if err != nil {
+		return Session{}, fmt.Errorf("look at session: %w", err)
+	}
+	return s.open(r)
+}
+
+// Act says for whom the person of a cookie value acts from now on: 0 for
+// nobody's power of attorney, n for the session's n-th grant. A choice that the
+// session does not have is [post.FaultNoGrant] and changes nothing. The ledger
+// gets the fact, never the names.
+func (s *Sessions) Act(ctx context.Context, cookie string, choice int) (Session, error) {
+	if cookie == "" {
+		return Session{}, post.FaultLoginNeeded
+	}
+	r, err := s.store.TouchSession(ctx, hash(cookie), s.now(), s.idle)
+	if errors.Is(err, post.ErrNotFound) {
+		return Session{}, post.FaultLoginNeeded
+	}
+	if err != nil {
+		return Session{}, fmt.Errorf("find session: %w", err)
+	}
+	v, err := s.unseal(r)
+	if err != nil {
+		return Session{}, err
+	}
+	if choice < 0 || choice > len(v.Grants) {
+		return Session{}, post.FaultNoGrant
+	}
+	v.Acting, v.Chosen = choice, true
+	if r.Sealed, err = s.close(v); err != nil {
+		return Session{}, fmt.Errorf("seal session %s: %w", r.ID, err)
+	}
+	e := ledger.New("auth.acting", r.Tenant, r.ID)
+	e.Actor, e.Outcome = "person", "self"
+	if choice > 0 {
+		e.Outcome = "grantor"
+	}
+	if err := s.store.RewriteSession(ctx, r.Cookie, r.Sealed, e); errors.Is(err, post.ErrStale) {
+		return Session{}, post.FaultLoginNeeded
+	} else if err != nil {
+		return Session{}, fmt.Errorf("rewrite session %s: %w", r.ID, err)
 	}
 	return s.open(r)
 }
@@ -237,26 +303,56 @@ func (s *Sessions) LogoutNamed(ctx context.Context, n Named) (int, error) {
 	return len(ended), nil
 }
 
-func (s *Sessions) open(r Record) (Session, error) {
+func (s *Sessions) close(v sealed) ([]byte, error) {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return s.sealer.Small(plain)
+}
+
+func (s *Sessions) unseal(r Record) (v sealed, err error) {
 	plain, err := s.sealer.Open(r.Sealed)
 	if err != nil {
-		return Session{}, post.FaultLoginNeeded.Because(err)
+		return v, post.FaultLoginNeeded.Because(err)
 	}
-	var v sealed
 	if err := json.Unmarshal(plain, &v); err != nil {
-		return Session{}, post.FaultLoginNeeded.At("session %s does not decode", r.ID)
+		return v, post.FaultLoginNeeded.At("session %s does not decode", r.ID)
+	}
+	return v, nil
+}
+
+func (s *Sessions) open(r Record) (Session, error) {
+	v, err := s.unseal(r)
+	if err != nil {
+		return Session{}, err
 	}
 	person, err := v.Person.Person()
 	if err != nil {
 		return Session{}, post.FaultLoginNeeded.At("session %s has no person", r.ID)
+	}
+	var grants []post.Party
+	for _, g := range v.Grants {
+		p, err := g.Party()
+		if err != nil {
+			return Session{}, post.FaultLoginNeeded.At("session %s has a grant of nobody", r.ID)
+		}
+		grants = append(grants, p)
+	}
+	if v.Acting < 0 || v.Acting > len(grants) {
+		return Session{}, post.FaultLoginNeeded.At("session %s acts for nobody", r.ID)
+	}
+	if v.Acting > 0 {
+		person.OnBehalfOf = &grants[v.Acting-1]
 	}
 	level, err := ParseLevel(v.Level)
 	if err != nil || level < s.floor {
 		return Session{}, post.FaultLoginNeeded.At("session %s is below the floor", r.ID)
 	}
 	return Session{
-		ID: r.ID, Tenant: r.Tenant, Person: person, Level: level, Issuer: v.Issuer, NameID: v.NameID,
-		SessionIndex: v.SessionIndex, AuthnAt: v.AuthnAt, ExpiresAt: r.EndsAt,
+		ID: r.ID, Tenant: r.Tenant, Person: person, Grants: grants, Acting: v.Acting, Chosen: v.Chosen, Roles: v.Roles,
+		Level: level, Issuer: v.Issuer, NameID: v.NameID, SessionIndex: v.SessionIndex, AuthnAt: v.AuthnAt,
+		ExpiresAt: r.EndsAt, IdleAt: r.SeenAt.Add(s.idle),
 	}, nil
 }
 

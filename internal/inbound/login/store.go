@@ -51,6 +51,12 @@ type Store interface {
 	// TouchSession returns the session of cookie when it has not ended and was
 	// seen within idle, and notes that it was seen. None such: [post.ErrNotFound].
 	TouchSession(ctx context.Context, cookie []byte, now time.Time, idle time.Duration) (Record, error)
+	// PeekSession is TouchSession without the note: the session gets no older and
+	// no younger by it.
+	PeekSession(ctx context.Context, cookie []byte, now time.Time, idle time.Duration) (Record, error)
+	// RewriteSession replaces what is sealed in the session of cookie and writes
+	// event. [post.ErrStale] when the session is gone; then nothing is written.
+	RewriteSession(ctx context.Context, cookie, sealed []byte, event ledger.Event) error
 	// EndSessions ends what e names and returns it; ending nothing is no error.
 	// [post.ErrStale] when e.Used was marked before; then nothing ends.
 	EndSessions(ctx context.Context, e Ending, now time.Time) ([]Record, error)

@@ -93,6 +93,29 @@ func (m *Memory) TouchSession(_ context.Context, cookie []byte, now time.Time, i
 	return r, nil
 }
 
+// PeekSession implements [login.Store].
+func (m *Memory) PeekSession(_ context.Context, cookie []byte, now time.Time, idle time.Duration) (login.Record, error) {
+	defer m.lock()()
+	r, ok := m.sessions[string(cookie)]
+	if !ok || !r.EndsAt.After(now) || !r.SeenAt.After(now.Add(-idle)) {
+		return login.Record{}, post.ErrNotFound
+	}
+	return r, nil
+}
+
+// RewriteSession implements [login.Store].
+func (m *Memory) RewriteSession(_ context.Context, cookie, sealed []byte, e ledger.Event) error {
+	defer m.lock()()
+	r, ok := m.sessions[string(cookie)]
+	if !ok {
+		return post.ErrStale
+	}
+	r.Sealed = sealed
+	m.sessions[string(cookie)] = r
+	m.events = append(m.events, e)
+	return nil
+}
+
 // EndSessions implements [login.Store].
 func (m *Memory) EndSessions(_ context.Context, e login.Ending, _ time.Time) ([]login.Record, error) {
 	defer m.lock()()

@@ -47,6 +47,8 @@ func Run(t *testing.T, open func(t *testing.T) login.Store) {
 		"a session idles out, is kept by use, and has a hard end":   idle,
 		"logging off by cookie ends that session only":              byCookie,
 		"logging off by name ends the named indexes, or all":        byName,
+		"looking at a session does not keep it":                     peek,
+		"a session is rewritten while it lives":                     rewrite,
 		"a log-off message works once":                              message,
 		"starting forgets what has expired and nothing that counts": forgets,
 	} {
@@ -197,6 +199,29 @@ func idle(t *testing.T, s login.Store) {
 		must(t, touch(at))
 	}
 	want(t, touch(8*time.Hour), post.ErrNotFound)
+}
+
+func peek(t *testing.T, s login.Store) {
+	in(t, s, record("1", "c", "n", "i"))
+	look := func(after time.Duration) error {
+		_, err := s.PeekSession(t.Context(), h("c"), start.Add(after), 30*time.Minute)
+		return err
+	}
+	must(t, look(20*time.Minute))
+	want(t, look(31*time.Minute), post.ErrNotFound)
+	must(t, look(20*time.Minute)) // looking ended nothing either
+	want(t, look(8*time.Hour), post.ErrNotFound)
+}
+
+func rewrite(t *testing.T, s login.Store) {
+	in(t, s, record("1", "c", "n", "i"))
+	must(t, s.RewriteSession(t.Context(), h("c"), []byte("anew"), ledger.New("auth.acting", "engdal", "1")))
+	r, err := s.PeekSession(t.Context(), h("c"), start, time.Hour)
+	must(t, err)
+	if string(r.Sealed) != "anew" || r.ID != "1" || !r.EndsAt.Equal(start.Add(8*time.Hour)) {
+		t.Fatalf("came back as %q %s", r.Sealed, r.ID)
+	}
+	want(t, s.RewriteSession(t.Context(), h("stranger"), []byte("x"), ledger.New("auth.acting", "engdal", "2")), post.ErrStale)
 }
 
 func byCookie(t *testing.T, s login.Store) {
