@@ -1,6 +1,8 @@
 package nemlogin
 
 import (
+	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/beevik/etree"
@@ -22,6 +24,8 @@ const (
 	attrLastName    = attrPrefix + "model/core/eid/lastName"
 	attrCVR         = attrPrefix + "model/core/eid/professional/cvr"
 	attrOrgName     = attrPrefix + "model/core/eid/professional/orgName"
+	attrUnit        = attrPrefix + "model/core/eid/professional/productionUnit"
+	attrPrivileges  = attrPrefix + "model/core/eid/privilegesIntermediate"
 
 	specVersion = "OIO-SAML-3.0"
 )
@@ -29,6 +33,7 @@ const (
 var known = map[string]bool{
 	attrSpecVersion: true, attrLevel: true, attrCPR: true, attrFullName: true,
 	attrFirstName: true, attrLastName: true, attrCVR: true, attrOrgName: true,
+	attrUnit: true, attrPrivileges: true,
 }
 
 func (r reader) attributes(el *etree.Element, c *login.Claims) error {
@@ -49,7 +54,10 @@ func (r reader) attributes(el *etree.Element, c *login.Claims) error {
 		return &Rejected{"level-too-low", post.FaultLevelTooLow}
 	}
 	c.Level = level
-	return r.person(values, c)
+	if err := r.person(values, c); err != nil {
+		return err
+	}
+	return r.privileges(values, c)
 }
 
 // read returns the one value of each known attribute.
@@ -122,4 +130,56 @@ func (r reader) person(values map[string]string, c *login.Claims) error {
 	}
 	c.Person = post.Person{Actor: human, OnBehalfOf: &company}
 	return nil
+}
+
+// maxGrants is how many powers of attorney one log-in may bring.
+const maxGrants = 32
+
+// privileges reads what the person may do for others (OIO BPP). A list that is
+// not understood gives nothing and does not stop the log-in.
+//
+// A citizen gets a power of attorney (fuldmagt) for each scope that holds one of
+// the configured privileges and is not the person. An employee gets the
+// configured roles whose scope is the own company or production unit; other
+// scopes give an employee nothing, because a session has one company.
+func (r reader) privileges(values map[string]string, c *login.Claims) error {
+	var groups []PrivilegeGroup
+	if v := values[attrPrivileges]; v != "" {
+		all, skipped, err := ParsePrivileges(v)
+		if err != nil || skipped > 0 {
+			r.sp.c.Log.Warn("privileges left out", slog.String("request", r.p.ID), slog.Int("groups", skipped), slog.Bool("readable", err == nil))
+		}
+		groups = all
+	}
+	if c.Person.OnBehalfOf == nil {
+		c.Grants = grants(groups, r.sp.c.PowerOfAttorney, c.Person.Actor)
+		return nil
+	}
+	for _, g := range groups {
+		if g.CVR != "" && g.CVR == c.Person.OnBehalfOf.CVR || g.Unit != "" && g.Unit == values[attrUnit] {
+			c.Roles = append(c.Roles, g.has(r.sp.c.CompanyRoles)...)
+		}
+	}
+	slices.Sort(c.Roles)
+	c.Roles = slices.Compact(c.Roles)
+	if len(r.sp.c.CompanyRoles) > 0 && len(c.Roles) == 0 {
+		return &Rejected{"role-missing", post.FaultNoRole}
+	}
+	return nil
+}
+
+// grants returns those who gave person one of the wanted privileges, each once.
+func grants(groups []PrivilegeGroup, wanted []string, person post.Party) []post.Party {
+	var all []post.Party
+	seen := map[string]bool{person.RevealID(): true}
+	for _, g := range groups {
+		grantor := post.NewParty(g.CPR, g.CVR, "") // the list tells no names
+		id := grantor.RevealID()
+		if id == "" || seen[id] || len(g.has(wanted)) == 0 || len(all) == maxGrants {
+			continue
+		}
+		seen[id] = true
+		all = append(all, grantor)
+	}
+	return all
 }

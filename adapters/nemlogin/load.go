@@ -15,7 +15,9 @@ import (
 // Load reads the keys, certificates and provider metadata that c names. The
 // caller adds Sessions, Audit, OnFault and Log.
 func Load(c config.SAML, publicURL string) (Config, error) {
-	out := Config{EntityID: c.EntityID, PublicURL: publicURL}
+	out := Config{
+		EntityID: c.EntityID, PublicURL: publicURL, PowerOfAttorney: c.PowerOfAttorney, CompanyRoles: c.CompanyRoles,
+	}
 	key, cert, err := pair(c.SigningKey, c.SigningCert)
 	if err != nil {
 		return Config{}, fmt.Errorf("load SAML signing key: %w", err)

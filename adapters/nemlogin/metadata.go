@@ -3,6 +3,7 @@ package nemlogin
 import (
 	"crypto/x509"
 	"encoding/base64"
+	"slices"
 
 	"github.com/beevik/etree"
 	"github.com/crewjam/saml"
@@ -25,12 +26,14 @@ const (
 	statusPrefix     = "urn:oasis:names:tc:SAML:2.0:status:"
 )
 
-// requested are the attributes that we ask for, and no others (data
-// minimization). NemLog-in gives cprNumber to public authorities only.
-var requested = []struct {
+type attribute struct {
 	name     string
 	required bool
-}{
+}
+
+// requested are the attributes that we ask for, and no others (data
+// minimization). NemLog-in gives cprNumber to public authorities only.
+var requested = []attribute{
 	{attrSpecVersion, true}, {attrLevel, true}, {attrCPR, true}, {attrFullName, false},
 	{attrCVR, false}, {attrOrgName, false},
 }
@@ -87,7 +90,14 @@ func (sp *SP) attributeService(d *etree.Element) {
 	s.CreateAttr("index", "0")
 	s.CreateAttr("isDefault", "true")
 	localized(s, "md:ServiceName", sp.c.Organization)
-	for _, a := range requested {
+	asked := requested
+	if len(sp.c.PowerOfAttorney)+len(sp.c.CompanyRoles) > 0 {
+		asked = slices.Concat(asked, []attribute{{attrPrivileges, false}})
+	}
+	if len(sp.c.CompanyRoles) > 0 {
+		asked = slices.Concat(asked, []attribute{{attrUnit, false}})
+	}
+	for _, a := range asked {
 		r := s.CreateElement("md:RequestedAttribute")
 		r.CreateAttr("Name", a.name)
 		r.CreateAttr("NameFormat", nameFormatURI)

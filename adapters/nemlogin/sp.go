@@ -78,6 +78,13 @@ type Config struct {
 	OnFault func(w http.ResponseWriter, r *http.Request, f *post.Fault, ref string)
 	Log     *slog.Logger
 
+	// PowerOfAttorney are the privilege URIs (OIO BPP) by which a citizen may act
+	// for the party in the scope; none means that nobody acts for anybody.
+	PowerOfAttorney []string
+	// CompanyRoles are the privilege URIs of which an employee needs one to act
+	// for the company; none means that every employee may.
+	CompanyRoles []string
+
 	Organization string           // in the metadata; "Sikkerpost" when ""
 	ContactMail  string           // technical contact; left out when ""
 	LoggedOff    string           // local page after logout; "/logget-af" when ""

@@ -124,6 +124,7 @@ func (r *report) portal(c *Portal) {
 		r.at("saml.encryption_key_file", "is the signing key; keys are never shared")
 	}
 	r.file("saml.idp_metadata_file", c.SAML.IDPMetadata)
+	r.rollOver(c.SAML)
 	r.secret("receipt_key_file", c.ReceiptKeyFile)
 	r.required("ledger_dir", c.LedgerDir)
 	if u, err := url.Parse(c.Clamd); c.Clamd != "" && (err != nil ||
@@ -137,6 +138,10 @@ func (r *report) portal(c *Portal) {
 	}
 }
 
+	if c.Absolute > 12*time.Hour || c.Absolute != 0 && c.Absolute < max(c.Idle, 10*time.Minute) {
+		r.at("absolute", "want between 10m and 12h, and no less than idle")
+	}
+	r.pages(c.Pages)
 func (r *report) desk(c *Desk) {
 	r.address("listen", c.Listen)
 	r.pair("tls", c.TLS)

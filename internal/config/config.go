@@ -52,6 +52,30 @@ type SAML struct {
 	EncryptionCert string `json:"encryption_cert_file"`
 	EncryptionKey  string `json:"encryption_key_file"`
 	IDPMetadata    string `json:"idp_metadata_file"`
+	// Keys in roll-over: the previous pair still opens, the next ones are
+	// published so that NemLog-in can begin to use them.
+	PreviousEncryptionCert string `json:"previous_encryption_cert_file,omitempty"`
+	PreviousEncryptionKey  string `json:"previous_encryption_key_file,omitempty"`
+	NextEncryptionCert     string `json:"next_encryption_cert_file,omitempty"`
+	NextEncryptionKey      string `json:"next_encryption_key_file,omitempty"`
+	NextSigningCert        string `json:"next_signing_cert_file,omitempty"`
+	// PowerOfAttorney are the privilege URIs, defined in NemLog-in
+	// Administration, by which a person may act for the grantor (fuldmagt).
+	PowerOfAttorney []string `json:"power_of_attorney,omitempty"`
+	// CompanyRoles are the privilege URIs of which an employee needs one; none:
+	// every employee of a company may act for it.
+	CompanyRoles []string `json:"company_roles,omitempty"`
+	// ArchiveRecipients is a file of public age recipients. Each message from and
+	// to NemLog-in is kept sealed to them for 180 days (the federation's log
+	// duty); empty: none is kept.
+	ArchiveRecipients string `json:"archive_recipients_file,omitempty"`
+}
+
+// PageRule asks more of the log-in for some pages.
+type PageRule struct {
+	Path  string        `json:"path"`            // and every path below it
+	Level string        `json:"level,omitempty"` // Substantial or High
+	Fresh time.Duration `json:"fresh,omitempty"` // how old the authentication may be
 }
 
 // Portal configures the citizens' program.
@@ -64,6 +88,8 @@ type Portal struct {
 	ReceiptKeyFile string        `json:"receipt_key_file"` // Ed25519, note format
 	LedgerDir      string        `json:"ledger_dir"`       // tiles and checkpoints, served at /ledger/
 	Idle           time.Duration `json:"idle"`             // 30 minutes when 0
+	Absolute       time.Duration `json:"absolute"`         // longest session; 8 hours when 0
+	Pages          []PageRule    `json:"pages,omitempty"`  // pages that need a safer or fresher log-in
 	// Clamd is where the malware scanner listens: unix:///run/clamav/clamd.ctl
 	// or tcp://host:port. Empty: attachments are taken and marked as not scanned.
 	Clamd string `json:"clamd,omitempty"`

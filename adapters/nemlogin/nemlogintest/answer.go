@@ -226,6 +226,7 @@ func attributes(s *etree.Element, who persona.Persona) {
 		{"model/core/eid/lastName", last},
 		{"model/core/eid/professional/cvr", who.CVR},
 		{"model/core/eid/professional/orgName", who.Org},
+		{"model/core/eid/privilegesIntermediate", privileges(who)},
 	} {
 		if v.value == "" {
 			continue
