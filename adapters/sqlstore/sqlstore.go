@@ -48,7 +48,8 @@ type Store struct {
 // dialect is all that differs between the engines.
 type dialect struct {
 	goose      database.Dialect
-	skipLocked string // appended to the SELECT that claims rows
+	skipLocked string         // appended to the SELECT that claims rows
+	snapshot   *sql.TxOptions // of a transaction that only reads, all as of one moment
 }
 
 // Open opens the database at address and brings its schema up to date. An
@@ -70,6 +71,10 @@ func Open(ctx context.Context, address string) (*Store, error) {
 		s.Close()
 		return nil, fmt.Errorf("migrate database: %w", err)
 	}
+	if err := s.durable(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -82,13 +87,16 @@ func open(address string) (*Store, error) {
 			"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "foreign_keys(1)"},
 			"_txlock": {"immediate"},
 		}
-		dsn := "file:" + strings.TrimPrefix(address, "sqlite://") + "?" + q.Encode()
-		write, err := sql.Open("sqlite", dsn)
+		file := "file:" + strings.TrimPrefix(address, "sqlite://") + "?"
+		write, err := sql.Open("sqlite", file+q.Encode())
 		if err != nil {
 			return nil, fmt.Errorf("open sqlite: %w", err)
 		}
 		write.SetMaxOpenConns(1)
-		read, err := sql.Open("sqlite", dsn)
+		// Readers hold no writer up, and cannot write.
+		q.Set("_txlock", "deferred")
+		q.Add("_pragma", "query_only(1)")
+		read, err := sql.Open("sqlite", file+q.Encode())
 		if err != nil {
 			write.Close()
 			return nil, fmt.Errorf("open sqlite: %w", err)
@@ -101,7 +109,8 @@ func open(address string) (*Store, error) {
 			return nil, fmt.Errorf("open postgres: %w", err)
 		}
 		db.SetMaxOpenConns(16)
-		return &Store{write: db, read: db, d: dialect{goose: database.DialectPostgres, skipLocked: " FOR UPDATE SKIP LOCKED"}}, nil
+		return &Store{write: db, read: db, d: dialect{goose: database.DialectPostgres, skipLocked: " FOR UPDATE SKIP LOCKED",
+			snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}}}, nil
 	}
 	return nil, errors.New("open database: address begins with neither sqlite:// nor postgres://")
 }
@@ -175,8 +184,8 @@ func record(ctx context.Context, tx *sql.Tx, events ...ledger.Event) error {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx,
-			`INSERT INTO ledger_event (id, at, subject, body, salt, leaf) VALUES ($1, $2, $3, $4, $5, $6)`,
-			e.ID, micros(e.At), e.Subject, row.Body, row.Salt, row.Leaf); err != nil {
+			`INSERT INTO ledger_event (id, at, kind, tenant, subject, body, salt, leaf) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			e.ID, micros(e.At), e.Kind, string(e.Tenant), e.Subject, row.Body, row.Salt, row.Leaf); err != nil {
 			return fmt.Errorf("record event %s: %w", e.Kind, err)
 		}
 	}
