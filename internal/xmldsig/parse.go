@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"math"
 	"net/url"
 	"strings"
 	"unicode/utf8"
@@ -23,6 +24,10 @@ type Limits struct {
 
 // Strict is enough for any genuine SAML message and far below what costs time.
 var Strict = Limits{Bytes: 128 << 10, Elements: 800, Depth: 32, Attributes: 64, Namespaces: 64}
+
+// unbounded is for bytes that we wrote ourselves from a bounded tree:
+// canonical form may repeat a declaration on each sibling.
+var unbounded = Limits{math.MaxInt, math.MaxInt, math.MaxInt, math.MaxInt, math.MaxInt}
 
 func (l Limits) orStrict() Limits {
 	for _, f := range []struct {
@@ -56,32 +61,36 @@ func Parse(data []byte, l Limits) (*etree.Document, error) {
 	if bytes.Contains(data, []byte("<![CDATA[")) {
 		return nil, refuse("xml-cdata")
 	}
-	s := scanner{limits: l, ids: map[string]bool{}}
+	doc := etree.NewDocument()
+	s := scanner{limits: l, ids: map[string]bool{}, seen: map[xml.Name]bool{}, top: &doc.Element}
 	if err := s.scan(data); err != nil {
 		return nil, err
-	}
-	doc := etree.NewDocument()
-	if err := doc.ReadFromBytes(data); err != nil || doc.Root() == nil {
-		return nil, refuse("xml-syntax")
 	}
 	return doc, nil
 }
 
-// scanner walks the tokens once, before any tree is built.
+// scanner walks the tokens once. What it accepted enters the tree at once, so
+// that there is no second reader who could understand the bytes otherwise.
 type scanner struct {
 	limits     Limits
 	elements   int
 	namespaces int
 	ids        map[string]bool
+	seen       map[xml.Name]bool // attributes of one element; emptied for each
 	open       []scope
+	bound      []binding // of the open elements, innermost last
+	top        *etree.Element
 	rootClosed bool
 }
 
-// scope is one open element and the prefixes it declares.
+// scope is one open element; its own declarations stand in bound from index on.
 type scope struct {
-	name     xml.Name
-	prefixes map[string]string
+	name  xml.Name
+	bound int
 }
+
+// binding is one namespace declaration.
+type binding struct{ prefix, uri string }
 
 func (s *scanner) scan(data []byte) error {
 	d := xml.NewDecoder(bytes.NewReader(data))
@@ -116,12 +125,15 @@ func (s *scanner) token(t xml.Token, at int64) error {
 		if len(s.open) == 0 || s.open[len(s.open)-1].name != t.Name {
 			return refuse("xml-syntax")
 		}
+		s.bound = s.bound[:s.open[len(s.open)-1].bound]
 		s.open = s.open[:len(s.open)-1]
 		s.rootClosed = len(s.open) == 0
+		s.top = s.top.Parent()
 	case xml.CharData:
 		if len(s.open) == 0 && len(bytes.Trim(t, " \t\r\n")) > 0 {
 			return refuse("xml-text-outside-root")
 		}
+		s.top.CreateText("").SetData(string(t))
 	case xml.Comment:
 		return refuse("xml-comment")
 	case xml.Directive:
@@ -130,6 +142,7 @@ func (s *scanner) token(t xml.Token, at int64) error {
 		if t.Target != "xml" || at != 0 {
 			return refuse("xml-pi")
 		}
+		s.top.CreateProcInst(t.Target, string(t.Inst))
 		return declaration(string(t.Inst))
 	}
 	return nil
@@ -161,13 +174,12 @@ func (s *scanner) start(t xml.StartElement) error {
 		return refuse("xml-attributes")
 	}
 	s.elements++
-	here := scope{name: xml.Name{Space: t.Name.Space, Local: t.Name.Local}}
+	s.open = append(s.open, scope{t.Name, len(s.bound)})
 	for _, a := range t.Attr {
-		if err := s.declare(&here, a); err != nil {
+		if err := s.declare(a); err != nil {
 			return err
 		}
 	}
-	s.open = append(s.open, here)
 	uri, ok := s.lookup(t.Name.Space)
 	if !ok || strings.Contains(t.Name.Local, ":") {
 		return refuse("xml-prefix")
@@ -175,10 +187,28 @@ func (s *scanner) start(t xml.StartElement) error {
 	if uri == "http://www.w3.org/2001/XInclude" {
 		return refuse("xml-xinclude")
 	}
-	return s.attributes(t.Attr)
+	if err := s.attributes(t.Attr); err != nil {
+		return err
+	}
+	s.grow(t)
+	return nil
 }
 
-func (s *scanner) declare(here *scope, a xml.Attr) error {
+// grow puts an accepted element into the tree.
+func (s *scanner) grow(t xml.StartElement) {
+	s.top = s.top.CreateElement(t.Name.Local)
+	s.top.Space = t.Name.Space
+	s.top.Attr = make([]etree.Attr, 0, len(t.Attr))
+	for _, a := range t.Attr {
+		key := a.Name.Local
+		if a.Name.Space != "" {
+			key = a.Name.Space + ":" + key
+		}
+		s.top.CreateAttr(key, a.Value)
+	}
+}
+
+func (s *scanner) declare(a xml.Attr) error {
 	prefix, ok := declares(etree.Attr{Space: a.Name.Space, Key: a.Name.Local})
 	if !ok {
 		return nil
@@ -194,13 +224,12 @@ func (s *scanner) declare(here *scope, a xml.Attr) error {
 	if u, err := url.Parse(a.Value); err != nil || !u.IsAbs() {
 		return refuse("xml-namespace-relative")
 	}
-	if here.prefixes == nil {
-		here.prefixes = map[string]string{}
+	for _, b := range s.bound[s.open[len(s.open)-1].bound:] {
+		if b.prefix == prefix {
+			return refuse("xml-attribute-twice")
+		}
 	}
-	if _, twice := here.prefixes[prefix]; twice {
-		return refuse("xml-attribute-twice")
-	}
-	here.prefixes[prefix] = a.Value
+	s.bound = append(s.bound, binding{prefix, a.Value})
 	return nil
 }
 
@@ -208,16 +237,16 @@ func (s *scanner) lookup(prefix string) (string, bool) {
 	if prefix == "xml" {
 		return namespaceXML, true
 	}
-	for i := len(s.open) - 1; i >= 0; i-- {
-		if uri, ok := s.open[i].prefixes[prefix]; ok {
-			return uri, true
+	for i := len(s.bound) - 1; i >= 0; i-- {
+		if s.bound[i].prefix == prefix {
+			return s.bound[i].uri, true
 		}
 	}
 	return "", prefix == ""
 }
 
 func (s *scanner) attributes(attrs []xml.Attr) error {
-	seen := map[xml.Name]bool{}
+	clear(s.seen)
 	identified := false
 	for _, a := range attrs {
 		if _, ok := declares(etree.Attr{Space: a.Name.Space, Key: a.Name.Local}); ok {
@@ -234,10 +263,10 @@ func (s *scanner) attributes(attrs []xml.Attr) error {
 		if strings.Contains(a.Name.Local, ":") {
 			return refuse("xml-prefix")
 		}
-		if seen[name] {
+		if s.seen[name] {
 			return refuse("xml-attribute-twice")
 		}
-		seen[name] = true
+		s.seen[name] = true
 		if name.Space == namespaceXML && name.Local == "base" {
 			return refuse("xml-base")
 		}

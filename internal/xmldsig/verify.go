@@ -91,8 +91,8 @@ func Verify(el *etree.Element, certs []*x509.Certificate, rules Rules) (*etree.E
 	if subtle.ConstantTimeCompare(s.digest, h.Sum(nil)) != 1 {
 		return nil, refuse("sig-digest")
 	}
-	doc := etree.NewDocument()
-	if err := doc.ReadFromBytes(content); err != nil || doc.Root() == nil {
+	doc, err := Parse(content, unbounded)
+	if err != nil {
 		return nil, refuse("sig-reparse")
 	}
 	return doc.Root(), nil

@@ -5,7 +5,7 @@
 // [Parse] refuses what a signed message never needs: DOCTYPE, comments,
 // processing instructions, CDATA, a second root, text outside the root, any
 // encoding but UTF-8, relative namespaces, repeated IDs, and documents beyond
-// the caller's [Limits]; it does so before a tree exists. [Verify] refuses
+// the caller's [Limits]; each token is checked before it enters the tree. [Verify] refuses
 // every algorithm, transform and shape that is not on its list, takes the key
 // only from the certificates it is given, and returns the element that was
 // digested, parsed anew from the digested bytes: read nothing else. [Sign]
@@ -19,6 +19,7 @@ package xmldsig
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/beevik/etree"
 	dsig "github.com/russellhaering/goxmldsig"
@@ -66,10 +67,7 @@ func Canonical(el *etree.Element) ([]byte, error) { return canonical(el, nil, ""
 // canonical works on a copy of el without skip, a child of el, and keeps the
 // namespaces of prefixes (an InclusiveNamespaces list) as if they were used.
 func canonical(el, skip *etree.Element, prefixes string) ([]byte, error) {
-	c := el.Copy()
-	if skip != nil {
-		c.RemoveChildAt(skip.Index())
-	}
+	c := copyWithout(el, skip)
 	declared := map[string]bool{}
 	for _, a := range c.Attr {
 		if name, ok := declares(a); ok {
@@ -89,6 +87,26 @@ func canonical(el, skip *etree.Element, prefixes string) ([]byte, error) {
 		return nil, refuse("c14n")
 	}
 	return out, nil
+}
+
+// copyWithout returns a copy of el, with no parent and without the child skip.
+// A signed element holds elements and text alone, see onlyElements.
+func copyWithout(el, skip *etree.Element) *etree.Element {
+	if skip == nil {
+		return el.Copy()
+	}
+	c := &etree.Element{Space: el.Space, Tag: el.Tag, Attr: slices.Clone(el.Attr), Child: make([]etree.Token, 0, len(el.Child))}
+	for _, t := range el.Child {
+		switch t := t.(type) {
+		case *etree.Element:
+			if t != skip {
+				c.AddChild(t.Copy())
+			}
+		case *etree.CharData:
+			c.CreateText(t.Data)
+		}
+	}
+	return c
 }
 
 // declares returns the prefix that a declares ("" for the default namespace).
