@@ -18,6 +18,7 @@ import (
 	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/outside"
 	"sikkerpost.dk/gateway/internal/persona"
+	"sikkerpost.dk/gateway/internal/xmldsig"
 )
 
 // TestWhatTheStoryLeavesBehind plays the whole story once, with every event
@@ -129,8 +130,8 @@ func validMemos(t *testing.T, dir string) {
 	}
 }
 
-// secondOpinion lets xmlsec1 verify the manifest in an evidence file, and
-// refuse it once a digit of it is changed.
+// secondOpinion lets xmlsec1 verify the signature in an evidence file, both of
+// its references, and refuse it once a digit of the signed letter is changed.
 func secondOpinion(t *testing.T, dir string) {
 	xmlsec, ok := outside.Program(t, "xmlsec1", "a second opinion on the signature of a letter")
 	if !ok {
@@ -141,28 +142,37 @@ func secondOpinion(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	defer z.Close()
-	manifest, err := fs.ReadFile(z, "META-INF/signatures-letter.xml")
-	if err != nil {
+	files := t.TempDir()
+	if err := os.CopyFS(files, z); err != nil {
 		t.Fatal(err)
 	}
-	accepts := func(text []byte) error {
-		path := filepath.Join(t.TempDir(), "manifest.xml")
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		out, err := exec.Command(xmlsec, "--verify", "--id-attr:ID", verify.Namespace+":Letter",
-			"--trusted-pem", filepath.Join(dir, "certs", "letters", "ca.pem"), path).CombinedOutput()
+	accepts := func() error {
+		cmd := exec.Command(xmlsec, "--verify", "--id-attr:Id", xmldsig.NamespaceXAdES+":SignedProperties",
+			"--trusted-pem", filepath.Join(dir, "certs", "letters", "ca.pem"), filepath.Join("META-INF", "signatures-letter.xml"))
+		cmd.Dir = files // where the signature finds the letter
+		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Logf("xmlsec1 said: %s", bytes.TrimSpace(out))
 		}
+		if err == nil && !bytes.Contains(out, []byte("(ok/all): 2/2")) {
+			t.Errorf("xmlsec1 did not check two references: %s", out)
+		}
 		return err
 	}
-	if accepts(manifest) != nil {
+	if accepts() != nil {
 		t.Error("xmlsec1 refuses what we signed")
 	}
-	changed := bytes.Replace(manifest, []byte("SP-"), []byte("SQ-"), 1)
-	if bytes.Equal(changed, manifest) || accepts(changed) == nil {
-		t.Error("xmlsec1 accepts a manifest that was changed")
+	path := filepath.Join(files, verify.NameLetter)
+	letter, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Replace(letter, []byte("SP-"), []byte("SQ-"), 1)
+	if err := os.WriteFile(path, changed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Equal(changed, letter) || accepts() == nil {
+		t.Error("xmlsec1 accepts a letter that was changed")
 	}
 }
 

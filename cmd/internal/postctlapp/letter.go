@@ -274,9 +274,16 @@ func printResult(r *run, got verify.Result) error {
 		Tenant    string     `json:"tenant"`
 		CVR       string     `json:"cvr"`
 		SignedAt  string     `json:"signed_at"`
+		Policy    string     `json:"policy"`          // letter or batch
+		Batch     string     `json:"batch,omitempty"` // whose root was signed
 		Documents []document `json:"documents"`
 		Events    []event    `json:"events"`
-	}{Letter: string(m.Letter), Reference: m.Reference, Tenant: string(m.Tenant), CVR: string(m.CVR), SignedAt: m.SignedAt.Format(time.RFC3339)}
+	}{Letter: string(m.Letter), Reference: m.Reference, Tenant: string(m.Tenant), CVR: string(m.CVR), SignedAt: m.SignedAt.Format(time.RFC3339), Policy: "letter"}
+	covers := "this letter alone"
+	if b := got.Root; b != nil {
+		out.Policy, out.Batch = "batch", string(b.Batch)
+		covers = fmt.Sprintf("batch %s of %d letters, this one among them", b.Batch, b.Size)
+	}
 	for i, d := range m.Documents {
 		out.Documents = append(out.Documents, document{hex.EncodeToString(d.SHA256[:]), d.Size, string(got.Documents[i])})
 	}
@@ -284,7 +291,7 @@ func printResult(r *run, got verify.Result) error {
 		out.Events = append(out.Events, event{e.Event.At.Format(time.RFC3339), e.Event.Kind, hex.EncodeToString(e.Leaf)})
 	}
 	return r.Print(out, func(w io.Writer) {
-		fmt.Fprintf(w, "signature     valid, by a certificate that you gave\n")
+		fmt.Fprintf(w, "signature     valid, by a certificate that you gave; it covers %s\n", covers)
 		fmt.Fprintf(w, "letter        %s\nreference     %s\nmunicipality  %s (CVR %s)\nsigned        %s, by the signer's own clock\n",
 			out.Letter, out.Reference, out.Tenant, out.CVR, ctl.When(m.SignedAt))
 		for i, d := range out.Documents {

@@ -1,12 +1,12 @@
-// Package sign puts the letter signature on a letter's manifest (XML-DSig,
-// enveloped, exclusive canonicalization; RSA-SHA256 or ECDSA P-256). Only the
-// dispatcher links it.
+// Package sign puts the letter signature on letters: XAdES baseline B-B with
+// RSA-SHA256 or ECDSA P-256 (r‖s), over one letter's manifest (policy "letter")
+// or over the root of a batch (policy "batch"). Only the dispatcher links it.
 //
-// It signs what [verify.Manifest] writes and nothing else, and hands out a
-// signature only after its own check accepted it. On failure nothing is signed.
+// It signs what [verify.Manifest] and [verify.Root] write and nothing else, and
+// hands out a signature only after its own check accepted it. On failure
+// nothing is signed. The key is any [crypto.Signer]: a file, or a token.
 //
-// The signature covers the letter, not the channel. XAdES baseline properties
-// come later; the shape leaves room for them beside the manifest.
+// The signature covers the letter, not the channel.
 package sign
 
 import (
@@ -14,8 +14,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-
-	"github.com/beevik/etree"
+	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/xmldsig"
@@ -42,20 +41,38 @@ func New(key crypto.Signer, cert *x509.Certificate) (*Signer, error) {
 // Certificate returns the certificate that verifies what s signs.
 func (s *Signer) Certificate() *x509.Certificate { return s.cert }
 
-// Sign returns the signed manifest as XML.
+// Sign returns the signed form of one letter: its manifest, then the signature.
 func (s *Signer) Sign(m verify.Manifest) ([]byte, error) {
-	el := m.Element()
-	if err := xmldsig.Sign(el, m.ElementID(), s.key, s.cert.Raw); err != nil {
-		return nil, fmt.Errorf("sign letter %s: %w", m.Letter, err)
+	b, err := s.file(verify.NameLetter, m.XML(), m.SignedAt)
+	if err == nil {
+		_, err = verify.Signed(b, []*x509.Certificate{s.cert})
 	}
-	doc := etree.NewDocument()
-	doc.SetRoot(el)
-	b, err := doc.WriteToBytes()
 	if err != nil {
 		return nil, fmt.Errorf("sign letter %s: %w", m.Letter, err)
 	}
-	if _, err := verify.Signed(b, []*x509.Certificate{s.cert}); err != nil {
-		return nil, fmt.Errorf("sign letter %s: own check: %w", m.Letter, err)
+	return b, nil
+}
+
+// SignRoot returns the signed root of a batch. One call vouches for every
+// letter in it; the caller keeps the answer before any letter uses it.
+func (s *Signer) SignRoot(r verify.Root) ([]byte, error) {
+	b, err := s.file(verify.NameRoot, r.XML(), r.SignedAt)
+	if err == nil {
+		_, err = verify.SignedRoot(b, []*x509.Certificate{s.cert})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sign batch %s: %w", r.Batch, err)
 	}
 	return b, nil
+}
+
+func (s *Signer) file(name string, content []byte, at time.Time) ([]byte, error) {
+	if content == nil {
+		return nil, errors.New("a value cannot be written as it is")
+	}
+	signature, err := xmldsig.SignFile(verify.Covered(name, content), "letter", at, s.key, s.cert)
+	if err != nil {
+		return nil, err
+	}
+	return append(content[:len(content):len(content)], signature...), nil
 }

@@ -10,22 +10,26 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 
 	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
 
-// MediaType is the media type of an evidence file (ETSI EN 319 162-1, ASiC-E).
+// MediaType is the media type of an evidence file (ASiC-E with XAdES, ETSI EN
+// 319 162-1 clause 4.4).
 const MediaType = "application/vnd.etsi.asic-e+zip"
 
 // Names inside an evidence file. "mimetype" comes first and is stored, so that
-// the type can be read at a fixed place.
+// the type can be read at a fixed place. The files that the signature covers,
+// directly or through the batch, lie in the root of the container; what only
+// the gateway says lies in META-INF, where no signature is expected of it.
 const (
-	nameType     = "mimetype"
-	nameIndex    = "META-INF/manifest.xml"
-	nameManifest = "META-INF/signatures-letter.xml"
-	nameLetter   = "letter.json"
-	nameReceipts = "receipts.json"
-	nameLedger   = "ledger.json"
+	nameType       = "mimetype"
+	nameIndex      = "META-INF/manifest.xml"
+	nameSignatures = "META-INF/signatures-letter.xml"
+	nameView       = "META-INF/letter.json"
+	nameReceipts   = "META-INF/receipts.json"
+	nameLedger     = "META-INF/ledger.json"
 )
 
 // maxEntry bounds one file of an evidence file; the largest, a ledger timeline,
@@ -34,7 +38,7 @@ const maxEntry = 1 << 20
 
 // Evidence is what goes into an evidence file. Documents stay outside.
 type Evidence struct {
-	Manifest []byte // signed XML
+	Manifest []byte // the signed form of the letter
 	Letter   []byte // JSON: state and metadata, as shown by the desk
 	Receipts []byte // JSON: what carriers said
 	Ledger   []byte // JSON: array of [Entry]
@@ -46,9 +50,26 @@ type Entry struct {
 	Salt []byte          `json:"salt"`
 }
 
+// A file is one entry of an evidence file.
+type file struct {
+	name  string
+	media string // as its index says; "" for those that the index leaves out
+	data  []byte
+}
+
 // Pack writes an evidence file. It holds no times of its own: the same evidence
 // is the same bytes.
 func Pack(e Evidence) ([]byte, error) {
+	s, err := apart(e.Manifest)
+	if err != nil {
+		return nil, fmt.Errorf("pack evidence: %w", err)
+	}
+	files := []file{{NameLetter, "application/xml", s.manifest}}
+	if s.root != nil {
+		files = append(files, file{NameRoot, "application/xml", s.root}, file{namePath, "application/xml", s.path})
+	}
+	files = append(files, file{nameIndex, "", index(files)}, file{nameSignatures, "", s.signature},
+		file{nameView, "", e.Letter}, file{nameReceipts, "", e.Receipts}, file{nameLedger, "", e.Ledger})
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	kind := []byte(MediaType)
@@ -57,43 +78,42 @@ func Pack(e Evidence) ([]byte, error) {
 	if err == nil {
 		_, err = w.Write(kind)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("pack evidence: %w", err)
-	}
-	for _, f := range []struct {
-		name string
-		data []byte
-	}{
-		{nameIndex, []byte(index)}, {nameManifest, e.Manifest}, {nameLetter, e.Letter}, {nameReceipts, e.Receipts}, {nameLedger, e.Ledger},
-	} {
-		w, err := z.CreateHeader(&zip.FileHeader{Name: f.name, Method: zip.Deflate})
+	for _, f := range files {
+		if err == nil {
+			w, err = z.CreateHeader(&zip.FileHeader{Name: f.name, Method: zip.Deflate})
+		}
 		if err == nil {
 			_, err = w.Write(f.data)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("pack evidence: %w", err)
-		}
 	}
-	if err := z.Close(); err != nil {
+	if err == nil {
+		err = z.Close()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("pack evidence: %w", err)
 	}
 	return b.Bytes(), nil
 }
 
-const index = `<?xml version="1.0" encoding="UTF-8"?>
+// index lists the files in the root of the container (OpenDocument 1.2 part 3,
+// as EN 319 162-1 clause 4.4.3.2 has it).
+func index(files []file) []byte {
+	b := []byte(`<?xml version="1.0" encoding="UTF-8"?>
 <manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0" manifest:version="1.2">
-<manifest:file-entry manifest:full-path="/" manifest:media-type="` + MediaType + `"/>
-<manifest:file-entry manifest:full-path="letter.json" manifest:media-type="application/json"/>
-<manifest:file-entry manifest:full-path="receipts.json" manifest:media-type="application/json"/>
-<manifest:file-entry manifest:full-path="ledger.json" manifest:media-type="application/json"/>
-</manifest:manifest>
-`
+<manifest:file-entry manifest:full-path="/" manifest:media-type="` + MediaType + `"></manifest:file-entry>
+`)
+	for _, f := range files {
+		b = append(b, `<manifest:file-entry manifest:full-path="`+f.name+`" manifest:media-type="`+f.media+"\"></manifest:file-entry>\n"...)
+	}
+	return append(b, "</manifest:manifest>\n"...)
+}
 
 // Result is what an evidence file proves. Manifest is signed; Events, Letter
 // and Receipts are the gateway's word until their leaves are found in the
 // ledger.
 type Result struct {
 	Manifest  Manifest
+	Root      *Root      // under policy "batch": what the signature covers
 	Documents []Standing // one for each document of the manifest
 	Events    []Proven
 	Letter    json.RawMessage
@@ -123,18 +143,28 @@ func File(r io.ReaderAt, size int64, certs []*x509.Certificate, documents ...io.
 	if err != nil {
 		return Result{}, err
 	}
-	m, err := Signed(files[nameManifest], certs)
+	// Put together again as it was signed, and as the ledger vouches for it.
+	whole := join(files[NameLetter], files[namePath], files[NameRoot], files[nameSignatures])
+	parts := signed{manifest: files[NameLetter], path: files[namePath], root: files[NameRoot], signature: files[nameSignatures]}
+	m, err := parts.check(certs)
 	if err != nil {
 		return Result{}, err
 	}
-	res := Result{Manifest: m, Letter: files[nameLetter], Receipts: files[nameReceipts]}
+	res := Result{Manifest: m, Letter: files[nameView], Receipts: files[nameReceipts]}
+	if parts.root != nil {
+		root, err := readRoot(parts.root)
+		if err != nil {
+			return Result{}, err
+		}
+		res.Root = &root
+	}
 	if res.Documents, err = match(m, documents); err != nil {
 		return Result{}, err
 	}
 	var claim struct {
 		ID string `json:"id"`
 	}
-	if err := json.Unmarshal(files[nameLetter], &claim); err != nil || claim.ID != string(m.Letter) {
+	if err := json.Unmarshal(files[nameView], &claim); err != nil || claim.ID != string(m.Letter) {
 		return Result{}, fmt.Errorf("%w: evidence: letter.json speaks of another letter", ErrNotProven)
 	}
 	var entries []Entry
@@ -148,7 +178,7 @@ func File(r io.ReaderAt, size int64, certs []*x509.Certificate, documents ...io.
 		}
 		res.Events = append(res.Events, p)
 	}
-	if !signedInLedger(res.Events, files[nameManifest]) {
+	if !signedInLedger(res.Events, whole) {
 		return Result{}, fmt.Errorf("%w: evidence: no ledger entry vouches for this manifest", ErrNotProven)
 	}
 	return res, nil
@@ -165,20 +195,25 @@ func signedInLedger(events []Proven, manifest []byte) bool {
 	return false
 }
 
-// unpack reads the six files of an evidence file, and refuses any other.
+// unpack reads the files of an evidence file: those of policy "letter" or those
+// of policy "batch", and no other.
 func unpack(r io.ReaderAt, size int64) (map[string][]byte, error) {
 	bad := func(what string) error { return fmt.Errorf("%w: evidence: %s", ErrNotProven, what) }
 	z, err := zip.NewReader(r, size)
 	if err != nil {
 		return nil, bad("not a zip file")
 	}
-	if len(z.File) != 6 || z.File[0].Name != nameType || z.File[0].Method != zip.Store {
+	want := []string{nameType, NameLetter, nameIndex, nameSignatures, nameView, nameReceipts, nameLedger}
+	if len(z.File) == len(want)+2 {
+		want = append(want, NameRoot, namePath)
+	}
+	if len(z.File) != len(want) || z.File[0].Name != nameType || z.File[0].Method != zip.Store {
 		return nil, bad("layout")
 	}
 	files := map[string][]byte{}
 	for _, f := range z.File {
-		if _, twice := files[f.Name]; twice {
-			return nil, bad("a name twice")
+		if _, twice := files[f.Name]; twice || !slices.Contains(want, f.Name) {
+			return nil, bad("a name twice, or one that does not belong here")
 		}
 		rc, err := f.Open()
 		if err != nil {
@@ -190,11 +225,6 @@ func unpack(r io.ReaderAt, size int64) (map[string][]byte, error) {
 			return nil, bad("a file is damaged or too large")
 		}
 		files[f.Name] = b
-	}
-	for _, name := range []string{nameType, nameIndex, nameManifest, nameLetter, nameReceipts, nameLedger} {
-		if _, ok := files[name]; !ok {
-			return nil, bad("a file is missing")
-		}
 	}
 	if string(files[nameType]) != MediaType {
 		return nil, bad("media type")
@@ -240,7 +270,7 @@ func measure(r io.Reader, m Manifest) (Document, error) {
 }
 
 // ManifestDigest returns the hex SHA-256 by which the ledger vouches for a
-// signed manifest.
+// signed letter.
 func ManifestDigest(manifest []byte) string {
 	_, sum, _ := sum256(bytes.NewReader(manifest)) // reading memory cannot fail
 	return hex.EncodeToString(sum[:])

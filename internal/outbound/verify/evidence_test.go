@@ -10,7 +10,7 @@ import (
 )
 
 func TestPackIsDeterministicAndTypedAtAFixedPlace(t *testing.T) {
-	e := verify.Evidence{Manifest: []byte("<x/>"), Letter: []byte("{}"), Receipts: []byte("[]"), Ledger: []byte("[]")}
+	e := verify.Evidence{Manifest: []byte("<x></x><asic:XAdESSignatures >"), Letter: []byte("{}"), Receipts: []byte("[]"), Ledger: []byte("[]")}
 	a, err := verify.Pack(e)
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func TestDocumentBytesMustBeTheSignedOnes(t *testing.T) {
 }
 
 func FuzzFile(f *testing.F) {
-	seed, err := verify.Pack(verify.Evidence{Manifest: []byte("<x/>"), Letter: []byte("{}"), Receipts: []byte("[]"), Ledger: []byte("[]")})
+	seed, err := verify.Pack(verify.Evidence{Manifest: []byte("<x></x><asic:XAdESSignatures >"), Letter: []byte("{}"), Receipts: []byte("[]"), Ledger: []byte("[]")})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -7,15 +7,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
-	"github.com/beevik/etree"
-
 	"sikkerpost.dk/gateway/internal/post"
-	"sikkerpost.dk/gateway/internal/xmldsig"
 )
 
-// Namespace of a letter's manifest.
+// Namespace of a letter's manifest and of what binds it to its batch.
 const Namespace = "https://sikkerpost.dk/ns/letter/1"
 
 // A Manifest is what the signature of a letter covers: the letter, whatever
@@ -62,85 +60,113 @@ func CommitFilename(salt []byte, n int, name string) [32]byte {
 	return Commit(salt, "filename-"+strconv.Itoa(n), name)
 }
 
-// ElementID is the value of the ID attribute that the signature refers to.
-func (m Manifest) ElementID() string { return "letter-" + string(m.Letter) }
+// timeForm is how times are written in whatever is signed.
+const timeForm = "2006-01-02T15:04:05Z"
 
-// Element returns m as XML, unsigned, in one way only.
-func (m Manifest) Element() *etree.Element {
-	e := etree.NewElement("Letter")
-	e.CreateAttr("xmlns", Namespace)
-	e.CreateAttr("ID", m.ElementID())
-	e.CreateAttr("version", "1")
-	e.CreateElement("LetterID").SetText(string(m.Letter))
-	e.CreateElement("Reference").SetText(m.Reference)
-	e.CreateElement("SignedAt").SetText(m.SignedAt.UTC().Format(time.RFC3339))
-	t := e.CreateElement("Tenant")
-	t.CreateAttr("id", string(m.Tenant))
-	t.CreateAttr("cvr", string(m.CVR))
-	e.CreateElement("RecipientCommitment").SetText(hex.EncodeToString(m.Recipient[:]))
-	e.CreateElement("TitleCommitment").SetText(hex.EncodeToString(m.Title[:]))
+// XML returns m as XML, in one way only, which is its exclusive canonical form.
+// It answers nil when a value would need escaping or a document is missing:
+// such a manifest is never signed.
+func (m Manifest) XML() []byte {
+	ok := plain(string(m.Letter), m.Reference, string(m.Tenant), string(m.CVR)) &&
+		len(m.Documents) >= 1 && len(m.Documents) <= 1+post.MaxAdditionalDocuments
+	var b strings.Builder
+	b.Grow(1024 + 300*len(m.Documents))
+	b.WriteString(openManifest + string(m.Letter) + `</LetterID><Reference>` + m.Reference +
+		`</Reference><SignedAt>` + m.SignedAt.UTC().Format(timeForm) + `</SignedAt><Tenant cvr="` + string(m.CVR) +
+		`" id="` + string(m.Tenant) + `"></Tenant><RecipientCommitment>` + hex.EncodeToString(m.Recipient[:]) +
+		`</RecipientCommitment><TitleCommitment>` + hex.EncodeToString(m.Title[:]) + `</TitleCommitment>`)
 	for i, d := range m.Documents {
-		x := e.CreateElement("Document")
-		x.CreateAttr("n", strconv.Itoa(i+1))
-		x.CreateAttr("mediaType", d.MediaType)
-		x.CreateAttr("size", strconv.FormatInt(d.Size, 10))
-		x.CreateElement("FilenameCommitment").SetText(hex.EncodeToString(d.Filename[:]))
-		x.CreateElement("SHA256").SetText(hex.EncodeToString(d.SHA256[:]))
+		ok = ok && plain(d.MediaType) && d.Size >= 0
+		b.WriteString(`<Document mediaType="` + d.MediaType + `" n="` + strconv.Itoa(i+1) + `" size="` + strconv.FormatInt(d.Size, 10) +
+			`"><FilenameCommitment>` + hex.EncodeToString(d.Filename[:]) + `</FilenameCommitment><SHA256>` + hex.EncodeToString(d.SHA256[:]) +
+			`</SHA256></Document>`)
 	}
-	return e
+	b.WriteString(`</Letter>`)
+	if !ok {
+		return nil
+	}
+	return []byte(b.String())
 }
 
-// read takes a manifest from a verified element. It refuses any element,
-// attribute or order that [Manifest.Element] would not write.
-func read(e *etree.Element) (Manifest, error) {
-	var m Manifest
-	bad := func(what string) (Manifest, error) {
-		return Manifest{}, fmt.Errorf("%w: manifest: %s", ErrNotProven, what)
-	}
-	if !xmldsig.Is(e, Namespace, "Letter") {
-		return bad("root")
-	}
-	kids := e.ChildElements()
-	if len(kids) < 7 || len(kids) > 6+1+post.MaxAdditionalDocuments {
-		return bad("number of elements")
-	}
-	m.Letter, m.Reference = post.LetterID(kids[0].Text()), kids[1].Text()
-	at, err := time.Parse(time.RFC3339, kids[2].Text())
-	if err != nil {
-		return bad("SignedAt")
-	}
-	m.SignedAt = at.UTC()
-	id, _ := xmldsig.Attr(kids[3], "id")
-	cvr, _ := xmldsig.Attr(kids[3], "cvr")
-	m.Tenant, m.CVR = post.TenantID(id), post.CVR(cvr)
-	if !digest(kids[4].Text(), &m.Recipient) || !digest(kids[5].Text(), &m.Title) {
-		return bad("commitment")
-	}
-	for _, k := range kids[6:] {
-		var d Document
-		parts := k.ChildElements()
-		d.MediaType, _ = xmldsig.Attr(k, "mediaType")
-		size, _ := xmldsig.Attr(k, "size")
-		if d.Size, err = strconv.ParseInt(size, 10, 64); err != nil || d.Size < 0 || len(parts) != 2 ||
-			!digest(parts[0].Text(), &d.Filename) || !digest(parts[1].Text(), &d.SHA256) {
-			return bad("document")
+const openManifest = `<Letter xmlns="` + Namespace + `" version="1"><LetterID>`
+
+// plain reports whether no value is empty, long, or needs escaping in XML.
+func plain(values ...string) bool {
+	for _, s := range values {
+		if s == "" || len(s) > 200 || strings.ContainsFunc(s, func(r rune) bool {
+			return r < ' ' || r > '~' || r == '<' || r == '>' || r == '&' || r == '"' || r == '\''
+		}) {
+			return false
 		}
+	}
+	return true
+}
+
+// readManifest takes a manifest out of b. It refuses whatever
+// [Manifest.XML] would not have written, to the byte: no element, attribute or
+// order that a reader would overlook.
+func readManifest(b []byte) (Manifest, error) {
+	r := reader{rest: string(b)}
+	var m Manifest
+	m.Letter = post.LetterID(r.take(openManifest, `<`))
+	m.Reference = r.take(`<Reference>`, `<`)
+	m.SignedAt = r.time(`<SignedAt>`, `<`)
+	m.CVR = post.CVR(r.take(`<Tenant cvr="`, `"`))
+	m.Tenant = post.TenantID(r.take(` id="`, `"`))
+	m.Recipient = r.digest(`<RecipientCommitment>`, `<`)
+	m.Title = r.digest(`<TitleCommitment>`, `<`)
+	for !r.bad && strings.Contains(r.rest, `<Document `) && len(m.Documents) <= post.MaxAdditionalDocuments {
+		var d Document
+		d.MediaType = r.take(`<Document mediaType="`, `"`)
+		d.Size = r.number(` size="`, `"`)
+		d.Filename = r.digest(`<FilenameCommitment>`, `<`)
+		d.SHA256 = r.digest(`<SHA256>`, `<`)
 		m.Documents = append(m.Documents, d)
 	}
-	// What was signed must be exactly what this manifest writes: no element or
-	// attribute that a reader would overlook.
-	want, err := xmldsig.Canonical(m.Element())
-	if err != nil {
-		return bad("canonical form")
-	}
-	have, err := xmldsig.Canonical(e)
-	if err != nil || string(want) != string(have) {
-		return bad("something besides the manifest is signed")
+	if r.bad || string(m.XML()) != string(b) {
+		return Manifest{}, fmt.Errorf("%w: manifest: not of the form that is signed", ErrNotProven)
 	}
 	return m, nil
 }
 
-func digest(s string, into *[32]byte) bool {
-	b, err := hex.DecodeString(s)
-	return err == nil && copy(into[:], b) == 32 && len(b) == 32
+// reader takes values out of a text whose exact form is checked afterwards by
+// writing it again.
+type reader struct {
+	rest string
+	bad  bool
+}
+
+// take returns what stands between before and the next after.
+func (r *reader) take(before, after string) string {
+	_, tail, found := strings.Cut(r.rest, before)
+	value, rest, ended := strings.Cut(tail, after)
+	if !found || !ended {
+		r.bad = true
+		return ""
+	}
+	r.rest = after + rest
+	return value
+}
+
+func (r *reader) digest(before, after string) (sum [32]byte) {
+	b, err := hex.DecodeString(r.take(before, after))
+	if err != nil || len(b) != 32 {
+		r.bad = true
+		return sum
+	}
+	return [32]byte(b)
+}
+
+func (r *reader) number(before, after string) int64 {
+	n, err := strconv.ParseInt(r.take(before, after), 10, 64)
+	if err != nil || n < 0 {
+		r.bad = true
+	}
+	return n
+}
+
+func (r *reader) time(before, after string) time.Time {
+	t, err := time.Parse(timeForm, r.take(before, after))
+	r.bad = r.bad || err != nil
+	return t
 }

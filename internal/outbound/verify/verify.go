@@ -2,24 +2,30 @@
 // letter's manifest by a pinned certificate, the digest of every document, and
 // the evidence file of a letter, offline.
 //
-// It refuses a manifest signed by any other key, one that holds anything
-// besides what [Manifest] names, a document whose bytes differ, and an evidence
-// file of an unexpected shape or size. Whatever it cannot check it reports as
-// not proven; it never guesses. Every such error wraps [ErrNotProven].
+// A letter is signed in one of two ways. Policy "letter": one XAdES baseline
+// B-B signature over its manifest. Policy "batch": one such signature over the
+// root of a Merkle tree of manifests ([Root]), and for each letter the path
+// from its manifest to the root. The signed form of a letter is one value that
+// holds all of it; [Signed] accepts either.
+//
+// It refuses a manifest signed by any other key, one of any other spelling than
+// [Manifest.XML], a document whose bytes differ, a path that does not lead to
+// the signed root, and an evidence file of an unexpected shape or size.
+// Whatever it cannot check it reports as not proven; it never guesses. Every
+// such error wraps [ErrNotProven].
 //
 // What it does not prove: when the letter was signed, beyond the signer's own
-// claim (there is no time stamp yet), and that the certificate was not revoked
-// then. The evidence file follows the layout of ASiC-E; conformance to XAdES
-// baseline and ASiC-E is not claimed.
+// claim (baseline B-B has no time stamp), and that the certificate was not
+// revoked then.
 package verify
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"sikkerpost.dk/gateway/internal/xmldsig"
 )
@@ -28,26 +34,107 @@ import (
 // cannot be shown.
 var ErrNotProven = errors.New("letter not proven")
 
-// Signed checks a signed manifest with one of the pinned certs and returns what
-// was signed. The certificate must have been valid at the time of signing that
-// the manifest claims.
-func Signed(manifest []byte, certs []*x509.Certificate) (Manifest, error) {
-	doc, err := xmldsig.Parse(manifest, xmldsig.Limits{})
+// Names of the signed files in an evidence file; signatures refer to them.
+const (
+	NameLetter = "letter.xml"
+	NameRoot   = "batch.xml"
+	namePath   = "inclusion.xml"
+)
+
+// signed is the signed form of a letter, taken apart.
+type signed struct {
+	manifest  []byte
+	path      []byte // nil under policy "letter"
+	root      []byte // nil under policy "letter"
+	signature []byte
+}
+
+const openSignature = `<asic:XAdESSignatures `
+
+// apart finds the parts of a signed form. Each part is of one spelling only, in
+// which no other part's beginning can occur, so there is one way to take it
+// apart; the readers of the parts insist on that spelling.
+func apart(b []byte) (s signed, err error) {
+	n := bytes.Index(b, []byte(openSignature))
+	if n < 0 {
+		return s, fmt.Errorf("%w: no signature", ErrNotProven)
+	}
+	s.manifest, s.signature = b[:n:n], b[n:]
+	if p := bytes.Index(s.manifest, []byte(openPath)); p >= 0 {
+		s.manifest, s.path = b[:p:p], b[p:n:n]
+		r := bytes.Index(s.path, []byte(openRoot))
+		if r < 0 {
+			return s, fmt.Errorf("%w: no batch", ErrNotProven)
+		}
+		s.path, s.root = s.path[:r:r], s.path[r:]
+	}
+	return s, nil
+}
+
+// Signed checks the signed form of a letter with one of the pinned certs and
+// returns what was signed. The certificate must have been valid at the time of
+// signing that the signature claims.
+func Signed(b []byte, certs []*x509.Certificate) (Manifest, error) {
+	s, err := apart(b)
+	if err != nil {
+		return Manifest{}, err
+	}
+	return s.check(certs)
+}
+
+func (s signed) check(certs []*x509.Certificate) (Manifest, error) {
+	m, err := readManifest(s.manifest)
+	if err != nil {
+		return Manifest{}, err
+	}
+	name, covered := NameLetter, s.manifest
+	if s.root != nil {
+		name, covered = NameRoot, s.root
+	}
+	f, at, err := xmldsig.VerifyFile(s.signature, certs)
 	if err != nil {
 		return Manifest{}, fmt.Errorf("%w: %w", ErrNotProven, err)
 	}
-	at := time.Time{}
-	if e := doc.Root().SelectElement("SignedAt"); e != nil {
-		at, _ = time.Parse(time.RFC3339, e.Text()) // a claim; if the key signed it, the key's holder made it
+	if f != Covered(name, covered) || !at.Equal(m.SignedAt) {
+		return Manifest{}, fmt.Errorf("%w: the signature covers something else", ErrNotProven)
 	}
-	if at.IsZero() {
-		return Manifest{}, fmt.Errorf("%w: manifest: SignedAt", ErrNotProven)
+	if s.root == nil {
+		return m, nil
 	}
-	el, err := xmldsig.Verify(doc.Root(), certs, xmldsig.Rules{At: at})
+	root, err := readRoot(s.root)
 	if err != nil {
-		return Manifest{}, fmt.Errorf("%w: %w", ErrNotProven, err)
+		return Manifest{}, err
 	}
-	return read(el)
+	index, path, err := readPath(s.path)
+	if err != nil {
+		return Manifest{}, err
+	}
+	return m, inBatch(m, root, index, path)
+}
+
+// SignedRoot checks a signed root: its XML followed by its signature.
+func SignedRoot(b []byte, certs []*x509.Certificate) (Root, error) {
+	n := bytes.Index(b, []byte(openSignature))
+	if n < 0 {
+		return Root{}, fmt.Errorf("%w: no signature", ErrNotProven)
+	}
+	root, err := readRoot(b[:n])
+	if err != nil {
+		return Root{}, err
+	}
+	f, at, err := xmldsig.VerifyFile(b[n:], certs)
+	if err != nil {
+		return Root{}, fmt.Errorf("%w: %w", ErrNotProven, err)
+	}
+	if f != Covered(NameRoot, b[:n]) || !at.Equal(root.SignedAt) {
+		return Root{}, fmt.Errorf("%w: the signature covers something else", ErrNotProven)
+	}
+	return root, nil
+}
+
+// Covered describes one of the signed files as its signature does.
+func Covered(name string, b []byte) xmldsig.File {
+	return xmldsig.File{URI: name, MediaType: "application/xml", SHA256: sha256.Sum256(b)}
 }
 
 // Bytes reads a document to its end and compares it with d. It holds no more
