@@ -1,0 +1,111 @@
+package memstore
+
+import (
+	"context"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/track"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// KeepReceipts implements [track.Inbox].
+func (s *Store) KeepReceipts(_ context.Context, rs []track.Receipt) error {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	for _, r := range rs {
+		id := r.Carrier + "\x00" + r.EventID
+		if s.db.receipts[id] == nil {
+			r.At = micros(r.At)
+			s.db.receipts[id] = &receipt{Receipt: r, received: s.clock(), verdict: track.Waiting}
+		}
+	}
+	return nil
+}
+
+// WaitingReceipts implements [track.Inbox].
+func (s *Store) WaitingReceipts(_ context.Context, n int) ([]track.Receipt, error) {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	var all []track.Receipt
+	waiting := sorted(s.db.receipts, func(r *receipt) bool { return r.verdict == track.Waiting }, byReceipt)
+	for _, r := range waiting[:min(n, len(waiting))] {
+		out := r.Receipt
+		out.Raw = nil
+		all = append(all, out)
+	}
+	return all, nil
+}
+
+// ReceiptStanding implements [track.Inbox].
+func (s *Store) ReceiptStanding(_ context.Context, messageID string) (track.Standing, error) {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	h := s.db.handOvers[messageID]
+	if h == nil {
+		return track.Standing{}, post.ErrNotFound
+	}
+	l := s.db.letters[h.letter]
+	return track.Standing{
+		Letter: l.ID, Tenant: l.Tenant, State: l.state, Version: l.version, Channel: l.channel, Generation: l.generation, On: h.channel,
+		Present: l.channel == h.channel && l.generation == h.generation,
+		Refused: !h.Unsure && (h.answer == "refused-recipient" || h.answer == "refused-content"),
+	}, nil
+}
+
+// receiptWatch is when the dispatcher looks again whether the next receipt is
+// overdue.
+const receiptWatch = 24 * time.Hour
+
+// SettleReceipt implements [track.Inbox].
+func (s *Store) SettleReceipt(_ context.Context, in track.Settlement) error {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	r, st := s.db.receipts[in.Receipt.Carrier+"\x00"+in.Receipt.EventID], in.Standing
+	if r == nil || r.verdict != track.Waiting {
+		return nil // another matcher was here first, with the same decision
+	}
+	var l *row
+	if len(in.Path) > 0 {
+		var err error
+		if l, err = s.db.swap(st.Letter, st.State, st.Version); err != nil {
+			return err
+		}
+	}
+	r.verdict, r.reason, r.letter = in.Verdict, in.Reason, st.Letter
+	h := s.db.handOvers[r.MessageID]
+	if st.Letter != "" && r.Tracking != "" && h != nil {
+		h.tracking = r.Tracking
+	}
+	if l == nil {
+		return nil
+	}
+	for _, to := range in.Path {
+		s.db.move(s.clock(), l, to, st.Channel, st.Generation, in.Receipt.Code, in.Receipt.Carrier, "")
+	}
+	if h != nil {
+		if h.taken.IsZero() {
+			h.taken = micros(r.At)
+		}
+		if r.Kind == track.RefusedRecipient || r.Kind == track.RefusedContent {
+			h.Unsure, h.answer = false, string(r.Kind)
+		}
+	}
+	s.continueAfter(in, l)
+	return nil
+}
+
+// continueAfter keeps the job that follows a receipt.
+func (s *Store) continueAfter(in track.Settlement, l *row) {
+	last := in.Path[len(in.Path)-1]
+	if last == post.LetterDelivered {
+		l.available = micros(in.Receipt.At)
+	}
+	switch {
+	case in.Due:
+		s.db.postpone(jobOf(l.ID), s.clock())
+	case last.Final(), last == post.LetterReturned, last == post.LetterNeedsPerson:
+		delete(s.db.jobs, jobOf(l.ID))
+	default:
+		s.db.postpone(jobOf(l.ID), s.clock().Add(receiptWatch))
+	}
+}
