@@ -21,6 +21,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -59,11 +60,7 @@ func Open(ctx context.Context, address string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, fmt.Errorf("read migrations: %w", err)
-	}
-	p, err := goose.NewProvider(s.d.goose, s.write, files, goose.WithSlog(slog.New(slog.DiscardHandler)))
+	p, err := s.migrator()
 	if err == nil {
 		_, err = p.Up(ctx)
 	}
@@ -76,6 +73,44 @@ func Open(ctx context.Context, address string) (*Store, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// ErrSchema says that the database was made by another version of the house.
+var ErrSchema = errors.New("the database has the schema of another version")
+
+// OpenReader opens the database for whoever only reads: nothing is migrated,
+// and a schema that is not ours is [ErrSchema]. A role that may only select is
+// enough.
+func OpenReader(ctx context.Context, address string) (*Store, error) {
+	if path, ok := strings.CutPrefix(address, "sqlite://"); ok {
+		if _, err := os.Stat(path); err != nil { // the driver would make an empty one
+			return nil, fmt.Errorf("open database: %w", err)
+		}
+	}
+	s, err := open(address)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.migrator()
+	if err == nil {
+		var pending bool
+		if pending, err = p.HasPending(ctx); err == nil && pending {
+			err = ErrSchema
+		}
+	}
+	if err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Store) migrator() (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	return goose.NewProvider(s.d.goose, s.write, files, goose.WithSlog(slog.New(slog.DiscardHandler)))
 }
 
 func open(address string) (*Store, error) {

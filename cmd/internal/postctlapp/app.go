@@ -26,7 +26,8 @@ postctl batch watch BATCH-ID
 postctl letter send letter.json -document decision.pdf
 postctl letter show LETTER-ID
 postctl letter evidence LETTER-ID -out letter.asice
-postctl letter verify letter.asice -cert signing.pem -document decision.pdf`
+postctl letter verify letter.asice -cert signing.pem -document decision.pdf
+postctl verify -database postgres://verify@db/sikkerpost -blobs DIR -ledger DIR -ledger-key FILE`
 
 // desk is [ctl.Desk] under other names: -key and -cert mean other things here.
 type desk struct {
@@ -47,6 +48,7 @@ type grammar struct {
 		Evidence letterEvidence `cmd:"" help:"Fetch the evidence of a letter."`
 		Verify   letterVerify   `cmd:"" help:"Verify evidence offline, trusting nobody but the certificates given."`
 	} `cmd:"" help:"One letter."`
+	Accounts verifyAll `cmd:"" name:"verify" help:"Check that nothing is lost, doubled or changed: database, blobs, ledger and carriers."`
 	Batch struct {
 		Check   batchCheck   `cmd:"" help:"Check a table and its documents; send nothing."`
 		Send    batchSend    `cmd:"" help:"Submit a batch for approval."`

@@ -1,0 +1,142 @@
+package postctlapp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"sikkerpost.dk/gateway/adapters/blobstore"
+	"sikkerpost.dk/gateway/adapters/sqlstore"
+	"sikkerpost.dk/gateway/cmd/internal/ctl"
+	"sikkerpost.dk/gateway/internal/outbound/account"
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/vault/ledger"
+)
+
+type verifyAll struct {
+	Database    string        `required:"" env:"SIKKERPOST_DATABASE" placeholder:"URL" help:"Database; a role that may only select is enough."`
+	Blobs       string        `placeholder:"DIR" help:"Folder of sealed bytes; without it no document is read."`
+	Ledger      string        `placeholder:"DIR" help:"Published ledger; its checkpoint is what the rows are held against."`
+	LedgerKey   string        `placeholder:"FILE" help:"Public key of the ledger's checkpoints."`
+	DigitalPost string        `placeholder:"DIR" help:"What a simulated Digital Post holds."`
+	PrintHouse  string        `placeholder:"DIR" help:"What a simulated print house has printed."`
+	Late        time.Duration `default:"1h" help:"How long a receipt may wait to be matched."`
+}
+
+// Run goes through the books, prints what does not add up, and exits with
+// [ctl.NeedsPerson] when anything does not.
+func (c *verifyAll) Run(r *run) error {
+	cfg := account.Config{Late: c.Late, Carriers: map[post.Channel]account.Carrier{}}
+	if (c.Ledger == "") != (c.LedgerKey == "") {
+		return &ctl.Hint{Err: errors.New("a ledger is checked with the key that signs its checkpoints"), Hint: "give both -ledger and -ledger-key", Exit: ctl.Misused}
+	}
+	db, err := sqlstore.OpenReader(r.ctx, c.Database)
+	if err != nil {
+		return &ctl.Hint{Err: err, Hint: "check the address and the role; postctl and the programs must be of one version", Exit: ctl.Unreachable}
+	}
+	defer db.Close()
+	cfg.Books = db
+	if c.Blobs != "" {
+		// Opening the store would make a missing folder, and then all is gone.
+		if _, err := os.Stat(c.Blobs); err != nil {
+			return &ctl.Hint{Err: err, Hint: "check the path", Exit: ctl.BadConfig}
+		}
+		blobs, err := blobstore.Open(c.Blobs)
+		if err != nil {
+			return err
+		}
+		cfg.Blobs = blobs
+	}
+	if c.DigitalPost != "" {
+		cfg.Carriers[post.Digital] = folder{c.DigitalPost, ".xml"}
+	}
+	if c.PrintHouse != "" {
+		cfg.Carriers[post.Physical] = folder{c.PrintHouse, ""}
+	}
+	if c.Ledger != "" {
+		if cfg.Audit, err = c.audit(db); err != nil {
+			return &ctl.Hint{Err: err, Hint: "check the paths", Exit: ctl.BadConfig}
+		}
+	}
+	started := time.Now()
+	report, err := account.Check(r.ctx, cfg)
+	if err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	if err := r.Print(report, func(w io.Writer) { printReport(w, report, time.Since(started)) }); err != nil {
+		return err
+	}
+	if report.Found > 0 {
+		return &ctl.Hint{Err: fmt.Errorf("%d things do not add up", report.Found), Exit: ctl.NeedsPerson,
+			Hint: "stop the dispatchers, keep everything as it is, and look at each; postctl letter explain ID tells how a letter came to be where it is"}
+	}
+	return nil
+}
+
+// audit checks the ledger's rows against the published checkpoint.
+func (c *verifyAll) audit(db *sqlstore.Store) (func(context.Context) (ledger.Report, error), error) {
+	key, err := os.ReadFile(c.LedgerKey)
+	if err != nil {
+		return nil, err
+	}
+	known, err := ledger.Known(strings.TrimSpace(string(key)))
+	if err != nil {
+		return nil, err
+	}
+	checkpoint, err := os.ReadFile(filepath.Join(c.Ledger, ledger.CheckpointFile))
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (ledger.Report, error) { return ledger.Audit(ctx, db, checkpoint, known) }, nil
+}
+
+// folder is a simulated carrier: one entry for each message that it holds.
+type folder struct{ dir, suffix string }
+
+// Held implements [account.Carrier].
+func (f folder) Held(context.Context) (map[string]int, error) {
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		return nil, err
+	}
+	held := map[string]int{}
+	for _, e := range entries {
+		id, ok := strings.CutSuffix(e.Name(), f.suffix)
+		if ok && post.ValidUUID(id) {
+			held[id]++
+		}
+	}
+	return held, nil
+}
+
+func printReport(w io.Writer, r *account.Report, took time.Duration) {
+	fmt.Fprintf(w, "letters       %d, %d events, %d hand-overs, %d documents read\n", r.Letters, r.Events, r.HandOvers, r.Blobs)
+	var states []string
+	for s := range r.States {
+		states = append(states, s)
+	}
+	slices.Sort(states)
+	for _, s := range states {
+		fmt.Fprintf(w, "  %-18s %d\n", s, r.States[s])
+	}
+	fmt.Fprintf(w, "receipts      %d applied, %d noted, %d parked for a person, %d waiting\n", r.Receipts.Applied, r.Receipts.Noted, r.Receipts.Parked, r.Receipts.Waiting)
+	if r.Ledger != nil {
+		fmt.Fprintf(w, "ledger        %d entries hash to the published checkpoint, %d bodies compared, %d erased\n", r.Ledger.Size, r.Ledger.Bodies, r.Ledger.Erased)
+	}
+	fmt.Fprintf(w, "for a person  %d letters wait for somebody\n", r.NeedPerson)
+	if r.Found == 0 {
+		fmt.Fprintf(w, "everything adds up (%s)\n", took.Round(time.Millisecond))
+		return
+	}
+	var rows [][]string
+	for _, f := range r.Faults {
+		rows = append(rows, []string{f.Rule, f.ID, f.Detail})
+	}
+	ctl.Table(w, []string{"RULE", "ID", "WHAT"}, rows)
+}
