@@ -359,18 +359,17 @@ func known(el *etree.Element, prefix string) bool {
 	return false
 }
 
+var unspaced = strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "")
+
 // binary decodes the base64 text of el; line breaks and blanks are allowed.
 func binary(el *etree.Element) ([]byte, error) {
 	text, ok := Text(el)
 	if !ok {
 		return nil, refuse("sig-base64")
 	}
-	text = strings.Map(func(r rune) rune {
-		if strings.ContainsRune(" \t\r\n", r) {
-			return -1
-		}
-		return r
-	}, text)
+	if strings.ContainsAny(text, " \t\r\n") {
+		text = unspaced.Replace(text)
+	}
 	b, err := base64.StdEncoding.Strict().DecodeString(text)
 	if err != nil || len(b) == 0 {
 		return nil, refuse("sig-base64")

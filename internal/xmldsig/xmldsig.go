@@ -18,11 +18,12 @@
 package xmldsig
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 
 	"github.com/beevik/etree"
-	dsig "github.com/russellhaering/goxmldsig"
+	"github.com/russellhaering/goxmldsig/etreeutils"
 )
 
 // Namespaces.
@@ -82,11 +83,15 @@ func canonical(el, skip *etree.Element, prefixes string) ([]byte, error) {
 			}
 		}
 	}
-	out, err := dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList(prefixes).Canonicalize(c)
-	if err != nil {
+	// These are the two halves of the library's canonicalizer, which would copy
+	// c once more in between.
+	if err := etreeutils.TransformExcC14n(c, prefixes, false); err != nil {
 		return nil, refuse("c14n")
 	}
-	return out, nil
+	var out bytes.Buffer
+	out.Grow(4 << 10)
+	c.WriteTo(&out, &etree.WriteSettings{CanonicalAttrVal: true, CanonicalEndTags: true, CanonicalText: true})
+	return out.Bytes(), nil
 }
 
 // copyWithout returns a copy of el, with no parent and without the child skip.
