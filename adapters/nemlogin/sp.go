@@ -174,3 +174,14 @@ func (sp *SP) Trust(idp *IDP) error {
 func (sp *SP) Session(r *http.Request) (login.Session, error) {
 	return sp.c.Sessions.Current(r.Context(), cookieValue(r, sessionCookie))
 }
+
+// Peek is [SP.Session] without keeping the session alive.
+func (sp *SP) Peek(r *http.Request) (login.Session, error) {
+	return sp.c.Sessions.Peek(r.Context(), cookieValue(r, sessionCookie))
+}
+
+// Act says for which grant of r's session the person acts from now on; 0 is none.
+func (sp *SP) Act(r *http.Request, choice int) error {
+	_, err := sp.c.Sessions.Act(r.Context(), cookieValue(r, sessionCookie), choice)
+	return err
+}

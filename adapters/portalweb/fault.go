@@ -28,7 +28,11 @@ type faultView struct {
 // that says what happened.
 func (s *Site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, post.FaultLoginNeeded) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-		http.Redirect(w, r, s.loginURL(r.URL.Path), http.StatusSeeOther)
+		to := r.URL.Path
+		if to == sessionPath { // the session is over: there is nothing to show there
+			to = "/mine"
+		}
+		http.Redirect(w, r, s.loginURL(to), http.StatusSeeOther)
 		return
 	}
 	s.FaultPage(w, r, err)
@@ -64,7 +68,7 @@ func (s *Site) showFault(w http.ResponseWriter, r *http.Request, f *post.Fault, 
 	v.Title = v.Sentence + " – " + v.text("site")
 	v.Draft = v.User != nil || isLogin(f)
 	if f.Status == http.StatusUnauthorized || isLogin(f) {
-		v.Again = s.loginURL("/mine")
+		v.Again = s.again(r, f)
 	}
 	s.render(w, f.Status, "fault", v)
 }
@@ -84,6 +88,23 @@ func faultOf(err error) *post.Fault {
 		return post.FaultStale
 	}
 	return post.FaultInternal
+}
+
+// again is the log-in that may succeed after f.
+func (s *Site) again(r *http.Request, f *post.Fault) string {
+	switch f {
+	case post.FaultLoginKind: // it was for a private person, unless asked otherwise
+		return s.loginURL("/mine") + "&type=Professional"
+	case post.FaultNoGrant:
+		return s.loginURL(grantsPath)
+	case post.FaultStepUp:
+		if session, err := s.Sessions.Session(r); err == nil {
+			if to := s.stepUp(session, r.URL.Path, "/mine"); to != "" {
+				return to
+			}
+		}
+	}
+	return s.loginURL("/mine")
 }
 
 // isLogin reports whether f belongs to logging in (POST-1nnn).

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"sikkerpost.dk/gateway/internal/inbound/intake"
 	"sikkerpost.dk/gateway/internal/inbound/login"
@@ -28,6 +29,11 @@ type Sessions interface {
 	// Session returns who is logged in, or an error that wraps
 	// [post.FaultLoginNeeded].
 	Session(r *http.Request) (login.Session, error)
+	// Peek is Session without keeping the session alive.
+	Peek(r *http.Request) (login.Session, error)
+	// Act says for which of the session's grants the person acts from now on; 0
+	// is none. [post.FaultNoGrant] when there is no such grant.
+	Act(r *http.Request, choice int) error
 }
 
 // Config is what a [Site] needs.
@@ -46,7 +52,10 @@ type Config struct {
 	FormOrigins []string
 	// LedgerDir holds the public files of the log, served at /ledger/.
 	LedgerDir string
-	Log       *slog.Logger
+	// Pages ask more of the log-in for single pages; may be empty.
+	Pages []PageRule
+	Log   *slog.Logger
+	Now   func() time.Time // time.Now when nil
 }
 
 // A Site answers citizens.
@@ -110,14 +119,14 @@ func (s *Site) routes() {
 
 	mine := func(pattern string, f func(*visit) error) {
 		page(pattern, func(w http.ResponseWriter, r *http.Request) error {
-			session, err := s.Sessions.Session(r)
-			if err != nil {
-				return err
-			}
-			return f(&visit{Site: s, w: w, r: r, session: session})
+			return s.member(w, r, f)
 		})
 	}
 	mine("GET /ny", (*visit).begin)
+	page("GET "+sessionPath, s.sessionPage)
+	page("POST "+stayPath, s.stay)
+	mine("GET "+grantsPath, (*visit).grantsForm)
+	mine("POST "+grantsPath, (*visit).choose)
 	mine("GET /ny/modtager", (*visit).recipientForm)
 	mine("POST /ny/modtager", (*visit).recipient)
 	mine("GET /ny/emne", (*visit).topicForm)

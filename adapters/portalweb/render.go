@@ -23,7 +23,7 @@ type pages struct {
 }
 
 func pageNames() []string {
-	return []string{"start", "recipient", "topic", "message", "files", "check", "receipt", "mine", "genuine", "loggedoff", "fault"}
+	return []string{"start", "recipient", "topic", "message", "files", "check", "receipt", "mine", "genuine", "loggedoff", "session", "grants", "fault"}
 }
 
 func parsePages() (pages, error) {
@@ -84,6 +84,7 @@ type base struct {
 	Path      string // of this page, for the choice of language
 	Step      int    // 1 to 5, or 0
 	User      *user
+	Ends      *ending // when the session ends; nil without one
 	LoginURL  string
 	LogoutURL string
 	Authority string // whom the page concerns, when known
@@ -95,6 +96,7 @@ type base struct {
 type user struct {
 	Name     string
 	OnBehalf string // of whom, or ""
+	Choice   bool   // may act for others
 }
 
 // steps is the number of pages before the receipt.
@@ -118,17 +120,9 @@ func (b base) Problem(field string) string {
 func (s *Site) base(r *http.Request, title string) base {
 	b := s.anonymous(r, title)
 	if session, err := s.Sessions.Session(r); err == nil {
-		b.User = userOf(session.Person)
+		b.known(session, s.ending(session, b.Path))
 	}
 	return b
-}
-
-func userOf(p post.Person) *user {
-	u := user{Name: p.Actor.Name()}
-	if p.OnBehalfOf != nil {
-		u.OnBehalf = p.OnBehalfOf.Name()
-	}
-	return &u
 }
 
 func (s *Site) anonymous(r *http.Request, title string) base {
@@ -139,6 +133,9 @@ func (s *Site) anonymous(r *http.Request, title string) base {
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && strings.HasPrefix(b.Path, "/ny/filer/") {
 		b.Path = uploadPath // an address that can be opened
+	}
+	if b.Path == stayPath {
+		b.Path = sessionPath
 	}
 	if title != "" {
 		b.Title = b.text(title) + " – " + b.text("site")

@@ -77,7 +77,7 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-func newTown(t *testing.T) town {
+func newTown(t *testing.T, edits ...func(*portalweb.Config)) town {
 	t.Helper()
 	id, err := age.GenerateHybridIdentity()
 	if err != nil {
@@ -100,12 +100,16 @@ func newTown(t *testing.T) town {
 		Drafts: c.store, Inquiries: c.store, Receipts: c.store, Ledger: c.store, Blobs: c.blobs, Ring: draft.NewRing(),
 		Tenants: persona.Tenants(), Inboxes: map[post.InboxID][]age.Recipient{"dpo-faelles": to}, Dispatcher: to,
 		IndexKey: index, ReceiptKey: signer, ReceiptVKey: vkey, Scanner: intake.NoScanner{}, Log: log,
-	})
+	}
+	for _, edit := range edits {
+		edit(&conf)
+	}
+	site, err := portalweb.New(conf)
 	if err != nil {
 		t.Fatal(err)
 	}
 	saml := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "saml "+r.Method+" "+r.URL.Path) })
-	site, err := portalweb.New(portalweb.Config{
+	conf := portalweb.Config{
 		Intake: desk, Sessions: sessions{}, SAML: saml, LoginPath: "/saml/login", LogoutPath: "/logout",
 		Tenants: persona.Tenants(), FormOrigins: []string{"https://login.example"}, LedgerDir: c.dir, Log: log,
 	})

@@ -22,7 +22,7 @@ func (v *visit) person() post.Person { return v.session.Person }
 func (v *visit) base(title string) base {
 	rememberLanguage(v.w, v.r)
 	b := v.anonymous(v.r, title)
-	b.User = userOf(v.session.Person)
+	b.known(v.session, v.ending(v.session, b.Path))
 	return b
 }
 
