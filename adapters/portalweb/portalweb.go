@@ -114,6 +114,7 @@ func (s *Site) routes() {
 	page("GET /logget-af", s.loggedOff)
 	page("GET /tjek-kvittering", s.checkReceiptForm)
 	page("POST /tjek-kvittering", s.checkReceipt)
+	page("GET /ledger/receipt-key", s.receiptKey)
 	page("GET /ledger/{file...}", s.ledgerFile)
 	page("GET /static/{file}", s.staticFile)
 

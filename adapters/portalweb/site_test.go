@@ -18,7 +18,6 @@ import (
 	"testing"
 
 	"filippo.io/age"
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/net/html"
 
 	"sikkerpost.dk/gateway/adapters/portalweb"
@@ -28,7 +27,6 @@ import (
 	"sikkerpost.dk/gateway/internal/persona"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/draft"
-	"sikkerpost.dk/gateway/internal/vault/ledger"
 	"sikkerpost.dk/gateway/testdata"
 )
 
@@ -84,11 +82,7 @@ func newTown(t *testing.T, edits ...func(*portalweb.Config)) town {
 		t.Fatal(err)
 	}
 	to := []age.Recipient{id.Recipient()}
-	skey, vkey, err := ledger.GenerateCheckpointKey("portal.example/receipts")
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := note.NewSigner(skey)
+	signing, err := intaketest.NewSigning()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +93,7 @@ func newTown(t *testing.T, edits ...func(*portalweb.Config)) town {
 	desk, err := intake.New(intake.Config{
 		Drafts: c.store, Inquiries: c.store, Receipts: c.store, Ledger: c.store, Blobs: c.blobs, Ring: draft.NewRing(),
 		Tenants: persona.Tenants(), Inboxes: map[post.InboxID][]age.Recipient{"dpo-faelles": to}, Dispatcher: to,
-		IndexKey: index, ReceiptKey: signer, ReceiptVKey: vkey, Scanner: intake.NoScanner{}, Log: log,
+		IndexKey: index, Signing: signing, Scanner: intake.NoScanner{}, Log: log,
 	}
 	for _, edit := range edits {
 		edit(&conf)
@@ -471,7 +465,7 @@ func TestLogFilesAreServedAndNothingElse(t *testing.T) {
 	c := town.citizen(t, "", "da")
 	for path, want := range map[string]int{
 		"/ledger/checkpoint": 200, "/ledger/tile/0/000": 200, "/ledger/tile/0/001.p/3": 200, "/ledger/.secret": 404,
-		"/ledger/": 404, "/ledger/tile": 404, "/ledger/none": 404, "/ledger/tile/%2e%2e/%2e%2e/x": 404,
+		"/ledger/receipt-key": 200, "/ledger/": 404, "/ledger/tile": 404, "/ledger/none": 404, "/ledger/tile/%2e%2e/%2e%2e/x": 404,
 	} {
 		if p := c.open(path); p.status != want {
 			t.Errorf("%s: %d, want %d", path, p.status, want)

@@ -54,17 +54,32 @@ func (s *Site) ledgerFile(w http.ResponseWriter, r *http.Request) error {
 	if !info.Mode().IsRegular() {
 		return post.ErrNotFound
 	}
-	h := w.Header()
+	h := public(w)
 	h.Set("Content-Type", "application/octet-stream")
-	h.Set("Cache-Control", "no-cache")
 	switch {
 	case name == "checkpoint":
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 	case strings.HasPrefix(name, "tile/") && !strings.Contains(name, ".p/"):
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	http.ServeContent(w, r, "", info.ModTime(), io.ReadSeeker(f))
 	return nil
+}
+
+// receiptKey serves what the log's key says of the key that signs receipts: the
+// second thing, after the log's key, that a check without us needs.
+func (s *Site) receiptKey(w http.ResponseWriter, r *http.Request) error {
+	public(w).Set("Content-Type", "text/plain; charset=utf-8")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(s.Intake.Signing.Cert))
+	return nil
+}
+
+// public lets any site read the answer; its keeper asks each time whether it
+// changed.
+func public(w http.ResponseWriter) http.Header {
+	h := w.Header()
+	h.Set("Cache-Control", "no-cache")
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	return h
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 	"net/textproto"
 	"net/url"
 	"strings"
-	"time"
 
 	"golang.org/x/net/html"
 )
@@ -39,11 +37,9 @@ func newBrowser(ca *x509.CertPool) (*browser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &browser{http: &http.Client{
-		Jar:       jar,
-		Timeout:   20 * time.Second,
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca, MinVersion: tls.VersionTLS12}},
-	}}, nil
+	c := trusting(ca)
+	c.Jar = jar
+	return &browser{http: c}, nil
 }
 
 // open shows the page at address, which may be relative to the one shown.

@@ -203,7 +203,7 @@ func (h *house) openPrograms(ctx context.Context) error {
 		return err
 	}
 	desk, err := deskapp.New(ctx, config.Desk{
-		Common: h.common(), Listen: h.opts.host + ":0",
+		Common: h.common(), Listen: net.JoinHostPort(h.opts.host, "0"),
 		TLS:     config.TLS{CertFile: h.certs.Web.Cert, KeyFile: h.certs.Web.Key, CAFile: h.certs.ClientCA},
 		Clients: clients,
 	}, h.log)
@@ -241,7 +241,8 @@ func (h *house) openPortal(ctx context.Context) error {
 			EncryptionCert: c.SPEncryption.Cert, EncryptionKey: c.SPEncryption.Key,
 			IDPMetadata: metadata,
 		},
-		ReceiptKeyFile: c.Receipt.Signer, LedgerDir: h.ledgerDir(),
+		ReceiptKeyFile: c.Receipt.Signer, ReceiptCertFile: c.ReceiptCert, LedgerKeyFile: c.Checkpoint.Verifier,
+		LedgerDir: h.ledgerDir(),
 	}, h.log)
 	if err != nil {
 		return err
@@ -308,16 +309,17 @@ func (h *house) introduce(ctx context.Context) error {
 	return nil
 }
 
-func (h *house) client() *http.Client {
+// trusting returns a client that trusts only what roots have issued.
+func trusting(roots *x509.CertPool) *http.Client {
 	return &http.Client{
 		Timeout:   20 * time.Second,
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: h.roots, MinVersion: tls.VersionTLS12}},
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}},
 	}
 }
 
 // fetch reads a small document over HTTPS, and waits for the server to come up.
 func (h *house) fetch(ctx context.Context, address string) ([]byte, error) {
-	c := h.client()
+	c := trusting(h.roots)
 	defer c.CloseIdleConnections()
 	for try := 0; ; try++ {
 		b, err := get(ctx, c, address)

@@ -103,6 +103,14 @@ func demo(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- h.run(ctx) }()
+	select {
+	case <-h.ready:
+	case err := <-ended: // one could not start, or Ctrl-C came first
+		if o.story && err == nil {
+			err = errors.New("stopped before the story began")
+		}
+		return err
+	}
 	if o.state != "" {
 		if err := h.writeState(o.state); err != nil {
 			stop()

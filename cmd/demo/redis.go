@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -14,7 +15,7 @@ type embedded struct{ m *miniredis.Miniredis }
 
 func startRedis(host string) (*embedded, error) {
 	m := miniredis.NewMiniRedis()
-	if err := m.StartAddr(host + ":0"); err != nil {
+	if err := m.StartAddr(net.JoinHostPort(host, "0")); err != nil {
 		return nil, fmt.Errorf("start embedded redis: %w", err)
 	}
 	return &embedded{m}, nil

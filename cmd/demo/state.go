@@ -27,6 +27,7 @@ type state struct {
 	IDPMetadataURL   string `json:"idp_metadata_url"`
 	IDPCertFile      string `json:"idp_cert_file"`
 	IDPKeyFile       string `json:"idp_key_file"`
+	LetterCertFile   string `json:"letter_cert_file"` // verifies the evidence of letters
 	LogPublicKey     string `json:"log_public_key"`
 	AdminURL         string `json:"admin_url"`
 	RedisAddr        string `json:"redis_addr"`
@@ -58,6 +59,7 @@ func (h *house) stateNow() (state, error) {
 		IDPMetadataURL:   h.idpMetadataURL,
 		IDPCertFile:      h.certs.IDPSigning.Cert,
 		IDPKeyFile:       h.certs.IDPSigning.Key,
+		LetterCertFile:   h.certs.LetterRSA.Cert,
 		LogPublicKey:     strings.TrimSpace(string(key)),
 		AdminURL:         h.adminURL,
 		RedisAddr:        h.redisAddr,

@@ -3,23 +3,29 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
 
 	"sikkerpost.dk/gateway/cmd/internal/inboxctlapp"
 	"sikkerpost.dk/gateway/cmd/internal/postctlapp"
+	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/testdata"
 )
 
 // A teller plays the story from outside: a browser, the two command-line
-// programs and the simulators' pages are all it touches.
+// programs and the simulators' pages are all it touches. Of the programs it
+// knows what the state file says and nothing else.
 type teller struct {
-	h     *house
+	s     state // all that it is told
+	roots *x509.CertPool
+	kept  string // where the evidence is left
 	desk  string // a fresh directory of the teller's own, removed at the end
 	nancy *browser
 
@@ -62,18 +68,20 @@ const storyTime = 90 * time.Second
 func (h *house) story(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, storyTime)
 	defer cancel()
-	select {
-	case <-h.ready:
-	case <-ctx.Done():
-		return errors.New("the programs did not come up in time")
-	}
 	dir, err := os.MkdirTemp("", "sikkerpost-story-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	t := &teller{h: h, desk: dir}
-	if t.nancy, err = newBrowser(h.roots); err != nil {
+	s, err := h.stateNow()
+	if err != nil {
+		return err
+	}
+	t, err := newTeller(s, h.opts.dir, dir)
+	if err != nil {
+		return err
+	}
+	if err := t.freshHouse(ctx); err != nil {
 		return err
 	}
 	for i, s := range scenes {
@@ -88,6 +96,33 @@ func (h *house) story(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
+// newTeller returns a teller of a run, with a directory of its own.
+func newTeller(s state, kept, desk string) (*teller, error) {
+	t := &teller{s: s, kept: kept, desk: desk}
+	var err error
+	if t.roots, err = config.ReadPool(s.CAFile); err != nil {
+		return nil, err
+	}
+	t.nancy, err = newBrowser(t.roots)
+	return t, err
+}
+
+// freshHouse refuses a house in which something was sent before: the story
+// counts what it finds.
+func (t *teller) freshHouse(ctx context.Context) error {
+	var c carrierCounts
+	if err := t.simulators(ctx, "/api/v1/counts", &c); err != nil {
+		return err
+	}
+	if c.sent() != (carrierCounts{}).sent() {
+		return errors.New("the story wants a fresh start, and letters were sent from this state directory before; give another -dir")
+	}
+	return nil
+}
+
+// client returns an HTTP client that trusts the house.
+func (t *teller) client() *http.Client { return trusting(t.roots) }
+
 // path names a file of the teller's own.
 func (t *teller) path(name string) string { return filepath.Join(t.desk, name) }
 
@@ -97,22 +132,22 @@ func pdf(name string) ([]byte, error) { return testdata.FS.ReadFile("pdf/" + nam
 // As whom a command-line program runs.
 type as struct{ cert, key string }
 
-func (t *teller) tool() as     { return as{t.h.certs.Tool.Cert, t.h.certs.Tool.Key} }
-func (t *teller) cases() as    { return as{t.h.certs.Case.Cert, t.h.certs.Case.Key} }
-func (t *teller) approver() as { return as{t.h.certs.Approver.Cert, t.h.certs.Approver.Key} }
-func (t *teller) operator() as { return as{t.h.certs.Operator.Cert, t.h.certs.Operator.Key} }
+func (t *teller) tool() as     { return as{t.s.ToolCertFile, t.s.ToolKeyFile} }
+func (t *teller) cases() as    { return as{t.s.CaseCertFile, t.s.CaseKeyFile} }
+func (t *teller) approver() as { return as{t.s.ApproverCertFile, t.s.ApproverKeyFile} }
+func (t *teller) operator() as { return as{t.s.OperatorCertFile, t.s.OperatorKeyFile} }
 
 // inboxctl runs the DPO's own tool and reads its JSON answer into v.
 func (t *teller) inboxctl(ctx context.Context, v any, args ...string) error {
 	w := t.tool()
-	args = append([]string{"--json", "--url", t.h.deskURL, "--cert", w.cert, "--key", w.key, "--ca", t.h.certs.WebCA, "--state", t.path("inboxctl.json")}, args...)
+	args = append([]string{"--json", "--url", t.s.DeskURL, "--cert", w.cert, "--key", w.key, "--ca", t.s.CAFile, "--state", t.path("inboxctl.json")}, args...)
 	var out, talk bytes.Buffer
 	return answerOf("inboxctl", inboxctlapp.Run(ctx, args, nil, &out, &talk), &out, &talk, v)
 }
 
 // postctl runs the operator's and case system's program as w.
 func (t *teller) postctl(ctx context.Context, w as, v any, args ...string) error {
-	args = append([]string{"--json", "--url", t.h.deskURL, "--client-cert", w.cert, "--client-key", w.key, "--ca", t.h.certs.WebCA}, args...)
+	args = append([]string{"--json", "--url", t.s.DeskURL, "--client-cert", w.cert, "--client-key", w.key, "--ca", t.s.CAFile}, args...)
 	var out, talk bytes.Buffer
 	return answerOf("postctl", postctlapp.Run(ctx, args, nil, &out, &talk), &out, &talk, v)
 }
@@ -132,9 +167,9 @@ func answerOf(program string, code int, out, talk *bytes.Buffer, v any) error {
 
 // simulators reads a JSON answer of the simulators' API.
 func (t *teller) simulators(ctx context.Context, path string, v any) error {
-	c := t.h.client()
+	c := t.client()
 	defer c.CloseIdleConnections()
-	b, err := get(ctx, c, t.h.simulatorURL+path)
+	b, err := get(ctx, c, t.s.SimulatorURL+path)
 	if err != nil {
 		return fmt.Errorf("simulator %w", err)
 	}

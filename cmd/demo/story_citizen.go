@@ -10,11 +10,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"time"
-
-	"golang.org/x/mod/sumdb/note"
 
 	"sikkerpost.dk/gateway/adapters/digitalpost/digitalposttest"
 	"sikkerpost.dk/gateway/internal/persona"
@@ -29,7 +26,7 @@ func engdal() post.Tenant { return persona.Tenants()[0] }
 // NemLog-in, signed and encrypted assertion, portal.
 func (t *teller) logIn(ctx context.Context) (string, error) {
 	b := t.nancy
-	if err := b.open(ctx, t.h.portalURL+"/?lang=en"); err != nil {
+	if err := b.open(ctx, t.s.PortalURL+"/?lang=en"); err != nil {
 		return "", err
 	}
 	login := b.page.link("/saml/login")
@@ -39,7 +36,7 @@ func (t *teller) logIn(ctx context.Context) (string, error) {
 	if err := b.open(ctx, login); err != nil {
 		return "", err
 	}
-	if err := expect("where the portal sends her", "https://"+b.page.url.Host, t.h.sim.NemLogInURL()); err != nil {
+	if err := expect("where the portal sends her", b.page.url.Scheme+"://"+b.page.url.Host+"/metadata", t.s.IDPMetadataURL); err != nil {
 		return "", err
 	}
 	if err := b.submit(ctx, "/sso/choose", map[string]string{"persona": "nancy"}); err != nil {
@@ -48,7 +45,7 @@ func (t *teller) logIn(ctx context.Context) (string, error) {
 	if err := b.submit(ctx, "/saml/acs", nil); err != nil {
 		return "", err
 	}
-	if err := expect("where she is sent back to", "https://"+b.page.url.Host, t.h.portalURL); err != nil {
+	if err := expect("where she is sent back to", "https://"+b.page.url.Host, t.s.PortalURL); err != nil {
 		return "", err
 	}
 	nancy, _ := persona.By("nancy")
@@ -62,7 +59,7 @@ func (t *teller) logIn(ctx context.Context) (string, error) {
 // receipt.
 func (t *teller) compose(ctx context.Context, road string, topic map[string]string, message string, files ...upload) error {
 	b := t.nancy
-	if err := b.open(ctx, t.h.portalURL+"/ny/modtager"); err != nil {
+	if err := b.open(ctx, t.s.PortalURL+"/ny/modtager"); err != nil {
 		return err
 	}
 	steps := []struct {
@@ -116,42 +113,46 @@ func (t *teller) ask(ctx context.Context) (string, error) {
 		engdal().Name, ref, s.DueAt.In(copenhagen()).Format("2 January 2006")), nil
 }
 
-// statement reads the signed receipt and checks its signature with the
-// portal's public key.
+// statement reads the signed receipt and checks it as anybody can: the log's
+// public key vouches for the receipt key, and that for the statement.
 func (t *teller) statement(ctx context.Context) (ledger.Statement, error) {
 	raw, err := t.rawStatement(ctx)
 	if err != nil {
 		return ledger.Statement{}, err
 	}
 	var s struct {
-		Statement string `json:"statement"`
+		Statement   string `json:"statement"`
+		Certificate string `json:"certificate"`
 	}
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return ledger.Statement{}, fmt.Errorf("read signed receipt: %w", err)
 	}
-	key, err := os.ReadFile(t.h.certs.Receipt.Verifier)
+	published, err := get(ctx, t.client(), t.s.LedgerURL+"receipt-key")
 	if err != nil {
 		return ledger.Statement{}, err
 	}
-	verifier, err := note.NewVerifier(strings.TrimSpace(string(key)))
+	if err := expect("the receipt's certificate", s.Certificate, string(published)); err != nil {
+		return ledger.Statement{}, err
+	}
+	known, err := ledger.Known(t.s.LogPublicKey)
 	if err != nil {
 		return ledger.Statement{}, err
 	}
-	return ledger.VerifyStatement([]byte(s.Statement), note.VerifierList(verifier))
+	return ledger.VerifyReceipt([]byte(s.Statement), published, known)
 }
 
 func (t *teller) rawStatement(ctx context.Context) ([]byte, error) {
-	return get(ctx, t.nancy.http, t.h.portalURL+"/kvittering/"+t.reference+"/statement.json")
+	return get(ctx, t.nancy.http, t.s.PortalURL+"/kvittering/"+t.reference+"/statement.json")
 }
 
 // checkReceipt is what anybody can do with the receipt, without logging in.
 func (t *teller) checkReceipt(ctx context.Context) (string, error) {
-	stranger, err := newBrowser(t.h.roots)
+	stranger, err := newBrowser(t.roots)
 	if err != nil {
 		return "", err
 	}
 	verdict := func(text []byte) (string, error) {
-		if err := stranger.open(ctx, t.h.portalURL+"/tjek-kvittering?lang=en"); err != nil {
+		if err := stranger.open(ctx, t.s.PortalURL+"/tjek-kvittering?lang=en"); err != nil {
 			return "", err
 		}
 		err := stranger.submit(ctx, "/tjek-kvittering", map[string]string{"statement": string(text)})
@@ -192,7 +193,7 @@ func (t *teller) receiveAnswer(ctx context.Context) (string, error) {
 	if len(m.Documents) == 0 {
 		return "", errors.New("the message in her mailbox has no document")
 	}
-	got, err := get(ctx, t.h.client(), fmt.Sprintf("%s/message/%s/file/0", t.h.simulatorURL, m.UUID))
+	got, err := get(ctx, t.client(), fmt.Sprintf("%s/message/%s/file/0", t.s.SimulatorURL, m.UUID))
 	if err != nil {
 		return "", err
 	}
@@ -237,7 +238,7 @@ func (t *teller) writeToMunicipality(ctx context.Context) (string, error) {
 	if !strings.Contains(m.Originator, nancy.Name) {
 		return "", errors.New("the municipality is not told who wrote")
 	}
-	text, err := get(ctx, t.h.client(), fmt.Sprintf("%s/message/%s/file/0", t.h.simulatorURL, m.UUID))
+	text, err := get(ctx, t.client(), fmt.Sprintf("%s/message/%s/file/0", t.s.SimulatorURL, m.UUID))
 	if err != nil {
 		return "", err
 	}
@@ -257,11 +258,11 @@ func copenhagen() *time.Location {
 
 // press posts to the simulators, as a click on one of their buttons does.
 func (t *teller) press(ctx context.Context, path string, v any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.h.simulatorURL+path, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.s.SimulatorURL+path, http.NoBody)
 	if err != nil {
 		return err
 	}
-	c := t.h.client()
+	c := t.client()
 	defer c.CloseIdleConnections()
 	resp, err := c.Do(req)
 	if err != nil {

@@ -41,7 +41,7 @@ func (t *teller) openInquiry(ctx context.Context) (string, error) {
 			} `json:"actor"`
 		} `json:"person"`
 	}
-	if err := t.inboxctl(ctx, &opened, "open", t.reference, "-identity", t.h.certs.DPO.Identity, "-out", t.path("opened")); err != nil {
+	if err := t.inboxctl(ctx, &opened, "open", t.reference, "-identity", t.s.ToolIdentityFile, "-out", t.path("opened")); err != nil {
 		return "", err
 	}
 	nancy, _ := persona.By("nancy")

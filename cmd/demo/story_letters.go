@@ -251,7 +251,7 @@ func (t *teller) sendAgain(ctx context.Context) (string, error) {
 const evidenceName = "answer.asice"
 
 func (t *teller) verifyOffline(ctx context.Context) (string, error) {
-	file := filepath.Join(t.h.opts.dir, evidenceName)
+	file := filepath.Join(t.kept, evidenceName)
 	if err := t.postctl(ctx, t.operator(), nil, "letter", "evidence", t.reply, "-out", file); err != nil {
 		return "", err
 	}
@@ -263,7 +263,7 @@ func (t *teller) verifyOffline(ctx context.Context) (string, error) {
 		Events []struct{} `json:"events"`
 	}
 	verify := func(document string) error {
-		return t.postctl(ctx, as{}, &got, "letter", "verify", file, "-cert", t.h.certs.LetterRSA.Cert, "-document", document)
+		return t.postctl(ctx, as{}, &got, "letter", "verify", file, "-cert", t.s.LetterCertFile, "-document", document)
 	}
 	if err := verify(t.path("answer.pdf")); err != nil {
 		return "", err

@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
-
-	"golang.org/x/mod/sumdb/note"
 
 	"sikkerpost.dk/gateway/adapters/sqlstore"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
 
 // carrierCounts is what the simulated carriers say of themselves.
@@ -31,37 +27,28 @@ func (c carrierCounts) sent() [3]int {
 
 // checkLedger reads the published log as a stranger does.
 func (t *teller) checkLedger(ctx context.Context) (string, error) {
-	key, err := os.ReadFile(t.h.certs.Checkpoint.Verifier)
+	known, err := ledger.Known(t.s.LogPublicKey)
 	if err != nil {
 		return "", err
 	}
-	verifier, err := note.NewVerifier(strings.TrimSpace(string(key)))
+	text, err := get(ctx, t.client(), t.s.LedgerURL+"checkpoint")
 	if err != nil {
 		return "", err
 	}
-	text, err := t.h.fetch(ctx, t.h.portalURL+"/ledger/checkpoint")
+	tree, err := ledger.OpenCheckpoint(text, known)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("the checkpoint: %w", err)
 	}
-	n, err := note.Open(text, note.VerifierList(verifier))
-	if err != nil {
-		return "", fmt.Errorf("the checkpoint's signature: %w", err)
+	if tree.N < 100 {
+		return "", fmt.Errorf("the log holds %d entries, which is too few for this story", tree.N)
 	}
-	lines := strings.Split(n.Text, "\n")
-	if len(lines) < 3 {
-		return "", errors.New("the checkpoint has no size")
-	}
-	size, err := strconv.ParseInt(lines[1], 10, 64)
-	if err != nil || size < 100 {
-		return "", fmt.Errorf("the log holds %d entries, which is too few for this story", size)
-	}
-	return fmt.Sprintf("reads the public log: signed checkpoint over %d ledger entries, commitments only", size), nil
+	return fmt.Sprintf("reads the public log: signed checkpoint over %d ledger entries, commitments only", tree.N), nil
 }
 
 // count is the law of conservation: what was accepted is what stands in states
 // and what the carriers hold, and nothing was handed over twice.
 func (t *teller) count(ctx context.Context) (string, error) {
-	db, err := sqlstore.Open(ctx, t.h.database)
+	db, err := sqlstore.Open(ctx, t.s.DatabaseURL)
 	if err != nil {
 		return "", err
 	}

@@ -7,7 +7,6 @@ import (
 
 // welcome says where everything is.
 func (h *house) welcome(w io.Writer) {
-	<-h.ready
 	fmt.Fprintf(w, `Sikkerpost is running on this machine only. Ctrl-C stops it.
 
   citizens          %s

@@ -126,6 +126,8 @@ func (r *report) portal(c *Portal) {
 	r.file("saml.idp_metadata_file", c.SAML.IDPMetadata)
 	r.rollOver(c.SAML)
 	r.secret("receipt_key_file", c.ReceiptKeyFile)
+	r.file("receipt_cert_file", c.ReceiptCertFile)
+	r.file("ledger_key_file", c.LedgerKeyFile)
 	r.required("ledger_dir", c.LedgerDir)
 	if u, err := url.Parse(c.Clamd); c.Clamd != "" && (err != nil ||
 		(u.Scheme != "unix" || !filepath.IsAbs(u.Path)) && (u.Scheme != "tcp" || u.Port() == "")) {

@@ -81,15 +81,20 @@ type PageRule struct {
 // Portal configures the citizens' program.
 type Portal struct {
 	Common
-	Listen         string        `json:"listen"`
-	PublicURL      string        `json:"public_url"`
-	TLS            TLS           `json:"tls"`
-	SAML           SAML          `json:"saml"`
-	ReceiptKeyFile string        `json:"receipt_key_file"` // Ed25519, note format
-	LedgerDir      string        `json:"ledger_dir"`       // tiles and checkpoints, served at /ledger/
-	Idle           time.Duration `json:"idle"`             // 30 minutes when 0
-	Absolute       time.Duration `json:"absolute"`         // longest session; 8 hours when 0
-	Pages          []PageRule    `json:"pages,omitempty"`  // pages that need a safer or fresher log-in
+	Listen         string `json:"listen"`
+	PublicURL      string `json:"public_url"`
+	TLS            TLS    `json:"tls"`
+	SAML           SAML   `json:"saml"`
+	ReceiptKeyFile string `json:"receipt_key_file"` // Ed25519, note format
+	// ReceiptCertFile is what the ledger's key signed about the receipt key;
+	// published at /ledger/receipt-key.
+	ReceiptCertFile string `json:"receipt_cert_file"`
+	// LedgerKeyFile is the ledger's public key, in note form.
+	LedgerKeyFile string        `json:"ledger_key_file"`
+	LedgerDir     string        `json:"ledger_dir"`      // tiles and checkpoints, served at /ledger/
+	Idle          time.Duration `json:"idle"`            // 30 minutes when 0
+	Absolute      time.Duration `json:"absolute"`        // longest session; 8 hours when 0
+	Pages         []PageRule    `json:"pages,omitempty"` // pages that need a safer or fresher log-in
 	// Clamd is where the malware scanner listens: unix:///run/clamav/clamd.ctl
 	// or tcp://host:port. Empty: attachments are taken and marked as not scanned.
 	Clamd string `json:"clamd,omitempty"`

@@ -27,7 +27,7 @@ func folder(t *testing.T) string {
 		"index.hex": strings.Repeat("0a", 32), "task.hex": strings.Repeat("0b", 32),
 		"dispatcher.recipients": "public", "dpo.recipients": "public", "print.recipients": "public",
 		"dispatcher.identity": "secret", "receipt.key": "secret", "checkpoint.key": "secret", "token": "secret",
-		"idp.xml": "<EntityDescriptor/>",
+		"idp.xml": "<EntityDescriptor/>", "receipt.cert": "public", "checkpoint.pub": "public",
 	} {
 		put(t, filepath.Join(dir, name), text, 0o600)
 	}
@@ -77,6 +77,7 @@ const common = `"database": "sqlite:///var/lib/sikkerpost/post.db", "blobs": "/v
 const portal = `{` + common + `,
 "listen": "127.0.0.1:8443", "public_url": "https://post.example.dk", "ledger_dir": "ledger", "idle": "30m",
 "tls": {"cert_file": "server.pem", "key_file": "server-key.pem"}, "receipt_key_file": "receipt.key",
+"receipt_cert_file": "receipt.cert", "ledger_key_file": "checkpoint.pub",
 "saml": {"entity_id": "https://post.example.dk", "signing_cert_file": "sp-signing.pem", "signing_key_file": "sp-signing-key.pem",
   "encryption_cert_file": "sp-encryption.pem", "encryption_key_file": "sp-encryption-key.pem", "idp_metadata_file": "idp.xml"}
 }`

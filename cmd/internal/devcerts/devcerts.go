@@ -85,6 +85,8 @@ type Set struct {
 	Checkpoint NoteKey // ledger checkpoints
 	Receipt    NoteKey // receipts to persons
 
+	ReceiptCert string // what the checkpoint key says of the receipt key
+
 	IndexKey string // 32 bytes, hex: keyed look-up
 	TaskKey  string // 32 bytes, hex: MAC of tasks
 
@@ -161,8 +163,7 @@ func (m *maker) plan() *Set {
 	m.ageKey("dpo", &s.DPO)
 	m.ageKey("dispatcher", &s.Dispatcher)
 	m.ageKey("printhouse", &s.PrintHouse)
-	m.noteKey("checkpoint", CheckpointName, &s.Checkpoint)
-	m.noteKey("receipt", ReceiptName, &s.Receipt)
+	m.noteKeys(s)
 	m.hexKey("index", &s.IndexKey)
 	m.hexKey("task", &s.TaskKey)
 	return s

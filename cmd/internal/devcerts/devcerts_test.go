@@ -19,6 +19,7 @@ import (
 
 	"sikkerpost.dk/gateway/cmd/internal/devcerts"
 	"sikkerpost.dk/gateway/internal/config"
+	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
 
 func made(t *testing.T, dir string, o devcerts.Options) *devcerts.Set {
@@ -167,6 +168,16 @@ func TestSecretsFitTheirPublicHalves(t *testing.T) {
 		}
 		if _, err := note.Open(signed, note.VerifierList(verifier)); err != nil {
 			t.Errorf("%s does not verify: %v", k.Verifier, err)
+		}
+	}
+	log, err := ledger.Known(read(s.Checkpoint.Verifier))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := []byte(read(s.ReceiptCert) + "\n")
+	for _, at := range []time.Time{time.Now(), time.Now().AddDate(9, 0, 0)} {
+		if _, err := ledger.CheckReceiptKey(cert, at, log); err != nil || !bytes.Contains(cert, []byte(read(s.Receipt.Verifier))) {
+			t.Errorf("the ledger's key does not vouch for the receipt key at %s: %v", at.Format(time.DateOnly), err)
 		}
 	}
 	index, err := config.ReadHexKey(s.IndexKey)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -277,8 +276,4 @@ func samePublic(key crypto.Signer, cert *x509.Certificate) bool {
 	a, err1 := x509.MarshalPKIXPublicKey(key.Public())
 	b, err2 := x509.MarshalPKIXPublicKey(cert.PublicKey)
 	return err1 == nil && err2 == nil && bytes.Equal(a, b)
-}
-
-func publicOf(seed []byte) ed25519.PublicKey {
-	return ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)
 }

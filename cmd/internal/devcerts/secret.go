@@ -3,7 +3,6 @@ package devcerts
 import (
 	"bytes"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,9 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"filippo.io/age"
-	"golang.org/x/mod/sumdb/note"
+
+	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
 
 // ageKey plans a hybrid identity and its recipients file. An identity is never
@@ -40,39 +41,70 @@ func (m *maker) ageKey(name string, k *AgeKey) {
 	})
 }
 
-// noteKey plans an Ed25519 signer and its verifier.
-func (m *maker) noteKey(file, name string, k *NoteKey) {
-	k.Signer = filepath.Join(m.dir, "keys", file+".key")
-	k.Verifier = filepath.Join(m.dir, "keys", file+".pub")
+// noteKeys plans the two Ed25519 keys, and the certificate that the first gives
+// the second.
+func (m *maker) noteKeys(s *Set) {
+	name := func(file string) NoteKey {
+		return NoteKey{Signer: filepath.Join(m.dir, "keys", file+".key"), Verifier: filepath.Join(m.dir, "keys", file+".pub")}
+	}
+	s.Checkpoint, s.Receipt = name("checkpoint"), name("receipt")
+	s.ReceiptCert = filepath.Join(m.dir, "keys", "receipt.cert")
 	m.jobs = append(m.jobs, func() error {
-		secret, err := m.keep(k.Signer, func() (string, error) {
-			secret, _, err := note.GenerateKey(rand.Reader, name)
-			return secret, err
-		})
-		if err != nil {
+		if err := errors.Join(m.noteKey(CheckpointName, s.Checkpoint), m.noteKey(ReceiptName, s.Receipt)); err != nil {
 			return err
 		}
-		public, err := verifierOf(secret)
-		if err != nil {
-			return fmt.Errorf("read note key %s: it is damaged; move it away to get a new one", k.Signer)
-		}
-		return m.follow(k.Verifier, public)
+		return m.receiptCert(s)
 	})
 }
 
-// verifierOf returns the verifier key of an Ed25519 signer key, whose encoding
-// is PRIVATE+KEY+name+hash+base64(1 ‖ seed).
-func verifierOf(secret string) (string, error) {
-	s, err := note.NewSigner(secret)
+func (m *maker) noteKey(name string, k NoteKey) error {
+	secret, err := m.keep(k.Signer, func() (string, error) {
+		secret, _, err := ledger.GenerateCheckpointKey(name)
+		return secret, err
+	})
 	if err != nil {
-		return "", err
+		return err
 	}
-	parts := strings.SplitN(secret, "+", 5)
-	raw, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
+	public, err := ledger.PublicKey(secret)
 	if err != nil {
-		return "", err
+		return fmt.Errorf("read note key %s: it is damaged; move it away to get a new one", k.Signer)
 	}
-	return note.NewEd25519VerifierKey(s.Name(), publicOf(raw[1:]))
+	return m.follow(k.Verifier, public)
+}
+
+// receiptCertLife is long because a new certificate would not vouch for the
+// receipts that were given under the old one.
+const receiptCertLife = 10 // years
+
+// receiptCert lets the ledger's key vouch for the receipt key, from the day on
+// which that was made.
+func (m *maker) receiptCert(s *Set) error {
+	checkpoint, log, err := ledger.ReadSigner(s.Checkpoint.Signer)
+	if err != nil {
+		return err
+	}
+	known, err := ledger.Known(log)
+	if err != nil {
+		return err
+	}
+	_, receipt, err := ledger.ReadSigner(s.Receipt.Signer)
+	if err != nil {
+		return err
+	}
+	if have, err := os.ReadFile(s.ReceiptCert); err == nil && bytes.Contains(have, []byte(receipt)) {
+		if _, err := ledger.CheckReceiptKey(have, m.opts.Now.Add(m.opts.RenewBefore), known); err == nil {
+			return nil
+		}
+	}
+	from := m.opts.Now
+	if made, err := os.Stat(s.Receipt.Signer); err == nil && made.ModTime().Before(from) {
+		from = made.ModTime()
+	}
+	cert, err := ledger.CertifyReceiptKey(receipt, from.Add(-time.Minute), from.AddDate(receiptCertLife, 0, 0), checkpoint)
+	if err != nil {
+		return err
+	}
+	return m.write(s.ReceiptCert, cert)
 }
 
 // hexKey plans 32 random bytes in hex.

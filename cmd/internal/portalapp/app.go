@@ -13,6 +13,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"strings"
 
 	"filippo.io/age"
 
@@ -108,7 +110,7 @@ func (a *App) intake(cfg config.Portal, blobs *blobstore.Store, ring *draft.Ring
 	if err != nil {
 		return nil, err
 	}
-	key, vkey, err := ledger.ReadSigner(cfg.ReceiptKeyFile)
+	signing, err := signing(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -125,8 +127,24 @@ func (a *App) intake(cfg config.Portal, blobs *blobstore.Store, ring *draft.Ring
 	return intake.New(intake.Config{
 		Drafts: a.store, Inquiries: a.store, Receipts: a.store, Ledger: a.store, Blobs: blobs, Ring: ring,
 		Tenants: cfg.Tenants, Inboxes: inboxes, Dispatcher: dispatcher, IndexKey: index,
-		ReceiptKey: key, ReceiptVKey: vkey, Scanner: scanner, Log: a.log,
+		Signing: signing, Scanner: scanner, Log: a.log,
 	})
+}
+
+// signing reads the receipt key, and what the ledger says of it.
+func signing(cfg config.Portal) (s intake.Signing, err error) {
+	if s.Key, s.VKey, err = ledger.ReadSigner(cfg.ReceiptKeyFile); err != nil {
+		return s, err
+	}
+	if s.Cert, err = os.ReadFile(cfg.ReceiptCertFile); err != nil {
+		return s, fmt.Errorf("read certificate of the receipt key: %w", err)
+	}
+	public, err := os.ReadFile(cfg.LedgerKeyFile)
+	if err != nil {
+		return s, fmt.Errorf("read the ledger's public key: %w", err)
+	}
+	s.LogKeys, err = ledger.Known(strings.TrimSpace(string(public)))
+	return s, err
 }
 
 // site assembles the log-in and the pages.

@@ -16,17 +16,16 @@ import (
 	"testing"
 
 	"filippo.io/age"
-	"golang.org/x/mod/sumdb/note"
 
 	"sikkerpost.dk/gateway/adapters/blobstore"
 	"sikkerpost.dk/gateway/adapters/portalweb"
 	"sikkerpost.dk/gateway/adapters/sqlstore"
 	"sikkerpost.dk/gateway/internal/inbound/intake"
+	"sikkerpost.dk/gateway/internal/inbound/intake/intaketest"
 	"sikkerpost.dk/gateway/internal/inbound/login"
 	"sikkerpost.dk/gateway/internal/persona"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/draft"
-	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
 
 type nancy struct{}
@@ -175,9 +174,7 @@ func startSite(t *testing.T, dir string, log io.Writer) (*httptest.Server, *sqls
 	id, err := age.GenerateHybridIdentity()
 	must(err)
 	to := []age.Recipient{id.Recipient()}
-	skey, vkey, err := ledger.GenerateCheckpointKey("portal.example/receipts")
-	must(err)
-	signer, err := note.NewSigner(skey)
+	signing, err := intaketest.NewSigning()
 	must(err)
 	index := make([]byte, 32)
 	rand.Read(index)
@@ -185,7 +182,7 @@ func startSite(t *testing.T, dir string, log io.Writer) (*httptest.Server, *sqls
 	desk, err := intake.New(intake.Config{
 		Drafts: store, Inquiries: store, Receipts: store, Ledger: store, Blobs: blobs, Ring: draft.NewRing(),
 		Tenants: persona.Tenants(), Inboxes: map[post.InboxID][]age.Recipient{"dpo-faelles": to}, Dispatcher: to,
-		IndexKey: index, ReceiptKey: signer, ReceiptVKey: vkey, Scanner: intake.NoScanner{}, Log: logger,
+		IndexKey: index, Signing: signing, Scanner: intake.NoScanner{}, Log: logger,
 	})
 	must(err)
 	site, err := portalweb.New(portalweb.Config{

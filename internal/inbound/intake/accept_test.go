@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/internal/inbound/intake"
+	"sikkerpost.dk/gateway/internal/inbound/intake/intaketest"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/ledger"
 	"sikkerpost.dk/gateway/internal/vault/seal"
@@ -345,11 +346,16 @@ func TestStatementIsCheckedAgainstTheLog(t *testing.T) {
 			t.Fatal(err)
 		}
 		change(&s)
-		note, err := ledger.SignStatement(s, r.config.ReceiptKey)
+		note, err := ledger.SignStatement(s, r.config.Signing.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return string(note)
+	}
+	stranger := strangersReceipt(t, q)
+	strangersFile, err := json.Marshal(stranger)
+	if err != nil {
+		t.Fatal(err)
 	}
 	tests := []struct {
 		name, pasted string
@@ -366,6 +372,8 @@ func TestStatementIsCheckedAgainstTheLog(t *testing.T) {
 		{"an inquiry that never was is found out",
 			forged(func(s *ledger.Statement) { s.Inquiry = post.InquiryID(post.NewID()) }), intake.Absent, nil},
 		{"a changed letter breaks the signature", strings.Replace(string(signed), "engdal", "fjordby", 1), "", post.FaultStatement},
+		{"what a key signed that the log does not vouch for is refused", stranger.Statement, "", post.FaultStatement},
+		{"it does not help to bring one's own certificate", string(strangersFile), "", post.FaultStatement},
 		{"noise is refused", "hello", "", post.FaultStatement},
 		{"broken JSON is refused", "{\"statement\":", "", post.FaultStatement},
 		{"too much is refused", strings.Repeat("x", 70_000), "", post.FaultStatement},
@@ -384,9 +392,23 @@ func TestStatementIsCheckedAgainstTheLog(t *testing.T) {
 	}
 }
 
+// strangersReceipt is a receipt signed by somebody else, with its certificate.
+func strangersReceipt(t *testing.T, q intake.Inquiry) intake.SignedReceipt {
+	t.Helper()
+	other, err := intaketest.NewSigning()
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := ledger.SignStatement(ledger.Statement{Reference: q.Reference, Tenant: q.Tenant, Inquiry: q.ID, AcceptedAt: q.AcceptedAt}, other.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return intake.SignedReceipt{Statement: string(signed), Certificate: string(other.Cert)}
+}
+
 func knownKeys(t *testing.T, r room) ledger.Verifiers {
 	t.Helper()
-	known, err := ledger.Known(r.config.ReceiptVKey)
+	known, err := ledger.Known(r.config.Signing.VKey)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,6 @@ import (
 	"time"
 
 	"filippo.io/age"
-	"golang.org/x/mod/sumdb/note"
 
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/ledger"
@@ -149,21 +148,17 @@ type Config struct {
 	// Dispatcher opens the person's identity, and mail to the municipality.
 	Dispatcher []age.Recipient
 	IndexKey   []byte // 32 bytes; keyed look-up of persons
-	// ReceiptKey signs statements to persons and nothing else; ReceiptVKey is
-	// its public half.
-	ReceiptKey  note.Signer
-	ReceiptVKey string
-	Scanner     Scanner
-	Log         *slog.Logger
-	Limits      Limits
+	Signing    Signing
+	Scanner    Scanner
+	Log        *slog.Logger
+	Limits     Limits
 }
 
 // A Desk takes inquiries. It is safe for concurrent use.
 type Desk struct {
 	Config
-	tenants     map[post.TenantID]post.Tenant
-	receiptKeys ledger.Verifiers
-	checks      chan struct{} // a slot for each attachment that may be in memory
+	tenants map[post.TenantID]post.Tenant
+	checks  chan struct{} // a slot for each attachment that may be in memory
 }
 
 // New returns a desk, or an error that names every gap of c.
@@ -183,9 +178,9 @@ func New(c Config) (*Desk, error) {
 	need(len(c.IndexKey) == 32, "IndexKey of 32 bytes")
 	need(c.Receipts != nil, "Receipts")
 	need(c.Ledger != nil, "Ledger")
-	need(c.ReceiptKey != nil, "ReceiptKey")
-	receiptKeys, err := ledger.Known(c.ReceiptVKey)
-	need(err == nil, "ReceiptVKey, a note verifier key,")
+	if err := c.Signing.check(time.Now()); err != nil {
+		gaps = append(gaps, err)
+	}
 	need(c.Scanner != nil, "Scanner")
 	need(c.Log != nil, "Log")
 	tenants := map[post.TenantID]post.Tenant{}
@@ -197,5 +192,5 @@ func New(c Config) (*Desk, error) {
 		return nil, errors.Join(gaps...)
 	}
 	c.Limits = c.Limits.orDefault()
-	return &Desk{Config: c, tenants: tenants, receiptKeys: receiptKeys, checks: make(chan struct{}, c.Limits.Parallel)}, nil
+	return &Desk{Config: c, tenants: tenants, checks: make(chan struct{}, c.Limits.Parallel)}, nil
 }

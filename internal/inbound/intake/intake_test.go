@@ -11,14 +11,12 @@ import (
 	"testing"
 
 	"filippo.io/age"
-	"golang.org/x/mod/sumdb/note"
 
 	"sikkerpost.dk/gateway/internal/inbound/intake"
 	"sikkerpost.dk/gateway/internal/inbound/intake/intaketest"
 	"sikkerpost.dk/gateway/internal/persona"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/draft"
-	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
 
 // room is a desk with everything around it in memory.
@@ -41,11 +39,7 @@ func newRoom(t *testing.T, change ...func(*intake.Config)) room {
 		return id
 	}
 	dpo, dispatcher := hybrid(), hybrid()
-	skey, vkey, err := ledger.GenerateCheckpointKey("portal.example/receipts")
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := note.NewSigner(skey)
+	signing, err := intaketest.NewSigning()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +49,7 @@ func newRoom(t *testing.T, change ...func(*intake.Config)) room {
 	r.config = intake.Config{
 		Drafts: r.store, Inquiries: r.store, Receipts: r.store, Ledger: r.store, Blobs: r.blobs, Ring: draft.NewRing(),
 		Tenants: persona.Tenants(), Inboxes: map[post.InboxID][]age.Recipient{"dpo-faelles": {dpo.Recipient()}},
-		Dispatcher: []age.Recipient{dispatcher.Recipient()}, IndexKey: index, ReceiptKey: signer, ReceiptVKey: vkey,
+		Dispatcher: []age.Recipient{dispatcher.Recipient()}, IndexKey: index, Signing: signing,
 		Scanner: intake.NoScanner{}, Log: slog.New(slog.DiscardHandler),
 	}
 	for _, f := range change {
@@ -101,10 +95,31 @@ func (room) must(t *testing.T) func(intake.Draft, error) intake.Draft {
 
 const canary = "Jeg vil se mine oplysninger. CANARY-7f3a"
 
+func TestNoReceiptIsGivenUnlessTheLogVouchesForItsKey(t *testing.T) {
+	good := newRoom(t).config
+	other, err := intaketest.NewSigning()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*intake.Signing){
+		"no certificate":               func(s *intake.Signing) { s.Cert = nil },
+		"a certificate of another log": func(s *intake.Signing) { s.Cert = other.Cert },
+		"another log":                  func(s *intake.Signing) { s.LogKeys = other.LogKeys },
+		"a certificate of another key": func(s *intake.Signing) { s.VKey = other.VKey },
+		"a damaged key":                func(s *intake.Signing) { s.VKey += "x" },
+	} {
+		c := good
+		change(&c.Signing)
+		if _, err := intake.New(c); err == nil {
+			t.Errorf("with %s it starts", name)
+		}
+	}
+}
+
 func TestNewNamesEveryGap(t *testing.T) {
 	_, err := intake.New(intake.Config{Tenants: persona.Tenants()})
 	for _, gap := range []string{"Drafts", "Inquiries", "Receipts", "Ledger", "Blobs", "Ring", "Dispatcher", "IndexKey",
-		"ReceiptKey", "ReceiptVKey", "Scanner", "Log", "dpo-faelles of tenant engdal"} {
+		"Signing", "Scanner", "Log", "dpo-faelles of tenant engdal"} {
 		if err == nil || !strings.Contains(err.Error(), gap) {
 			t.Errorf("gap %s is not named in %v", gap, err)
 		}

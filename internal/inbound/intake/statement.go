@@ -8,10 +8,44 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
 
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
+
+// Signing is what receipts are signed with, and what lets others check them.
+// All four are required.
+type Signing struct {
+	Key  note.Signer // signs statements to persons and nothing else
+	VKey string      // its public half
+	// Cert is the ledger's word for VKey, as [ledger.CertifyReceiptKey] makes it;
+	// it must hold at the start.
+	Cert    []byte
+	LogKeys ledger.Verifiers // the public keys of the ledger
+}
+
+// check tells whether the ledger vouches for the key at a time. A receipt that
+// nobody can check is worth nothing, so none is given without.
+func (s Signing) check(at time.Time) error {
+	if s.Key == nil || s.VKey == "" || len(s.Cert) == 0 || s.LogKeys == nil {
+		return errors.New("intake: Signing with Key, VKey, Cert and LogKeys is required")
+	}
+	own, err := note.NewVerifier(s.VKey)
+	if err != nil {
+		return fmt.Errorf("intake: Signing.VKey: %w", err)
+	}
+	vouched, err := ledger.CheckReceiptKey(s.Cert, at, s.LogKeys)
+	if err != nil {
+		return fmt.Errorf("intake: Signing.Cert: %w", err)
+	}
+	if _, err := vouched.Verifier(own.Name(), own.KeyHash()); err != nil {
+		return errors.New("intake: Signing.Cert is for another key than VKey")
+	}
+	return nil
+}
 
 // statement says what the receipt of q vouches for.
 func statement(q Inquiry) ledger.Statement {
@@ -21,12 +55,14 @@ func statement(q Inquiry) ledger.Statement {
 	}
 }
 
-// A SignedReceipt is what a person downloads: the statement as a signed note
-// and, once the log has it, the proof of that. It needs no other source to be
-// checked than the two public keys.
+// A SignedReceipt is what a person downloads: the statement as a signed note,
+// what the log's key says of the key that signed it and, once the log has it,
+// the proof of that. It needs no other source to be checked than the log's
+// public key.
 type SignedReceipt struct {
-	Statement string        `json:"statement"`
-	Proof     *ledger.Proof `json:"proof"` // nil until a checkpoint covers the acceptance
+	Statement   string        `json:"statement"`
+	Certificate string        `json:"certificate"`
+	Proof       *ledger.Proof `json:"proof"` // nil until a checkpoint covers the acceptance
 }
 
 // Signed returns the receipt of an inquiry that the caller may see.
@@ -35,7 +71,7 @@ func (d *Desk) Signed(ctx context.Context, q Inquiry, signed []byte) (SignedRece
 	if err != nil && !errors.Is(err, ledger.ErrPending) {
 		return SignedReceipt{}, err
 	}
-	return SignedReceipt{Statement: string(signed), Proof: proof}, nil
+	return SignedReceipt{Statement: string(signed), Certificate: string(d.Signing.Cert), Proof: proof}, nil
 }
 
 func (d *Desk) proof(ctx context.Context, id post.InquiryID) (*ledger.Proof, error) {
@@ -65,22 +101,26 @@ const (
 const maxStatement = 64 << 10
 
 // CheckStatement tells whether a statement is genuine. It takes a signed note
-// or the JSON of a [SignedReceipt]. It refuses what our receipt key has not
-// signed; what it has signed it looks up in the ledger, so that a stolen key is
-// found out.
+// or the JSON of a [SignedReceipt], whose own certificate lets a receipt outlive
+// the key that signed it. It refuses what no key has signed that the log vouches
+// for; the rest it looks up in the ledger, so that a stolen key is found out.
 func (d *Desk) CheckStatement(ctx context.Context, pasted string) (ledger.Statement, Place, error) {
 	if len(pasted) > maxStatement {
 		return ledger.Statement{}, "", post.FaultStatement.At("too long")
 	}
 	signed := []byte(strings.ReplaceAll(strings.TrimSpace(pasted), "\r\n", "\n") + "\n")
+	cert := d.Signing.Cert
 	if bytes.HasPrefix(signed, []byte("{")) {
 		var r SignedReceipt
 		if err := json.Unmarshal(signed, &r); err != nil {
 			return ledger.Statement{}, "", post.FaultStatement.At("damaged")
 		}
 		signed = []byte(r.Statement)
+		if r.Certificate != "" {
+			cert = []byte(r.Certificate)
+		}
 	}
-	s, err := ledger.VerifyStatement(signed, d.receiptKeys)
+	s, err := ledger.VerifyReceipt(signed, cert, d.Signing.LogKeys)
 	if err != nil {
 		return ledger.Statement{}, "", err
 	}

@@ -15,12 +15,42 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"sikkerpost.dk/gateway/internal/inbound/intake"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
+
+// NewSigning makes a receipt key, and a ledger's key that vouches for it from
+// yesterday until tomorrow.
+func NewSigning() (intake.Signing, error) {
+	logKey, logSigner, err := newKey("log.example")
+	if err != nil {
+		return intake.Signing{}, err
+	}
+	known, err := ledger.Known(logKey)
+	if err != nil {
+		return intake.Signing{}, err
+	}
+	vkey, signer, err := newKey("portal.example/receipts")
+	if err != nil {
+		return intake.Signing{}, err
+	}
+	now := time.Now()
+	cert, err := ledger.CertifyReceiptKey(vkey, now.AddDate(0, 0, -1), now.AddDate(0, 0, 1), logSigner)
+	return intake.Signing{Key: signer, VKey: vkey, Cert: cert, LogKeys: known}, err
+}
+
+func newKey(name string) (string, note.Signer, error) {
+	skey, vkey, err := ledger.GenerateCheckpointKey(name)
+	if err != nil {
+		return "", nil, err
+	}
+	s, err := note.NewSigner(skey)
+	return vkey, s, err
+}
 
 // ErrBroken is the failure that a broken step answers.
 var ErrBroken = errors.New("broken on purpose")
