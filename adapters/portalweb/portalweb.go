@@ -123,11 +123,11 @@ func (s *Site) routes() {
 			return s.member(w, r, f)
 		})
 	}
-	mine("GET /ny", (*visit).begin)
 	page("GET "+sessionPath, s.sessionPage)
 	page("POST "+stayPath, s.stay)
 	mine("GET "+grantsPath, (*visit).grantsForm)
 	mine("POST "+grantsPath, (*visit).choose)
+	mine("GET /ny", (*visit).begin)
 	mine("GET /ny/modtager", (*visit).recipientForm)
 	mine("POST /ny/modtager", (*visit).recipient)
 	mine("GET /ny/emne", (*visit).topicForm)

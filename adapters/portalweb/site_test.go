@@ -94,11 +94,7 @@ func newTown(t *testing.T, edits ...func(*portalweb.Config)) town {
 		Drafts: c.store, Inquiries: c.store, Receipts: c.store, Ledger: c.store, Blobs: c.blobs, Ring: draft.NewRing(),
 		Tenants: persona.Tenants(), Inboxes: map[post.InboxID][]age.Recipient{"dpo-faelles": to}, Dispatcher: to,
 		IndexKey: index, Signing: signing, Scanner: intake.NoScanner{}, Log: log,
-	}
-	for _, edit := range edits {
-		edit(&conf)
-	}
-	site, err := portalweb.New(conf)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +102,11 @@ func newTown(t *testing.T, edits ...func(*portalweb.Config)) town {
 	conf := portalweb.Config{
 		Intake: desk, Sessions: sessions{}, SAML: saml, LoginPath: "/saml/login", LogoutPath: "/logout",
 		Tenants: persona.Tenants(), FormOrigins: []string{"https://login.example"}, LedgerDir: c.dir, Log: log,
-	})
+	}
+	for _, edit := range edits {
+		edit(&conf)
+	}
+	site, err := portalweb.New(conf)
 	if err != nil {
 		t.Fatal(err)
 	}

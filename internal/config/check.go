@@ -95,6 +95,9 @@ func (r *report) tenants(all []post.Tenant, inboxes map[post.InboxID]bool) {
 		r.uuid(at+".contact_point", t.ContactPoint)
 		r.uuid(at+".dpo_contact_point", t.DPOContactPoint)
 		r.required(at+".phone", t.Phone)
+		if t.Signing != "" && !t.Signing.Known() {
+			r.at(at+".signing_policy", `want "letter" or "batch"`)
+		}
 	}
 }
 
@@ -138,12 +141,12 @@ func (r *report) portal(c *Portal) {
 	if c.Idle > time.Hour || c.Idle != 0 && c.Idle < time.Minute {
 		r.at("idle", "want between 1m and 1h")
 	}
-}
-
 	if c.Absolute > 12*time.Hour || c.Absolute != 0 && c.Absolute < max(c.Idle, 10*time.Minute) {
 		r.at("absolute", "want between 10m and 12h, and no less than idle")
 	}
 	r.pages(c.Pages)
+}
+
 func (r *report) desk(c *Desk) {
 	r.address("listen", c.Listen)
 	r.pair("tls", c.TLS)
