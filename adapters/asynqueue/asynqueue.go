@@ -105,6 +105,11 @@ func (q *Queue) handle(ctx context.Context, t *asynq.Task, run queue.Runner) err
 	if err == nil && string(r.Kind) != t.Type() {
 		err = fmt.Errorf("%w: type", queue.ErrForged)
 	}
+	// A genuine payload under another task id is a replay: Redis itself refuses
+	// one under its own id.
+	if w := t.ResultWriter(); err == nil && w != nil && w.TaskID() != r.TaskID() {
+		err = fmt.Errorf("%w: task id", queue.ErrForged)
+	}
 	if err != nil {
 		refused.WithLabelValues(queueName).Inc()
 		q.log.ErrorContext(ctx, "task refused", slog.Any("error", err)) // its bytes are not ours to repeat

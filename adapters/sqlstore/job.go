@@ -11,11 +11,13 @@ import (
 	"sikkerpost.dk/gateway/internal/queue"
 )
 
-// postpone writes or moves the job that continues a record.
+// postpone writes or moves the job that continues a record. The fences of a new
+// job begin at the clock, above those of a former job of the same record: whoever
+// held that one must not pass for a holder of this one.
 func postpone(ctx context.Context, tx *sql.Tx, kind queue.Kind, id string, due time.Time) error {
 	_, err := tx.ExecContext(ctx,
-		`INSERT INTO job (kind, id, due_at) VALUES ($1, $2, $3)
-		 ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at`, string(kind), id, micros(due))
+		`INSERT INTO job (kind, id, due_at, fence) VALUES ($1, $2, $3, $4)
+		 ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at`, string(kind), id, micros(due), time.Now().UnixMicro())
 	if err != nil {
 		return fmt.Errorf("postpone %s %s: %w", kind, id, err)
 	}
@@ -79,10 +81,10 @@ func (s *Store) ExtendLease(ctx context.Context, l queue.Lease, d time.Duration)
 	return nil
 }
 
-// HeldJobs returns the leases that run now: the work that a dead process would
-// leave behind.
+// HeldJobs returns the leases that were taken and not given back, run out or
+// not: the work that a dead process leaves behind until somebody goes on.
 func (s *Store) HeldJobs(ctx context.Context) ([]queue.Lease, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT kind, id, fence, attempt FROM job WHERE lease_until > $1`, micros(time.Now()))
+	rows, err := s.read.QueryContext(ctx, `SELECT kind, id, fence, attempt FROM job WHERE lease_until > 0`)
 	if err != nil {
 		return nil, fmt.Errorf("list held jobs: %w", err)
 	}

@@ -1,6 +1,7 @@
 package digitalposttest
 
 import (
+	"math/rand/v2"
 	"net/http"
 	"time"
 )
@@ -12,6 +13,8 @@ const Always = -1
 type Faults struct {
 	// DropReplies accepts hand-overs and then breaks the connection.
 	DropReplies int `json:"drop_replies"`
+	// DropPercent does the same to that share of all hand-overs, drawn for each.
+	DropPercent int `json:"drop_percent"`
 	// Unavailable answers hand-overs with 503 and takes nothing.
 	Unavailable int `json:"unavailable"`
 	// Broken answers hand-overs with 500 after taking them.
@@ -64,6 +67,11 @@ func (s *Server) spend(pick func(*Faults) *int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return spend(pick(&s.faults))
+}
+
+// dropped reports whether this answer is to be lost.
+func (s *Server) dropped() bool {
+	return s.spend(func(f *Faults) *int { return &f.DropReplies }) || rand.IntN(100) < s.Faults().DropPercent
 }
 
 // breakOff ends the connection without an answer.

@@ -63,7 +63,7 @@ func (s *Server) postMemo(w http.ResponseWriter, r *http.Request, system string)
 // reply gives the technical receipt, or whatever the dial says.
 func (s *Server) reply(w http.ResponseWriter, msg *Message, fresh bool) {
 	switch {
-	case s.spend(func(f *Faults) *int { return &f.DropReplies }):
+	case s.dropped():
 		breakOff()
 	case s.spend(func(f *Faults) *int { return &f.Broken }):
 		refuse(w, http.StatusInternalServerError, "sim.broken")
