@@ -28,6 +28,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/post"
@@ -41,7 +42,10 @@ type Record struct {
 	Tenant      post.TenantID
 	Inquiry     post.InquiryID
 	DigitalOnly bool // to the tenant's own contact point
-	Released    bool // no batch, or its batch is approved
+	Released    bool // no batch, or its batch is approved and neither paused nor stopped
+	Batch       post.BatchID
+	Line        int // of the batch, from 1
+	Policy      post.SigningPolicy
 	State       post.LetterState
 	Version     int64
 	Channel     post.Channel
@@ -137,6 +141,7 @@ type Config struct {
 	Certs     []*x509.Certificate // that letters may be signed with
 	Channels  map[post.Channel]Channel
 	Directory Directory
+	Roots     Roots // nil: no batch is signed as a whole
 	Tenants   []post.Tenant
 	Log       *slog.Logger
 
@@ -172,6 +177,7 @@ type Config struct {
 type Advancer struct {
 	Config
 	tenants map[post.TenantID]post.Tenant
+	batches batches
 }
 
 // New returns an advancer, or an error that names every gap of c.
@@ -194,10 +200,6 @@ func New(c Config) (*Advancer, error) {
 	need(c.Log != nil, "Log")
 	if len(gaps) > 0 {
 		return nil, errors.Join(gaps...)
-	}
-	lease := longLease
-	if c.Leases != nil {
-		lease = shortLease
 	}
 	lease := longLease
 	if c.Leases != nil {
@@ -282,6 +284,9 @@ func (a *Advancer) Advance(ctx context.Context, id post.LetterID) error {
 // step takes one step. It answers again=false when the letter waits and its
 // lease was given back.
 func (a *Advancer) step(ctx context.Context, l queue.Lease, r Record) (again bool, err error) {
+	if !r.Released && stayable(r.State) {
+		return false, a.wait(ctx, l, r, batch.CodeHeld, time.Now().Add(holdTime))
+	}
 	switch r.State {
 	case post.LetterAccepted:
 		return a.release(ctx, l, r)
@@ -307,6 +312,19 @@ func (a *Advancer) step(ctx context.Context, l queue.Lease, r Record) (again boo
 		// race with a receipt; whoever moves the letter makes a new one.
 		return false, a.Store.WaitLetter(ctx, l, Wait{Letter: r.ID, Version: r.Version, Code: r.Code, Due: a.Now().Add(a.Overdue)})
 	}
+}
+
+// holdTime is how long a letter of a paused batch rests; resuming wakes it.
+const holdTime = time.Minute
+
+// stayable reports whether a pause of its batch holds a letter where it is: no
+// carrier has it, nor may have it.
+func stayable(s post.LetterState) bool {
+	switch s {
+	case post.LetterReady, post.LetterSigned, post.LetterAwaitingLookup, post.LetterRouted, post.LetterNotTaken:
+		return true
+	}
+	return false
 }
 
 // release lets an accepted letter go, or holds it for its date.
