@@ -16,17 +16,31 @@ import (
 	"sikkerpost.dk/gateway/internal/xmldsig"
 )
 
-// XML encryption algorithms that we open. CBC and RSA 1.5 are left out: their
-// failures tell an attacker about the plaintext.
+// XML encryption algorithms that we open. RSA 1.5 is left out, and CBC too
+// unless [Config.AllowCBC] says otherwise: their failures tell an attacker about
+// the plaintext.
 const (
 	aes128GCM = "http://www.w3.org/2009/xmlenc11#aes128-gcm"
 	aes256GCM = "http://www.w3.org/2009/xmlenc11#aes256-gcm"
+	aes128CBC = "http://www.w3.org/2001/04/xmlenc#aes128-cbc"
+	aes256CBC = "http://www.w3.org/2001/04/xmlenc#aes256-cbc"
 	oaepMGF1P = "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p"
 	oaep11    = "http://www.w3.org/2009/xmlenc11#rsa-oaep"
 	nsEnc11   = "http://www.w3.org/2009/xmlenc11#"
 )
 
-var keySizes = map[string]int{aes128GCM: 16, aes256GCM: 32}
+// content is a way to encrypt the assertion itself.
+type content struct {
+	size int // of the key, in bytes
+	open func(key, sealed []byte) ([]byte, error)
+	// authentic: nobody can alter the ciphertext unseen.
+	authentic bool
+}
+
+var contents = map[string]content{
+	aes256GCM: {32, openGCM, true}, aes128GCM: {16, openGCM, true},
+	aes256CBC: {32, openCBC, false}, aes128CBC: {16, openCBC, false},
+}
 
 var oaepDigests = map[string]crypto.Hash{
 	"":                                       crypto.SHA1, // the default of the standard
@@ -48,7 +62,12 @@ var errDecrypt = errors.New("assertion does not decrypt")
 
 // decrypt opens an EncryptedAssertion with any of our keys. Each EncryptedKey is
 // tried, inside EncryptedData or beside it.
-func (sp *SP) decrypt(el *etree.Element) ([]byte, error) {
+//
+// CBC has no tag: whoever can alter a ciphertext and see what becomes of it
+// learns the plaintext, byte by byte. So it is opened only where it is allowed
+// and vouched, that is, where the provider's signature on the Response, which
+// covers the ciphertext, has been checked before.
+func (sp *SP) decrypt(el *etree.Element, vouched bool) ([]byte, error) {
 	var data *etree.Element
 	var keys []*etree.Element
 	for _, c := range el.ChildElements() {
@@ -74,8 +93,8 @@ func (sp *SP) decrypt(el *etree.Element) ([]byte, error) {
 	if len(keys) == 0 || len(keys) > maxRecipients {
 		return nil, errDecrypt
 	}
-	size, ok := keySizes[algorithmOf(data)]
-	if !ok {
+	method, ok := contents[algorithmOf(data)]
+	if !ok || !method.authentic && !(sp.c.AllowCBC && vouched) {
 		return nil, errDecrypt
 	}
 	sealed, err := cipherValue(data)
@@ -84,11 +103,11 @@ func (sp *SP) decrypt(el *etree.Element) ([]byte, error) {
 	}
 	for _, k := range keys {
 		for _, d := range sp.c.Decryption {
-			content, err := unwrap(k, d.Key)
-			if err != nil || len(content) != size {
+			key, err := unwrap(k, d.Key)
+			if err != nil || len(key) != method.size {
 				continue
 			}
-			if plain, err := openGCM(content, sealed); err == nil {
+			if plain, err := method.open(key, sealed); err == nil {
 				return plain, nil
 			}
 		}
@@ -147,6 +166,23 @@ func openGCM(key, sealed []byte) ([]byte, error) {
 		return nil, errDecrypt
 	}
 	return g.Open(nil, sealed[:g.NonceSize()], sealed[g.NonceSize():], nil)
+}
+
+// openCBC takes initialization vector and ciphertext; the last byte of the
+// plaintext counts the padding, whose other bytes say nothing (XML encryption
+// 5.2). Every failure is the same.
+func openCBC(key, sealed []byte) ([]byte, error) {
+	b, err := aes.NewCipher(key)
+	if err != nil || len(sealed) < 2*aes.BlockSize || len(sealed)%aes.BlockSize != 0 {
+		return nil, errDecrypt
+	}
+	plain := make([]byte, len(sealed)-aes.BlockSize)
+	cipher.NewCBCDecrypter(b, sealed[:aes.BlockSize]).CryptBlocks(plain, sealed[aes.BlockSize:])
+	pad := int(plain[len(plain)-1])
+	if pad < 1 || pad > aes.BlockSize || pad == len(plain) {
+		return nil, errDecrypt
+	}
+	return plain[:len(plain)-pad], nil
 }
 
 func algorithmOf(el *etree.Element) string {

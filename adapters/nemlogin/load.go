@@ -17,6 +17,7 @@ import (
 func Load(c config.SAML, publicURL string) (Config, error) {
 	out := Config{
 		EntityID: c.EntityID, PublicURL: publicURL, PowerOfAttorney: c.PowerOfAttorney, CompanyRoles: c.CompanyRoles,
+		AllowCBC: c.AllowCBC,
 	}
 	key, cert, err := pair(c.SigningKey, c.SigningCert)
 	if err != nil {

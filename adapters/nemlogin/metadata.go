@@ -56,7 +56,11 @@ func (sp *SP) buildMetadata() ([]byte, error) {
 	keyDescriptor(d, "signing", sp.c.SigningCert)
 	for _, k := range sp.c.Decryption {
 		k := keyDescriptor(d, "encryption", k.Cert)
-		for _, alg := range []string{aes256GCM, aes128GCM, oaepMGF1P} {
+		methods := []string{aes256GCM, aes128GCM, oaepMGF1P}
+		if sp.c.AllowCBC {
+			methods = []string{aes256GCM, aes128GCM, aes256CBC, aes128CBC, oaepMGF1P}
+		}
+		for _, alg := range methods {
 			k.CreateElement("md:EncryptionMethod").CreateAttr("Algorithm", alg)
 		}
 	}

@@ -29,11 +29,11 @@ func (sp *SP) Claims(ctx context.Context, p login.Pending, answer []byte) (c log
 		}
 	}()
 	now := sp.c.Now()
-	encrypted, id, err := sp.response(p, answer, now)
+	sealed, err := sp.response(p, answer, now)
 	if err != nil {
 		return login.Claims{}, err
 	}
-	plain, err := sp.decrypt(encrypted)
+	plain, err := sp.decrypt(sealed.assertion, sealed.signed)
 	if err != nil {
 		return login.Claims{}, reject("decrypt")
 	}
@@ -52,7 +52,7 @@ func (sp *SP) Claims(ctx context.Context, p login.Pending, answer []byte) (c log
 		return login.Claims{}, reject("assertion-" + reasonOr(err, "signature"))
 	}
 	a := reader{sp: sp, p: p, now: now}
-	return a.assertion(verified, id)
+	return a.assertion(verified, sealed.id)
 }
 
 func reasonOr(err error, other string) string {
@@ -62,31 +62,39 @@ func reasonOr(err error, other string) string {
 	return other
 }
 
+// sealed is what a Response that passed its checks holds.
+type sealed struct {
+	id        string         // of the Response
+	signed    bool           // the Response itself, by the provider
+	assertion *etree.Element // EncryptedAssertion
+}
+
 // response checks the envelope, which is usually not signed, and returns its
 // only EncryptedAssertion.
-func (sp *SP) response(p login.Pending, answer []byte, now time.Time) (encrypted *etree.Element, id string, err error) {
+func (sp *SP) response(p login.Pending, answer []byte, now time.Time) (sealed, error) {
 	doc, err := xmldsig.Parse(answer, xmldsig.Strict)
 	if err != nil {
-		return nil, "", reject(xmldsig.Reason(err))
+		return sealed{}, reject(xmldsig.Reason(err))
 	}
 	root := doc.Root()
 	if !xmldsig.Is(root, nsProtocol, "Response") {
-		return nil, "", reject("response-name")
+		return sealed{}, reject("response-name")
 	}
 	parts, err := sp.envelope(root)
 	if err != nil {
-		return nil, "", err
+		return sealed{}, err
 	}
-	if parts.signature != nil {
+	signed := parts.signature != nil
+	if signed {
 		if root, err = xmldsig.Verify(root, sp.idp.Load().Certs, xmldsig.Rules{At: now}); err != nil {
-			return nil, "", reject("response-" + reasonOr(err, "signature"))
+			return sealed{}, reject("response-" + reasonOr(err, "signature"))
 		}
 		if parts, err = sp.envelope(root); err != nil {
-			return nil, "", err
+			return sealed{}, err
 		}
 	}
 	issued, issuedOK := instant(root, "IssueInstant")
-	id, _ = xmldsig.Attr(root, "ID")
+	id, _ := xmldsig.Attr(root, "ID")
 	if err := fails(
 		check{is(root, "Version", "2.0"), "response-version"},
 		check{id != "", "response-id"},
@@ -94,22 +102,22 @@ func (sp *SP) response(p login.Pending, answer []byte, now time.Time) (encrypted
 		check{issuedOK && near(issued, now), "response-time"},
 		check{parts.issuer == nil || sp.isIssuer(parts.issuer), "response-issuer"},
 	); err != nil {
-		return nil, "", err
+		return sealed{}, err
 	}
 	if !is(root, "InResponseTo", p.ID) {
-		return nil, "", &Rejected{"response-in-response-to", post.FaultLoginMixedUp}
+		return sealed{}, &Rejected{"response-in-response-to", post.FaultLoginMixedUp}
 	}
 	if err := status(parts.status); err != nil {
-		return nil, "", err
+		return sealed{}, err
 	}
 	// SAML profiles 4.1.4.2: with an encrypted assertion Issuer must be there.
 	if parts.issuer == nil {
-		return nil, "", reject("response-issuer")
+		return sealed{}, reject("response-issuer")
 	}
 	if len(parts.rest) != 1 || !xmldsig.Is(parts.rest[0], nsAssertion, "EncryptedAssertion") {
-		return nil, "", reject("response-assertions")
+		return sealed{}, reject("response-assertions")
 	}
-	return parts.rest[0], id, nil
+	return sealed{id, signed, parts.rest[0]}, nil
 }
 
 // envelope are the children of a Response, in the order of its schema.

@@ -7,9 +7,10 @@
 // browser's pending cookie, base64, bounded parse, shape, addresses and times,
 // status, decryption, the same parse and shape for what was inside, signature
 // with a key pinned from metadata, then every statement of the assertion. Only
-// the element that the signature check returns is read. It refuses SHA-1, CBC,
-// RSA 1.5, plaintext assertions, more than one assertion, a level below what was
-// asked, unsolicited responses and anything seen before.
+// the element that the signature check returns is read. It refuses SHA-1, RSA
+// 1.5, CBC (but see [Config.AllowCBC]), plaintext assertions, more than one
+// assertion, a level below what was asked, unsolicited responses and anything
+// seen before.
 //
 // On refusal the person sees one of a few public faults ([post.Fault]); the
 // private reason code goes to the log and the audit trail; nothing of the
@@ -71,9 +72,13 @@ type Config struct {
 	SigningKey  crypto.Signer // RSA, 2048 bits or more
 	SigningCert *x509.Certificate
 	Decryption  []Decryption // the current key first, then those in roll-over
-	IDP         *IDP
-	Sessions    *login.Sessions
-	Audit       Audit
+	// AllowCBC also opens AES-CBC, for a provider that knows no GCM. Such a
+	// provider must sign its Responses as well as its assertions; NemLog-in
+	// needs none of this.
+	AllowCBC bool
+	IDP      *IDP
+	Sessions *login.Sessions
+	Audit    Audit
 	// OnFault writes the page for a refusal. ref is what the person may quote.
 	OnFault func(w http.ResponseWriter, r *http.Request, f *post.Fault, ref string)
 	Log     *slog.Logger

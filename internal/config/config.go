@@ -65,6 +65,9 @@ type SAML struct {
 	// CompanyRoles are the privilege URIs of which an employee needs one; none:
 	// every employee of a company may act for it.
 	CompanyRoles []string `json:"company_roles,omitempty"`
+	// AllowCBC also opens AES-CBC, for a provider other than NemLog-in that knows
+	// no GCM and signs its whole Responses.
+	AllowCBC bool `json:"allow_cbc,omitempty"`
 	// ArchiveRecipients is a file of public age recipients. Each message from and
 	// to NemLog-in is kept sealed to them for 180 days (the federation's log
 	// duty); empty: none is kept.
