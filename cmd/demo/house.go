@@ -33,6 +33,8 @@ import (
 const (
 	demoSweep   = time.Second
 	demoReceipt = 300 * time.Millisecond // from the technical to the business receipt
+	demoLease   = 2 * time.Second        // what a killed demo had in hand goes on after this time
+	demoQuiet   = 2 * time.Second        // from an unclear hand-over to the same again
 	demoBudget  = 24 * time.Hour         // an unsure look-up waits this long
 )
 
@@ -185,7 +187,7 @@ func (h *house) openDispatcher(ctx context.Context, systems map[post.TenantID]co
 			Systems: systems,
 		},
 		PrintHouse: config.PrintHouse{Out: h.paperDir("jobs"), Events: h.paperDir("events"), RecipientFile: c.PrintHouse.Recipients},
-		Sweep:      demoSweep, LookupBudget: demoBudget,
+		Sweep:      demoSweep, Lease: demoLease, Quiet: demoQuiet, LookupBudget: demoBudget,
 	}, h.log)
 	if err != nil {
 		return err

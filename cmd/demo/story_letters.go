@@ -104,9 +104,21 @@ func (t *teller) sendBatch(ctx context.Context) (string, error) {
 }
 
 func (t *teller) approve(ctx context.Context) (string, error) {
-	if err := t.postctl(ctx, t.approver(), nil, "batch", "approve", t.batch); err != nil {
+	if err := t.release(ctx); err != nil {
 		return "", err
 	}
+	if err := t.spread(ctx); err != nil {
+		return "", err
+	}
+	return "releases it: 16 in Digital Post, 3 on paper because exempt, 1 waits because the look-up is unsure", nil
+}
+
+func (t *teller) release(ctx context.Context) error {
+	return t.postctl(ctx, t.approver(), nil, "batch", "approve", t.batch)
+}
+
+// spread waits until every letter of the batch has gone its way.
+func (t *teller) spread(ctx context.Context) error {
 	var b batchState
 	want := map[post.LetterState]int{post.LetterDelivered: 16, post.LetterPrinting: 3, post.LetterAwaitingLookup: 1}
 	err := until(ctx, "16 delivered, 3 printing, 1 waiting", func() (bool, error) {
@@ -119,9 +131,9 @@ func (t *teller) approve(ctx context.Context) (string, error) {
 		return true, err
 	})
 	if err != nil {
-		return "", fmt.Errorf("%w; the counts were %v", err, b.Letters)
+		return fmt.Errorf("%w; the counts were %v", err, b.Letters)
 	}
-	return "releases it: 16 in Digital Post, 3 on paper because exempt, 1 waits because the look-up is unsure", nil
+	return nil
 }
 
 // print lets each of the three letters on paper end in its own way.

@@ -48,9 +48,9 @@ type Config struct {
 
 const (
 	soleName  = "ledger"
-	soleLease = 30 * time.Second // a dead integrator is replaced within this time
-	batchSize = 100              // where the gain of batching flattens on both engines
-	maxWait   = time.Minute      // between attempts while it fails
+	soleLease = 8 * time.Second // a dead integrator is replaced within this time; a fence guards the log
+	batchSize = 100             // where the gain of batching flattens on both engines
+	maxWait   = time.Minute     // between attempts while it fails
 )
 
 // An Integrator turns events into the log. Many may run; one is active.
