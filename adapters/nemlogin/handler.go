@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -39,12 +40,14 @@ var (
 )
 
 // Handler serves the five addresses of the service provider. The portal must
-// let the cross-site POST to [PathACS] through its own cross-origin guard.
+// let the cross-site POSTs to [PathACS] and [PathSLO] through its own
+// cross-origin guard.
 func (sp *SP) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+PathLogin, sp.serveLogin)
 	mux.HandleFunc("POST "+PathACS, sp.serveACS)
 	mux.HandleFunc("GET "+PathSLO, sp.serveSLO)
+	mux.HandleFunc("POST "+PathSLO, sp.serveSLO)
 	mux.HandleFunc("GET "+PathMetadata, sp.serveMetadata)
 	mux.HandleFunc("POST "+PathLogout, sp.serveLogout)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -62,6 +65,10 @@ func (sp *SP) serveMetadata(w http.ResponseWriter, _ *http.Request) {
 // serveLogin sends the browser to NemLog-in. level and return are optional;
 // type=Professional asks for a company log-in, force=1 for a fresh one.
 func (sp *SP) serveLogin(w http.ResponseWriter, r *http.Request) {
+	if sp.idp.Load().stale(sp.c.Now()) {
+		sp.fault(w, r, &Rejected{"idp-metadata-expired", post.FaultLoginDown}, "")
+		return
+	}
 	q := r.URL.Query()
 	ask := login.Ask{Tenant: sp.c.Tenant, Return: q.Get("return"), Force: q.Get("force") == "1"}
 	if q.Get("type") == "Professional" {
@@ -81,6 +88,9 @@ func (sp *SP) serveLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	address, err := sp.Request(r.Context(), p)
+	if err == nil {
+		err = sp.keep(r, sent("AuthnRequest", login.Farewell{ID: p.ID, Address: address}, ""))
+	}
 	if err != nil {
 		sp.fault(w, r, err, p.ID)
 		return
@@ -98,13 +108,23 @@ func (sp *SP) serveACS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer, relay, err := form(w, r)
+	var claims login.Claims
+	if err == nil && sp.idp.Load().stale(sp.c.Now()) {
+		err = &Rejected{"idp-metadata-expired", post.FaultLoginDown}
+	}
+	if err == nil {
+		claims, err = sp.Claims(r.Context(), p, answer)
+	}
 	if err != nil {
+		sp.refused(r, "Response", base64.StdEncoding.EncodeToString(answer), p.ID, err)
 		sp.fault(w, r, err, p.ID)
 		return
 	}
-	claims, err := sp.Claims(r.Context(), p, answer)
-	if err != nil {
-		sp.fault(w, r, err, p.ID)
+	// Kept before it has an effect: what cannot be kept logs nobody in.
+	if err := sp.keep(r, login.Exchange{
+		Kind: "Response", Request: p.ID, Outcome: login.Accepted, Message: base64.StdEncoding.EncodeToString(answer),
+	}); err != nil {
+		sp.fault(w, r, fmt.Errorf("archive log-in %s: %w", p.ID, err), p.ID)
 		return
 	}
 	session, cookie, err := sp.c.Sessions.Finish(r.Context(), p, claims, cookieValue(r, sessionCookie))
@@ -114,7 +134,7 @@ func (sp *SP) serveACS(w http.ResponseWriter, r *http.Request) {
 	}
 	outcomes.WithLabelValues("accepted").Inc()
 	sp.c.Log.InfoContext(r.Context(), "person logged in",
-		slog.String("session", session.ID), slog.String("level", session.Level.String()))
+		slog.String("session", session.ID), slog.String("request", p.ID), slog.String("level", session.Level.String()))
 	setCookie(w, pendingCookie, "", http.SameSiteNoneMode, -1)
 	setCookie(w, sessionCookie, cookie, http.SameSiteLaxMode, 0)
 	to := "/"
@@ -155,60 +175,6 @@ func form(w http.ResponseWriter, r *http.Request) (answer []byte, relay string, 
 		return nil, "", reject("form-base64")
 	}
 	return answer, relay, nil
-}
-
-// serveLogout ends the local session first and then asks NemLog-in to end its
-// own. A cross-site POST arrives without the cookie and ends nothing.
-func (sp *SP) serveLogout(w http.ResponseWriter, r *http.Request) {
-	session, err := sp.c.Sessions.Logout(r.Context(), cookieValue(r, sessionCookie))
-	setCookie(w, sessionCookie, "", http.SameSiteLaxMode, -1)
-	if errors.Is(err, post.FaultLoginNeeded) {
-		http.Redirect(w, r, sp.c.LoggedOff, http.StatusSeeOther)
-		return
-	}
-	if err != nil {
-		sp.fault(w, r, err, "")
-		return
-	}
-	sp.c.Log.InfoContext(r.Context(), "person logged off", slog.String("session", session.ID))
-	address, id, err := sp.End(r.Context(), session)
-	if err != nil {
-		sp.c.Log.WarnContext(r.Context(), "single logout skipped", slog.String("session", session.ID), slog.Any("error", err))
-		http.Redirect(w, r, sp.c.LoggedOff, http.StatusSeeOther)
-		return
-	}
-	setCookie(w, logoutCookie, id, http.SameSiteLaxMode, logoutLife)
-	http.Redirect(w, r, address, http.StatusSeeOther)
-}
-
-// serveSLO takes NemLog-in's LogoutRequest, or its answer to ours.
-func (sp *SP) serveSLO(w http.ResponseWriter, r *http.Request) {
-	idp := sp.idp.Load()
-	m, err := OpenRedirect(r.URL.RawQuery, idp.Certs, sp.c.Now())
-	if err != nil {
-		sp.fault(w, r, rejectLogout("logout-query"), "")
-		return
-	}
-	if m.Name == SAMLRequest {
-		address, err := sp.logoutRequest(r.Context(), m)
-		if err != nil {
-			sp.fault(w, r, err, "")
-			return
-		}
-		http.Redirect(w, r, address, http.StatusFound)
-		return
-	}
-	partial, err := sp.logoutResponse(m, cookieValue(r, logoutCookie))
-	if err != nil {
-		sp.fault(w, r, err, "")
-		return
-	}
-	setCookie(w, logoutCookie, "", http.SameSiteLaxMode, -1)
-	to := sp.c.LoggedOff
-	if partial {
-		to += "?partial=1" // other services may still know the person: close the browser
-	}
-	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
 // fault logs the reason, writes the audit event and shows the public page.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/crewjam/saml"
 )
@@ -22,10 +23,19 @@ const maxMetadata = 1 << 20
 type IDP struct {
 	EntityID string
 	SSO      string // redirect binding
-	SLO      string // redirect binding; "" when it has none
+	SLO      string // single logout; "" when it has none
 	SLOReply string // where our LogoutResponse goes
-	Certs    []*x509.Certificate
+	// SLOPost tells that single logout goes by the POST binding: the provider
+	// has none by redirect, which we prefer.
+	SLOPost bool
+	Certs   []*x509.Certificate
+	// ValidUntil is when the metadata must no longer be used; zero: it says
+	// nothing, as NemLog-in's does.
+	ValidUntil time.Time
 }
+
+// stale reports whether i must no longer be used at now.
+func (i *IDP) stale(now time.Time) bool { return !i.ValidUntil.IsZero() && !now.Before(i.ValidUntil) }
 
 // ParseIDP reads metadata with one or more signing certificates. It refuses a
 // DTD, an address that is not https, and a weak key.
@@ -50,10 +60,16 @@ func ParseIDP(data []byte) (*IDP, error) {
 			idp.SSO = s.Location
 		}
 	}
-	for _, s := range d.SingleLogoutServices {
-		if s.Binding == saml.HTTPRedirectBinding && idp.SLO == "" {
-			idp.SLO, idp.SLOReply = s.Location, s.ResponseLocation
+	for _, binding := range []string{saml.HTTPRedirectBinding, saml.HTTPPostBinding} {
+		for _, s := range d.SingleLogoutServices {
+			if s.Binding == binding && idp.SLO == "" {
+				idp.SLO, idp.SLOReply, idp.SLOPost = s.Location, s.ResponseLocation, binding == saml.HTTPPostBinding
+			}
 		}
+	}
+	idp.ValidUntil = e.ValidUntil
+	if d.ValidUntil != nil && (idp.ValidUntil.IsZero() || d.ValidUntil.Before(idp.ValidUntil)) {
+		idp.ValidUntil = *d.ValidUntil
 	}
 	if idp.SLOReply == "" {
 		idp.SLOReply = idp.SLO

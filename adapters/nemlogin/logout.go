@@ -16,14 +16,14 @@ import (
 // logoutLife is how long a LogoutRequest of ours may be answered.
 const logoutLife = 10 * time.Minute
 
-// End implements [login.Provider]: a signed LogoutRequest on the redirect
-// binding that repeats NameID exactly as received.
-func (sp *SP) End(_ context.Context, s login.Session) (address, id string, err error) {
+// End implements [login.Provider]: a signed LogoutRequest that repeats NameID
+// exactly as received.
+func (sp *SP) End(_ context.Context, s login.Session) (login.Farewell, error) {
 	idp := sp.idp.Load()
 	if idp.SLO == "" || s.Issuer != idp.EntityID {
-		return "", "", errors.New("nemlogin: the provider has no single logout")
+		return login.Farewell{}, errors.New("nemlogin: the provider has no single logout")
 	}
-	id = "_" + newToken()
+	id := "_" + newToken()
 	now := sp.c.Now()
 	doc := etree.NewDocument()
 	r := message(doc, "samlp:LogoutRequest", id, idp.SLO, now)
@@ -40,37 +40,54 @@ func (sp *SP) End(_ context.Context, s login.Session) (address, id string, err e
 	}
 	n.SetText(s.NameID.Value)
 	r.CreateElement("samlp:SessionIndex").SetText(s.SessionIndex)
-	b, err := doc.WriteToBytes()
-	if err != nil {
-		return "", "", fmt.Errorf("write logout request %s: %w", id, err)
-	}
-	address, err = SignRedirect(idp.SLO, SAMLRequest, b, "", sp.c.SigningKey)
-	return address, id, err
+	return sp.farewell(doc, id, SAMLRequest, idp.SLO, "")
 }
 
-// logoutRequest handles a provider's LogoutRequest, whose query signature is
-// verified, and returns the address of our answer.
-func (sp *SP) logoutRequest(ctx context.Context, m Redirected) (string, error) {
-	root, err := sp.logoutMessage(m.Message, "LogoutRequest")
+// farewell signs a message on the binding that the provider has.
+func (sp *SP) farewell(doc *etree.Document, id, name, to, relay string) (login.Farewell, error) {
+	f := login.Farewell{ID: id, Address: to}
+	if !sp.idp.Load().SLOPost {
+		b, err := doc.WriteToBytes()
+		if err != nil {
+			return login.Farewell{}, fmt.Errorf("write logout message %s: %w", id, err)
+		}
+		f.Address, err = SignRedirect(to, name, b, relay, sp.c.SigningKey)
+		return f, err
+	}
+	message, err := SignPost(doc, sp.c.SigningKey, sp.c.SigningCert)
 	if err != nil {
-		return "", err
+		return login.Farewell{}, fmt.Errorf("sign logout message %s: %w", id, err)
+	}
+	f.Form = map[string]string{name: message}
+	if relay != "" {
+		f.Form["RelayState"] = relay
+	}
+	return f, nil
+}
+
+// logoutRequest handles a provider's LogoutRequest, whose signature is verified,
+// and returns our answer.
+func (sp *SP) logoutRequest(ctx context.Context, m logoutMessage) (login.Farewell, error) {
+	root, none := m.root, login.Farewell{}
+	if err := sp.logoutChecks(root, "LogoutRequest"); err != nil {
+		return none, err
 	}
 	now := sp.c.Now()
 	until := now.Add(logoutLife)
 	if _, has := xmldsig.Attr(root, "NotOnOrAfter"); has {
 		ends, ok := instant(root, "NotOnOrAfter")
 		if !ok || !now.Before(ends.Add(skew)) {
-			return "", rejectLogout("logout-expired")
+			return none, rejectLogout("logout-expired")
 		}
 		until = ends.Add(skew)
 	}
 	name := child(root, nsAssertion, "NameID")
 	if name == nil {
-		return "", rejectLogout("logout-name")
+		return none, rejectLogout("logout-name")
 	}
 	value, ok := xmldsig.Text(name)
 	if !ok || value == "" {
-		return "", rejectLogout("logout-name")
+		return none, rejectLogout("logout-name")
 	}
 	id, _ := xmldsig.Attr(root, "ID")
 	n := login.Named{
@@ -82,7 +99,7 @@ func (sp *SP) logoutRequest(ctx context.Context, m Redirected) (string, error) {
 		}
 		index, ok := xmldsig.Text(c)
 		if !ok || len(n.SessionIndexes) == 16 {
-			return "", rejectLogout("logout-index")
+			return none, rejectLogout("logout-index")
 		}
 		n.SessionIndexes = append(n.SessionIndexes, index)
 	}
@@ -90,32 +107,28 @@ func (sp *SP) logoutRequest(ctx context.Context, m Redirected) (string, error) {
 	// show an error (integration test IT-SLO-3).
 	if _, err := sp.c.Sessions.LogoutNamed(ctx, n); err != nil {
 		if errors.Is(err, post.ErrStale) {
-			return "", rejectLogout("logout-replay")
+			return none, rejectLogout("logout-replay")
 		}
-		return "", err
+		return none, err
 	}
-	return sp.logoutAnswer(id, m.Relay)
+	return sp.logoutAnswer(id, m.relay)
 }
 
-func (sp *SP) logoutAnswer(inResponseTo, relay string) (string, error) {
-	idp := sp.idp.Load()
+func (sp *SP) logoutAnswer(inResponseTo, relay string) (login.Farewell, error) {
+	idp, id := sp.idp.Load(), "_"+newToken()
 	doc := etree.NewDocument()
-	r := message(doc, "samlp:LogoutResponse", "_"+newToken(), idp.SLOReply, sp.c.Now())
+	r := message(doc, "samlp:LogoutResponse", id, idp.SLOReply, sp.c.Now())
 	r.CreateAttr("InResponseTo", inResponseTo)
 	r.CreateElement("saml:Issuer").SetText(sp.c.EntityID)
 	r.CreateElement("samlp:Status").CreateElement("samlp:StatusCode").CreateAttr("Value", statusPrefix+"Success")
-	b, err := doc.WriteToBytes()
-	if err != nil {
-		return "", fmt.Errorf("write logout response: %w", err)
-	}
-	return SignRedirect(idp.SLOReply, SAMLResponse, b, relay, sp.c.SigningKey)
+	return sp.farewell(doc, id, SAMLResponse, idp.SLOReply, relay)
 }
 
 // logoutResponse checks the answer to our request asked. partial says that some
 // other service is still logged in.
-func (sp *SP) logoutResponse(m Redirected, asked string) (partial bool, err error) {
-	root, err := sp.logoutMessage(m.Message, "LogoutResponse")
-	if err != nil {
+func (sp *SP) logoutResponse(m logoutMessage, asked string) (partial bool, err error) {
+	root := m.root
+	if err := sp.logoutChecks(root, "LogoutResponse"); err != nil {
 		return false, err
 	}
 	if asked == "" || !is(root, "InResponseTo", asked) {
@@ -135,15 +148,10 @@ func (sp *SP) logoutResponse(m Redirected, asked string) (partial bool, err erro
 	return !is(top, "Value", statusPrefix+"Success"), nil
 }
 
-// logoutMessage parses and checks what both kinds of message have in common.
-func (sp *SP) logoutMessage(data []byte, tag string) (*etree.Element, error) {
-	doc, err := xmldsig.Parse(data, xmldsig.Strict)
-	if err != nil {
-		return nil, rejectLogout("logout-" + xmldsig.Reason(err))
-	}
-	root := doc.Root()
+// logoutChecks checks what both kinds of message have in common.
+func (sp *SP) logoutChecks(root *etree.Element, tag string) error {
 	if !xmldsig.Is(root, nsProtocol, tag) {
-		return nil, rejectLogout("logout-name-of-message")
+		return rejectLogout("logout-name-of-message")
 	}
 	c := root.ChildElements()
 	issued, ok := instant(root, "IssueInstant")
@@ -156,10 +164,10 @@ func (sp *SP) logoutMessage(data []byte, tag string) (*etree.Element, error) {
 		{len(c) > 0 && xmldsig.Is(c[0], nsAssertion, "Issuer") && sp.isIssuer(c[0]), "logout-issuer"},
 	} {
 		if !k.ok {
-			return nil, rejectLogout(k.reason)
+			return rejectLogout(k.reason)
 		}
 	}
-	return root, nil
+	return nil
 }
 
 func rejectLogout(reason string) error { return &Rejected{reason, post.FaultLogout} }

@@ -90,6 +90,10 @@ type Config struct {
 	// for the company; none means that every employee may.
 	CompanyRoles []string
 
+	// Archive keeps each message, accepted or refused, for the federation's log
+	// duty; nil keeps none.
+	Archive login.Archive
+
 	Organization string           // in the metadata; "Sikkerpost" when ""
 	ContactMail  string           // technical contact; left out when ""
 	LoggedOff    string           // local page after logout; "/logget-af" when ""

@@ -16,9 +16,10 @@ const (
 // and the refusal of requests from other sites.
 func (s *Site) guard(next http.Handler) http.Handler {
 	cross := http.NewCrossOriginProtection()
-	// The log-in provider posts its answer from its own site (SAML HTTP-POST
-	// binding). It is the only such route.
+	// The log-in provider posts its answers from its own site (SAML HTTP-POST
+	// binding). These are the only such routes; both trust signatures alone.
 	cross.AddInsecureBypassPattern("POST /saml/acs")
+	cross.AddInsecureBypassPattern("POST /saml/slo")
 	cross.SetDenyHandler(http.HandlerFunc(s.crossSite))
 	policy := strings.Join([]string{
 		"default-src 'none'", "style-src 'self'", "img-src 'self'", "base-uri 'none'", "frame-ancestors 'none'",

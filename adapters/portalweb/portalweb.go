@@ -7,8 +7,8 @@
 // never sends anything twice. Nothing personal stands in an address or in the
 // log; a reference may.
 //
-// It refuses requests from other sites (the one exception is the log-in's
-// answer, POST /saml/acs), bodies beyond what a page can need, and pages
+// It refuses requests from other sites (the exceptions are the log-in's
+// answers, POST /saml/acs and /saml/slo), bodies beyond what a page can need, and pages
 // without log-in. Every failure is a page that says what happened, what to do,
 // and an error reference that the log knows too.
 package portalweb

@@ -1,7 +1,6 @@
 package sqlstore_test
 
 import (
-	"path/filepath"
 	"testing"
 
 	"sikkerpost.dk/gateway/adapters/sqlstore"
@@ -10,12 +9,17 @@ import (
 )
 
 func TestLoginStoreKeepsTheContract(t *testing.T) {
-	suite.Run(t, func(t *testing.T) login.Store {
-		s, err := sqlstore.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "login.db"))
-		if err != nil {
-			t.Fatal(err)
+	onEachEngine(t, func(t *testing.T, fresh func(*testing.T) (address, driver, dsn string)) {
+		open := func(t *testing.T) *sqlstore.Store {
+			address, _, _ := fresh(t)
+			s, err := sqlstore.Open(t.Context(), address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
+			return s
 		}
-		t.Cleanup(func() { s.Close() })
-		return s
+		suite.Run(t, func(t *testing.T) login.Store { return open(t) })
+		suite.RunArchive(t, func(t *testing.T) login.ArchiveStore { return open(t) })
 	})
 }

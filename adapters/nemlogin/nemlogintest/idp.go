@@ -154,9 +154,11 @@ func (i *IDP) Metadata() []byte {
 	k.CreateAttr("use", "signing")
 	k.CreateElement("ds:KeyInfo").CreateElement("ds:X509Data").CreateElement("ds:X509Certificate").
 		SetText(base64.StdEncoding.EncodeToString(i.c.Cert.Raw))
-	slo := d.CreateElement("md:SingleLogoutService")
-	slo.CreateAttr("Binding", saml.HTTPRedirectBinding)
-	slo.CreateAttr("Location", i.c.BaseURL+pathSLO)
+	for _, binding := range []string{saml.HTTPRedirectBinding, saml.HTTPPostBinding} {
+		slo := d.CreateElement("md:SingleLogoutService")
+		slo.CreateAttr("Binding", binding)
+		slo.CreateAttr("Location", i.c.BaseURL+pathSLO)
+	}
 	d.CreateElement("md:NameIDFormat").SetText(formatPersistent)
 	sso := d.CreateElement("md:SingleSignOnService")
 	sso.CreateAttr("Binding", saml.HTTPRedirectBinding)
@@ -201,6 +203,7 @@ func (i *IDP) Handler() http.Handler {
 	mux.HandleFunc("POST "+pathCancel, i.serveCancel)
 	mux.HandleFunc("POST "+pathLogout, i.serveLogout)
 	mux.HandleFunc("GET "+pathSLO, i.serveSLO)
+	mux.HandleFunc("POST "+pathSLO, i.serveSLO)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")

@@ -1,6 +1,7 @@
 package nemlogintest
 
 import (
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -37,7 +38,14 @@ func (i *IDP) serveLogout(w http.ResponseWriter, r *http.Request) {
 
 // serveSLO takes a service provider's LogoutRequest, or its answer to ours.
 func (i *IDP) serveSLO(w http.ResponseWriter, r *http.Request) {
-	sp, m, err := i.openRedirect(r.URL.RawQuery)
+	var sp SP
+	var m nemlogin.Redirected
+	var err error
+	if r.Method == http.MethodPost {
+		sp, m, err = i.openPost(w, r)
+	} else {
+		sp, m, err = i.openRedirect(r.URL.RawQuery)
+	}
 	if err != nil {
 		i.refuse(w, r, err)
 		return
@@ -136,23 +144,74 @@ func (i *IDP) LogoutRequest(entity, name string, indexes ...string) (address, id
 	if !ok || sp.SLO == "" {
 		return "", "", errors.New("the service provider has no single logout")
 	}
-	id = newID()
-	now := i.c.Now().UTC()
-	doc, l := i.protocol("LogoutRequest", id, sp.SLO, now)
-	l.CreateAttr("NotOnOrAfter", now.Add(lifetime).Format(timeForm))
-	n := l.CreateElement("saml:NameID")
-	n.CreateAttr("Format", formatPersistent)
-	n.CreateAttr("SPNameQualifier", entity)
-	n.SetText(name)
-	for _, x := range indexes {
-		l.CreateElement("samlp:SessionIndex").SetText(x)
-	}
+	doc, id := i.logoutRequestFor(sp, name, indexes)
 	b, err := doc.WriteToBytes()
 	if err != nil {
 		return "", "", err
 	}
 	address, err = nemlogin.SignRedirect(sp.SLO, nemlogin.SAMLRequest, b, "relay-"+id[1:9], i.c.Key)
 	return address, id, err
+}
+
+// LogoutForm is [IDP.LogoutRequest] on the POST binding: the form that the
+// browser brings to the service provider.
+func (i *IDP) LogoutForm(entity, name string, indexes ...string) (form map[string]string, err error) {
+	i.mu.Lock()
+	sp, ok := i.sps[entity]
+	i.mu.Unlock()
+	if !ok || sp.SLO == "" {
+		return nil, errors.New("the service provider has no single logout")
+	}
+	doc, id := i.logoutRequestFor(sp, name, indexes)
+	message, err := nemlogin.SignPost(doc, i.c.Key, i.c.Cert)
+	return map[string]string{nemlogin.SAMLRequest: message, "RelayState": "relay-" + id[1:9]}, err
+}
+
+func (i *IDP) logoutRequestFor(sp SP, name string, indexes []string) (doc *etree.Document, id string) {
+	id = newID()
+	now := i.c.Now().UTC()
+	doc, l := i.protocol("LogoutRequest", id, sp.SLO, now)
+	l.CreateAttr("NotOnOrAfter", now.Add(lifetime).Format(timeForm))
+	n := l.CreateElement("saml:NameID")
+	n.CreateAttr("Format", formatPersistent)
+	n.CreateAttr("SPNameQualifier", sp.EntityID)
+	n.SetText(name)
+	for _, x := range indexes {
+		l.CreateElement("samlp:SessionIndex").SetText(x)
+	}
+	return doc, id
+}
+
+// openPost is openRedirect for the POST binding.
+func (i *IDP) openPost(w http.ResponseWriter, r *http.Request) (SP, nemlogin.Redirected, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, 128<<10)
+	m := nemlogin.Redirected{Name: nemlogin.SAMLRequest, Relay: r.PostFormValue("RelayState")}
+	if r.PostFormValue(nemlogin.SAMLResponse) != "" {
+		m.Name = nemlogin.SAMLResponse
+	}
+	data, err := base64.StdEncoding.DecodeString(r.PostFormValue(m.Name))
+	if err != nil {
+		return SP{}, m, err
+	}
+	doc, err := xmldsig.Parse(data, xmldsig.Strict)
+	if err != nil {
+		return SP{}, m, err
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, sp := range i.sps {
+		root, err := xmldsig.Verify(doc.Root(), sp.Signing, xmldsig.Rules{At: i.c.Now()})
+		if err != nil {
+			continue
+		}
+		issuer := root.ChildElements()[0]
+		if text, _ := xmldsig.Text(issuer); !xmldsig.Is(issuer, nsAssertion, "Issuer") || text != sp.EntityID {
+			return SP{}, m, errors.New("Issuer is not the one who signed")
+		}
+		m.Message, err = etree.NewDocumentWithRoot(root).WriteToBytes()
+		return sp, m, err
+	}
+	return SP{}, m, errors.New("the message is not signed by a service provider known here")
 }
 
 func (i *IDP) finish(w http.ResponseWriter, r *http.Request, ch *chain) {

@@ -141,9 +141,18 @@ type Provider interface {
 	// Claims reads the provider's answer to p. An answer that cannot be trusted
 	// is refused with a [post.Fault]; the claims are then empty.
 	Claims(ctx context.Context, p Pending, answer []byte) (Claims, error)
-	// End returns the address at which the provider ends s everywhere, and the
-	// id that its answer will name. The local session must be gone before.
-	End(ctx context.Context, s Session) (address, id string, err error)
+	// End returns what the browser takes to the provider so that s ends
+	// everywhere. The local session must be gone before.
+	End(ctx context.Context, s Session) (Farewell, error)
+}
+
+// Farewell is a log-off on its way to the provider.
+type Farewell struct {
+	ID      string // which the answer will name
+	Address string
+	// Form is what the browser posts to Address; nil means that it goes there by
+	// redirect.
+	Form map[string]string
 }
 
 // A Sealer closes and opens small values with a key of this program alone.

@@ -16,6 +16,7 @@ import (
 
 func TestMemoryKeepsTheContract(t *testing.T) {
 	suite.Run(t, func(*testing.T) login.Store { return &logintest.Memory{} })
+	suite.RunArchive(t, func(*testing.T) login.ArchiveStore { return &logintest.Memory{} })
 }
 
 // clock is a clock that a test moves.

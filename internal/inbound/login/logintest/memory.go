@@ -14,7 +14,10 @@ import (
 	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
 
-var _ login.Store = (*Memory)(nil)
+var (
+	_ login.Store        = (*Memory)(nil)
+	_ login.ArchiveStore = (*Memory)(nil)
+)
 
 // Memory keeps everything in maps. The zero value is ready.
 type Memory struct {
@@ -23,6 +26,7 @@ type Memory struct {
 	sessions map[string]login.Record
 	used     map[string]time.Time
 	events   []ledger.Event
+	messages []login.Sealed
 }
 
 type try struct {
@@ -145,6 +149,33 @@ func (m *Memory) RecordLogin(_ context.Context, e ledger.Event) error {
 	defer m.lock()()
 	m.events = append(m.events, e)
 	return nil
+}
+
+// KeepMessage implements [login.ArchiveStore].
+func (m *Memory) KeepMessage(_ context.Context, s login.Sealed) error {
+	defer m.lock()()
+	m.messages = append(m.messages, s)
+	return nil
+}
+
+// PurgeMessages implements [login.ArchiveStore].
+func (m *Memory) PurgeMessages(_ context.Context, now time.Time, n int) (int, error) {
+	defer m.lock()()
+	gone := 0
+	m.messages = slices.DeleteFunc(m.messages, func(s login.Sealed) bool {
+		over := !s.ExpiresAt.After(now) && gone < n
+		if over {
+			gone++
+		}
+		return over
+	})
+	return gone, nil
+}
+
+// Messages returns what the archive holds.
+func (m *Memory) Messages() []login.Sealed {
+	defer m.lock()()
+	return slices.Clone(m.messages)
 }
 
 // Events returns what was recorded so far.

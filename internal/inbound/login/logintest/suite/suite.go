@@ -288,3 +288,30 @@ func forgets(t *testing.T, s login.Store) {
 		t.Fatal("a living session was forgotten")
 	}
 }
+
+// RunArchive runs the rules of [login.ArchiveStore] against fresh stores.
+func RunArchive(t *testing.T, open func(t *testing.T) login.ArchiveStore) {
+	s := open(t)
+	for i := range 5 {
+		at := start.Add(time.Duration(i) * time.Hour)
+		must(t, s.KeepMessage(t.Context(), login.Sealed{
+			ID: string(rune('a' + i)), At: at, Out: i%2 == 0, Kind: "Response", Request: "_x", Outcome: login.Accepted,
+			Body: []byte("sealed"), ExpiresAt: at.Add(login.KeepMessages),
+		}))
+	}
+	purge := func(now time.Time, n, want int) {
+		t.Helper()
+		got, err := s.PurgeMessages(t.Context(), now, n)
+		must(t, err)
+		if got != want {
+			t.Fatalf("%d messages went, want %d", got, want)
+		}
+	}
+	end := start.Add(login.KeepMessages)
+	purge(end.Add(-time.Microsecond), 10, 0)
+	purge(end, 10, 1) // day 180 is over
+	purge(end.Add(3*time.Hour), 2, 2)
+	purge(end.Add(3*time.Hour), 2, 1)
+	purge(end.Add(3*time.Hour), 2, 0)
+	purge(end.Add(4*time.Hour), 2, 1)
+}
