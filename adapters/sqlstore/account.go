@@ -238,3 +238,9 @@ func (s *Store) ReceiptTally(ctx context.Context) (t account.Receipts, err error
 	})
 	return t, err
 }
+
+// UnplacedEvents counts the events that have no place in the log yet.
+func (s *Store) UnplacedEvents(ctx context.Context) (n int, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT count(*) FROM ledger_event WHERE idx IS NULL`).Scan(&n)
+	return n, err
+}

@@ -3,6 +3,11 @@
 // configured as for real.
 //
 //	simulator serve -dir DIR [-listen-host HOST] [-sp-metadata FILE]…
+//	simulator chaos [-letters N] [-kill N] [-sqlite]
+//
+// chaos runs a whole house of real processes, breaks it and prints what came of
+// it as one JSON line; it exits 0 only when nothing was lost, doubled or
+// overlooked.
 //
 // It makes its own certificates, keys and tokens under DIR and says where they
 // lie. It refuses any host but loopback, and stops on an interrupt.
@@ -54,8 +59,11 @@ type options struct {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "chaos" {
+		return chaos(ctx, args[1:], stdout, stderr)
+	}
 	if len(args) == 0 || args[0] != "serve" {
-		fmt.Fprintln(stderr, "simulator: the only command is serve\nhint: simulator serve -h lists its flags")
+		fmt.Fprintln(stderr, "simulator: the commands are serve and chaos\nhint: simulator serve -h and simulator chaos -h list their flags")
 		return exitMisuse
 	}
 	var o options

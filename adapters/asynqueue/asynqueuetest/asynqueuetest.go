@@ -5,9 +5,7 @@ package asynqueuetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
@@ -64,15 +62,3 @@ func (i *Intruder) Done(n int) ([]Seen, error) {
 
 // Wipe empties Redis.
 func (i *Intruder) Wipe(ctx context.Context) error { return i.redis.FlushAll(ctx).Err() }
-
-// Left says how many tasks wait or run.
-func (i *Intruder) Left() (int, error) {
-	info, err := i.look.GetQueueInfo(queueName)
-	if errors.Is(err, asynq.ErrQueueNotFound) || err != nil && strings.Contains(err.Error(), "NOT_FOUND") {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("look at the queue: %w", err)
-	}
-	return info.Pending + info.Active + info.Scheduled + info.Retry, nil
-}
