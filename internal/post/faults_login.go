@@ -21,7 +21,7 @@ var (
 		"Dit login kom uden CPR-nummer, og det skal vi bruge her.",
 		"Log on with a Danish MitID that is tied to your CPR number, or call us.",
 		"Log på med et MitID, der er knyttet til dit CPR-nummer, eller ring til os.")
-	FaultLoginDown = fault("POST-1005", http.StatusBadGateway,
+	FaultLoginDown = fault("POST-1005", http.StatusFailedDependency,
 		"NemLog-in could not complete the log-on.", "NemLog-in kunne ikke gennemføre dit login.",
 		"Try again in a few minutes.", "Prøv igen om et par minutter.")
 	FaultLoginMixedUp = fault("POST-1006", http.StatusBadRequest,

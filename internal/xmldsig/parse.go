@@ -47,18 +47,18 @@ func (l Limits) orStrict() Limits {
 // Parse reads one document within l. The tree holds elements and text only.
 func Parse(data []byte, l Limits) (*etree.Document, error) {
 	l = l.orStrict()
-	if len(data) > l.Bytes {
+	if len(data) > l.Bytes && on("xml-size") {
 		return nil, refuse("xml-size")
 	}
 	if len(data) == 0 {
 		return nil, refuse("xml-empty")
 	}
-	if !utf8.Valid(data) || bytes.HasPrefix(data, []byte("\ufeff")) {
+	if (!utf8.Valid(data) || bytes.HasPrefix(data, []byte("\ufeff"))) && on("xml-encoding") {
 		return nil, refuse("xml-encoding")
 	}
 	// An unescaped "<" stands for markup everywhere in well-formed XML, so this
 	// finds CDATA sections and nothing else.
-	if bytes.Contains(data, []byte("<![CDATA[")) {
+	if bytes.Contains(data, []byte("<![CDATA[")) && on("xml-cdata") {
 		return nil, refuse("xml-cdata")
 	}
 	doc := etree.NewDocument()
@@ -94,7 +94,12 @@ type binding struct{ prefix, uri string }
 
 func (s *scanner) scan(data []byte) error {
 	d := xml.NewDecoder(bytes.NewReader(data))
-	d.CharsetReader = func(string, io.Reader) (io.Reader, error) { return nil, refuse("xml-encoding") }
+	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) {
+		if on("xml-encoding") {
+			return nil, refuse("xml-encoding")
+		}
+		return r, nil
+	}
 	for {
 		at := d.InputOffset()
 		t, err := d.RawToken()
@@ -111,7 +116,7 @@ func (s *scanner) scan(data []byte) error {
 			return err
 		}
 	}
-	if !s.rootClosed || len(s.open) > 0 {
+	if (!s.rootClosed || len(s.open) > 0) && on("xml-unclosed") || s.elements == 0 {
 		return refuse("xml-syntax")
 	}
 	return nil
@@ -122,7 +127,7 @@ func (s *scanner) token(t xml.Token, at int64) error {
 	case xml.StartElement:
 		return s.start(t)
 	case xml.EndElement:
-		if len(s.open) == 0 || s.open[len(s.open)-1].name != t.Name {
+		if len(s.open) == 0 || s.open[len(s.open)-1].name != t.Name && on("xml-crossed") {
 			return refuse("xml-syntax")
 		}
 		s.bound = s.bound[:s.open[len(s.open)-1].bound]
@@ -130,17 +135,24 @@ func (s *scanner) token(t xml.Token, at int64) error {
 		s.rootClosed = len(s.open) == 0
 		s.top = s.top.Parent()
 	case xml.CharData:
-		if len(s.open) == 0 && len(bytes.Trim(t, " \t\r\n")) > 0 {
+		if len(s.open) == 0 && len(bytes.Trim(t, " \t\r\n")) > 0 && on("xml-text-outside-root") {
 			return refuse("xml-text-outside-root")
 		}
 		s.top.CreateText("").SetData(string(t))
 	case xml.Comment:
-		return refuse("xml-comment")
+		if on("xml-comment") {
+			return refuse("xml-comment")
+		}
 	case xml.Directive:
-		return refuse("xml-doctype")
+		if on("xml-doctype") {
+			return refuse("xml-doctype")
+		}
 	case xml.ProcInst:
 		if t.Target != "xml" || at != 0 {
-			return refuse("xml-pi")
+			if on("xml-pi") {
+				return refuse("xml-pi")
+			}
+			return nil
 		}
 		s.top.CreateProcInst(t.Target, string(t.Inst))
 		return declaration(string(t.Inst))
@@ -151,11 +163,11 @@ func (s *scanner) token(t xml.Token, at int64) error {
 // declaration accepts version 1.0 and no encoding but UTF-8.
 func declaration(inst string) error {
 	f := strings.Fields(strings.ReplaceAll(inst, "'", `"`))
-	if len(f) == 0 || f[0] != `version="1.0"` {
+	if (len(f) == 0 || f[0] != `version="1.0"`) && on("xml-declaration") {
 		return refuse("xml-declaration")
 	}
-	for _, a := range f[1:] {
-		if !strings.EqualFold(a, `encoding="utf-8"`) && !strings.HasPrefix(a, `standalone="`) {
+	for _, a := range f[min(1, len(f)):] {
+		if !strings.EqualFold(a, `encoding="utf-8"`) && !strings.HasPrefix(a, `standalone="`) && on("xml-encoding") {
 			return refuse("xml-encoding")
 		}
 	}
@@ -164,13 +176,13 @@ func declaration(inst string) error {
 
 func (s *scanner) start(t xml.StartElement) error {
 	switch {
-	case s.rootClosed:
+	case s.rootClosed && on("xml-second-root"):
 		return refuse("xml-second-root")
-	case len(s.open) >= s.limits.Depth:
+	case len(s.open) >= s.limits.Depth && on("xml-depth"):
 		return refuse("xml-depth")
-	case s.elements >= s.limits.Elements:
+	case s.elements >= s.limits.Elements && on("xml-elements"):
 		return refuse("xml-elements")
-	case len(t.Attr) > s.limits.Attributes:
+	case len(t.Attr) > s.limits.Attributes && on("xml-attributes"):
 		return refuse("xml-attributes")
 	}
 	s.elements++
@@ -181,10 +193,10 @@ func (s *scanner) start(t xml.StartElement) error {
 		}
 	}
 	uri, ok := s.lookup(t.Name.Space)
-	if !ok || strings.Contains(t.Name.Local, ":") {
+	if (!ok || strings.Contains(t.Name.Local, ":")) && on("xml-prefix") {
 		return refuse("xml-prefix")
 	}
-	if uri == "http://www.w3.org/2001/XInclude" {
+	if uri == "http://www.w3.org/2001/XInclude" && on("xml-xinclude") {
 		return refuse("xml-xinclude")
 	}
 	if err := s.attributes(t.Attr); err != nil {
@@ -213,19 +225,19 @@ func (s *scanner) declare(a xml.Attr) error {
 	if !ok {
 		return nil
 	}
-	if s.namespaces++; s.namespaces > s.limits.Namespaces {
+	if s.namespaces++; s.namespaces > s.limits.Namespaces && on("xml-namespaces") {
 		return refuse("xml-namespaces")
 	}
-	if prefix == "xml" || prefix == "xmlns" || a.Value == namespaceXML {
+	if (prefix == "xml" || prefix == "xmlns" || a.Value == namespaceXML) && on("xml-namespace-reserved") {
 		return refuse("xml-namespace-reserved")
 	}
 	// A relative or empty namespace name canonicalizes to nothing in some
 	// implementations, and then everything has the same digest.
-	if u, err := url.Parse(a.Value); err != nil || !u.IsAbs() {
+	if u, err := url.Parse(a.Value); (err != nil || !u.IsAbs()) && on("xml-namespace-relative") {
 		return refuse("xml-namespace-relative")
 	}
 	for _, b := range s.bound[s.open[len(s.open)-1].bound:] {
-		if b.prefix == prefix {
+		if b.prefix == prefix && on("xml-attribute-twice") {
 			return refuse("xml-attribute-twice")
 		}
 	}
@@ -255,25 +267,26 @@ func (s *scanner) attributes(attrs []xml.Attr) error {
 		name := xml.Name{Local: a.Name.Local}
 		if a.Name.Space != "" {
 			uri, ok := s.lookup(a.Name.Space)
-			if !ok {
+			if !ok && on("xml-prefix") {
 				return refuse("xml-prefix")
 			}
 			name.Space = uri
 		}
-		if strings.Contains(a.Name.Local, ":") {
+		// A namespaced "xmlns" declares nothing, and some readers think it does.
+		if (strings.Contains(a.Name.Local, ":") || name.Local == "xmlns") && on("xml-prefix") {
 			return refuse("xml-prefix")
 		}
-		if s.seen[name] {
+		if s.seen[name] && on("xml-attribute-twice") {
 			return refuse("xml-attribute-twice")
 		}
 		s.seen[name] = true
-		if name.Space == namespaceXML && name.Local == "base" {
+		if name.Space == namespaceXML && name.Local == "base" && on("xml-base") {
 			return refuse("xml-base")
 		}
 		if !strings.EqualFold(name.Local, "id") {
 			continue
 		}
-		if name.Space != "" || identified || a.Value == "" || s.ids[a.Value] {
+		if (name.Space != "" || identified || a.Value == "" || s.ids[a.Value]) && on("xml-id") {
 			return refuse("xml-id")
 		}
 		identified = true
