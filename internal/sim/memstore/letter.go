@@ -77,7 +77,7 @@ func (s *Store) AcceptLetter(_ context.Context, a letter.Accepted) (letter.First
 		s.db.keys[key] = a.ID
 	}
 	s.db.record(now, "letter.accepted", a.Tenant, string(a.ID), string(a.Client), string(post.LetterAccepted), "")
-	s.db.postpone(jobOf(a.ID), now)
+	s.postpone(jobOf(a.ID), now)
 	if s.db.Watch != nil {
 		s.db.Watch(Move{Letter: a.ID, To: post.LetterAccepted, Actor: string(a.Client)})
 	}
@@ -207,7 +207,7 @@ func (s *Store) DecideLetter(_ context.Context, d letter.Decided) (post.LetterSt
 	if ruling.To.Final() {
 		delete(s.db.jobs, jobOf(r.ID))
 	} else {
-		s.db.postpone(jobOf(r.ID), now)
+		s.postpone(jobOf(r.ID), now)
 	}
 	return ruling.To, nil
 }

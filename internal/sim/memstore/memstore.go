@@ -48,7 +48,6 @@ type DB struct {
 	keys      map[string]post.LetterID // tenant, NUL, key
 	handOvers map[string]*handOver     // by message id
 	jobs      map[jobKey]*job
-	lastFence int64
 	receipts  map[string]*receipt // carrier, NUL, event
 	dataKeys  map[string][]byte
 	events    []ledger.Event
@@ -178,14 +177,14 @@ func (db *DB) present(r *row) *handOver {
 	return db.handOvers[post.DerivedID(r.ID, r.channel, r.generation)]
 }
 
-// postpone writes or moves the job that continues a record. A new job takes its
-// fence above every former one, so that no token is ever given twice.
-func (db *DB) postpone(k jobKey, due time.Time) {
-	if j := db.jobs[k]; j != nil {
+// postpone writes or moves the job that continues a record. The fences of a new
+// job begin at the clock, as in the database.
+func (s *Store) postpone(k jobKey, due time.Time) {
+	if j := s.db.jobs[k]; j != nil {
 		j.due = micros(due)
 		return
 	}
-	db.jobs[k] = &job{due: micros(due)}
+	s.db.jobs[k] = &job{due: micros(due), fence: s.now().UnixMicro()}
 }
 
 func jobOf(id post.LetterID) jobKey { return jobKey{queue.AdvanceLetter, string(id)} }

@@ -102,10 +102,10 @@ func (s *Store) continueAfter(in track.Settlement, l *row) {
 	}
 	switch {
 	case in.Due:
-		s.db.postpone(jobOf(l.ID), s.clock())
+		s.postpone(jobOf(l.ID), s.clock())
 	case last.Final(), last == post.LetterReturned, last == post.LetterNeedsPerson:
 		delete(s.db.jobs, jobOf(l.ID))
 	default:
-		s.db.postpone(jobOf(l.ID), s.clock().Add(receiptWatch))
+		s.postpone(jobOf(l.ID), s.clock().Add(receiptWatch))
 	}
 }

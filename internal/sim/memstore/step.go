@@ -119,7 +119,7 @@ func (s *Store) moveLetter(l queue.Lease, m dispatch.Move) error {
 		delete(s.db.jobs, k)
 		return nil
 	}
-	s.db.postpone(k, m.Due)
+	s.postpone(k, m.Due)
 	if m.Free {
 		s.db.jobs[k].lease = time.Time{}
 	}
