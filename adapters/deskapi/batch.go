@@ -17,13 +17,19 @@ import (
 // maxLines bounds the JSON of a whole batch: 10,000 lines of 1,600 bytes.
 const maxLines = 16 << 20
 
+// maxPart bounds the JSON of a part: 1,000 lines of 2,000 bytes.
+const maxPart = 2 << 20
+
 func (s *Server) batchOperations() {
 	op := func(id, method, path, summary string) huma.Operation {
 		return huma.Operation{OperationID: id, Method: method, Path: "/v1/batches" + path, Summary: summary, Tags: []string{"batches"}}
 	}
-	open := op("open-batch", http.MethodPost, "", "Name a batch and its lines; the same batch again changes nothing")
+	open := op("open-batch", http.MethodPost, "", "Name a batch with its lines, or announce how many come in parts; the same batch again changes nothing")
 	open.MaxBodyBytes = maxLines
 	handle(s, open, s.openBatch)
+	part := op("put-lines", http.MethodPut, "/{id}/lines/{part}", "Put one part of the lines announced; the same part again changes nothing")
+	part.MaxBodyBytes = maxPart
+	handle(s, part, s.putLines)
 	put := op("put-document", http.MethodPut, "/{id}/documents/{sha256}", "Put one document that the lines announce")
 	put.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}},
@@ -32,27 +38,109 @@ func (s *Server) batchOperations() {
 	put.MaxBodyBytes = letter.MaxDocument + 1
 	put.DefaultStatus = http.StatusNoContent
 	handle(s, put, s.putDocument)
-	handle(s, op("close-batch", http.MethodPost, "/{id}/close", "Check the whole batch and hold a letter for each line"), s.closeBatch)
-	handle(s, op("approve-batch", http.MethodPost, "/{id}/approve", "Release the letters, as a second person"), s.approveBatch)
+	for _, o := range []struct {
+		verb, summary string
+		do            func(context.Context, *call, post.BatchID) (batch.View, error)
+	}{
+		{"close", "Check the whole batch and hold a letter for each line; asked again while the answer is closing", s.closeBatch},
+		{"approve", "Release the letters, or the canary, as a second person", s.approveBatch},
+		{"continue", "Release the rest after the canary, as a second person", s.continueBatch},
+		{"pause", "Hand over nothing more of the batch until it is resumed", s.pauseBatch},
+		{"resume", "Let a paused batch go on", s.resumeBatch},
+		{"stop", "Cancel every letter that no carrier has; the counts say how many", s.stopBatch},
+	} {
+		handle(s, op(o.verb+"-batch", http.MethodPost, "/{id}/"+o.verb, o.summary), func(ctx context.Context, c *call, in *batchStep) (*answer[wire.Batch], error) {
+			id, err := in.batch()
+			if err != nil {
+				return nil, err
+			}
+			v, err := o.do(ctx, c, id)
+			if err != nil {
+				return nil, err
+			}
+			return &answer[wire.Batch]{batchOf(v)}, nil
+		})
+	}
 	handle(s, op("show-batch", http.MethodGet, "/{id}", "Show where a batch stands"), s.showBatch)
 	handle(s, op("list-batch-letters", http.MethodGet, "/{id}/letters", "List the letters of a batch"), s.batchLetters)
+}
+
+type batchStep struct {
+	Target
+	WriteKey
+}
+
+func (s *Server) closeBatch(ctx context.Context, c *call, id post.BatchID) (batch.View, error) {
+	return s.c.Batches.Close(ctx, c.client.Tenant, id, c.client.ID)
+}
+
+func (s *Server) approveBatch(ctx context.Context, c *call, id post.BatchID) (batch.View, error) {
+	return s.c.Batches.Approve(ctx, c.client.Tenant, id, c.client.ID)
+}
+
+func (s *Server) continueBatch(ctx context.Context, c *call, id post.BatchID) (batch.View, error) {
+	return s.c.Batches.Continue(ctx, c.client.Tenant, id, c.client.ID)
+}
+
+func (s *Server) pauseBatch(ctx context.Context, c *call, id post.BatchID) (batch.View, error) {
+	return s.c.Batches.Pause(ctx, c.sees(), id, c.client.ID)
+}
+
+func (s *Server) resumeBatch(ctx context.Context, c *call, id post.BatchID) (batch.View, error) {
+	return s.c.Batches.Resume(ctx, c.sees(), id, c.client.ID)
+}
+
+func (s *Server) stopBatch(ctx context.Context, c *call, id post.BatchID) (batch.View, error) {
+	return s.c.Batches.Stop(ctx, c.sees(), id, c.client.ID)
 }
 
 func (s *Server) openBatch(ctx context.Context, c *call, in *struct {
 	WriteKey
 	Body wire.BatchOpen
 }) (*answer[wire.Batch], error) {
-	lines := make([]batch.Line, 0, len(in.Body.Lines))
-	for _, l := range in.Body.Lines {
-		lines = append(lines, batch.Line{
-			Key: l.Key, Recipient: recipientOf(l.Recipient), Title: l.Title, Filename: l.Document, SHA256: l.SHA256, Language: l.Language,
-		})
+	b := in.Body
+	o := batch.Options{Policy: post.SigningPolicy(b.Policy), Urgent: b.Urgent, Canary: b.Canary}
+	var v batch.View
+	var err error
+	switch {
+	case b.Announced > 0 && len(b.Lines) > 0:
+		err = post.FaultRequestForm.At("body: give lines or announced, not both")
+	case b.Announced > 0:
+		v, err = s.c.Batches.Announce(ctx, c.client.Tenant, c.client.ID, b.Key, b.Announced, o)
+	default:
+		v, err = s.c.Batches.Open(ctx, c.client.Tenant, c.client.ID, b.Key, linesOf(b.Lines), o)
 	}
-	v, err := s.c.Batches.Open(ctx, c.client.Tenant, c.client.ID, in.Body.Key, lines)
 	if err != nil {
 		return nil, err
 	}
 	return &answer[wire.Batch]{batchOf(v)}, nil
+}
+
+func linesOf(in []wire.BatchLine) []batch.Line {
+	lines := make([]batch.Line, 0, len(in))
+	for _, l := range in {
+		lines = append(lines, batch.Line{
+			Key: l.Key, Recipient: recipientOf(l.Recipient), Title: l.Title, Filename: l.Document, SHA256: l.SHA256, Language: l.Language,
+		})
+	}
+	return lines
+}
+
+func (s *Server) putLines(ctx context.Context, c *call, in *struct {
+	Target
+	WriteKey
+	Part int `path:"part" minimum:"1" maximum:"100"`
+	Body wire.BatchPart
+}) (*answer[wire.BatchPartKept], error) {
+	b, err := in.batch()
+	if err != nil {
+		return nil, err
+	}
+	repeated, err := s.c.Batches.PutLines(ctx, c.client.Tenant, b, in.Part, linesOf(in.Body.Lines))
+	if err != nil {
+		return nil, err
+	}
+	return &answer[wire.BatchPartKept]{wire.BatchPartKept{Part: in.Part, Lines: len(in.Body.Lines), Repeated: repeated}}, nil
 }
 
 // Stream lets a handler read the request as it comes in.
@@ -81,35 +169,6 @@ func (s *Server) putDocument(ctx context.Context, c *call, in *struct {
 		return nil, err
 	}
 	return nil, nil
-}
-
-type batchStep struct {
-	Target
-	WriteKey
-}
-
-func (s *Server) closeBatch(ctx context.Context, c *call, in *batchStep) (*answer[wire.Batch], error) {
-	b, err := in.batch()
-	if err != nil {
-		return nil, err
-	}
-	v, err := s.c.Batches.Close(ctx, c.client.Tenant, b, c.client.ID)
-	if err != nil {
-		return nil, err
-	}
-	return &answer[wire.Batch]{batchOf(v)}, nil
-}
-
-func (s *Server) approveBatch(ctx context.Context, c *call, in *batchStep) (*answer[wire.Batch], error) {
-	b, err := in.batch()
-	if err != nil {
-		return nil, err
-	}
-	v, err := s.c.Batches.Approve(ctx, c.client.Tenant, b, c.client.ID)
-	if err != nil {
-		return nil, err
-	}
-	return &answer[wire.Batch]{batchOf(v)}, nil
 }
 
 func (s *Server) showBatch(ctx context.Context, c *call, in *Target) (*answer[wire.Batch], error) {
@@ -161,6 +220,8 @@ func batchOf(v batch.View) wire.Batch {
 	out := wire.Batch{
 		ID: string(v.ID), Tenant: string(v.Tenant), State: string(v.State), Lines: v.Lines, Missing: v.Missing,
 		Submitter: string(v.Submitter), Approver: string(v.Approver), OpenedAt: v.OpenedAt, Repeated: v.Repeated,
+		Received: v.Received, Parts: v.Parts, Policy: string(v.Policy), Signed: v.Signed, Urgent: v.Urgent, Canary: v.Canary,
+		Waiting: v.Waiting, Paused: v.Paused,
 	}
 	for state, n := range v.Letters {
 		if out.Letters == nil {

@@ -94,8 +94,13 @@ func Matrix() map[string][]config.Role {
 		"fetch-evidence":      {config.RoleCase, config.RoleOperator},
 		"open-batch":          submit,
 		"put-document":        submit,
+		"put-lines":           submit,
 		"close-batch":         submit,
 		"approve-batch":       {config.RoleApprover},
+		"continue-batch":      {config.RoleApprover},
+		"pause-batch":         read,
+		"resume-batch":        read,
+		"stop-batch":          read,
 		"show-batch":          read,
 		"list-batch-letters":  read,
 	}

@@ -34,13 +34,12 @@ func (s *Store) LetterForStep(ctx context.Context, l queue.Lease) (r dispatch.Re
 
 func stepRecord(ctx context.Context, tx *sql.Tx, id string) (r dispatch.Record, err error) {
 	var only, notBefore, since int64
-	var batch string
 	err = tx.QueryRowContext(ctx,
 		`SELECT id, reference, tenant, inquiry, digital_only, state, version, channel, generation, code, failures,
-		     not_before, since, recipient, content, manifest, batch
+		     not_before, since, recipient, content, manifest, batch, line
 		 FROM letter WHERE id = $1`, id).
 		Scan(&r.ID, &r.Reference, &r.Tenant, &r.Inquiry, &only, &r.State, &r.Version, &r.Channel, &r.Generation, &r.Code, &r.Failures,
-			&notBefore, &since, &r.Recipient, &r.Content, &r.Manifest, &batch)
+			&notBefore, &since, &r.Recipient, &r.Content, &r.Manifest, &r.Batch, &r.Line)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, post.ErrNotFound
 	}
@@ -48,9 +47,10 @@ func stepRecord(ctx context.Context, tx *sql.Tx, id string) (r dispatch.Record, 
 		return r, err
 	}
 	r.DigitalOnly, r.NotBefore, r.Since = only == 1, fromMicros(notBefore), fromMicros(since)
-	if r.Released = batch == ""; !r.Released {
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM batch WHERE id = $1 AND state IN ('approved', 'released')`, batch).
-			Scan(&only); err != nil {
+	if r.Released = r.Batch == ""; !r.Released {
+		if err := tx.QueryRowContext(ctx,
+			`SELECT policy, CASE WHEN state IN ('approved', 'released') AND paused = 0 THEN 1 ELSE 0 END FROM batch WHERE id = $1`,
+			string(r.Batch)).Scan(&r.Policy, &only); err != nil {
 			return r, err
 		}
 		r.Released = only == 1

@@ -73,8 +73,8 @@ var (
 // Faults of batches (POST-6nnn).
 var (
 	FaultBatchSize = fault("POST-6001", http.StatusUnprocessableEntity,
-		"A batch has at least one and at most 10,000 lines.", "En masseforsendelse har mindst én og højst 10.000 linjer.",
-		"Divide the batch.", "Del forsendelsen op.")
+		"A batch has at least one line; at most 10,000 in one piece and 100,000 in parts.", "En masseforsendelse har mindst én linje; højst 10.000 på én gang og 100.000 i dele.",
+		"Announce the batch and send its lines in parts, or divide it.", "Anmeld forsendelsen og send linjerne i dele, eller del den op.")
 	FaultBatchKey = fault("POST-6002", http.StatusUnprocessableEntity,
 		"The caller's own key of the batch is missing, longer than 200 characters, or not printable.",
 		"Afsenderens egen nøgle for forsendelsen mangler, er længere end 200 tegn eller kan ikke vises.",

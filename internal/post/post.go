@@ -55,4 +55,6 @@ type Tenant struct {
 	DPOContactPoint string `json:"dpo_contact_point"`
 	// Phone is what a person may call when nothing else works.
 	Phone string `json:"phone"`
+	// Signing is what one signature covers; each letter when it is "".
+	Signing SigningPolicy `json:"signing_policy,omitempty"`
 }

@@ -104,6 +104,13 @@ func (c *Client) OpenBatch(ctx context.Context, b wire.BatchOpen) (out wire.Batc
 	return out, err
 }
 
+// PutLines puts part n, from 1, of an announced batch. The same part again
+// changes nothing.
+func (c *Client) PutLines(ctx context.Context, batch string, n int, lines []wire.BatchLine) (out wire.BatchPartKept, err error) {
+	err = c.call(ctx, http.MethodPut, "/v1/batches/"+url.PathEscape(batch)+"/lines/"+strconv.Itoa(n), wire.BatchPart{Lines: lines}, &out)
+	return out, err
+}
+
 // PutDocument puts one document of a batch; sha256 is lower-case hex. Putting
 // it again changes nothing.
 func (c *Client) PutDocument(ctx context.Context, batch, sha256 string, size int64, r io.Reader) error {
@@ -123,6 +130,31 @@ func (c *Client) CloseBatch(ctx context.Context, id string) (out wire.Batch, err
 // submitter.
 func (c *Client) ApproveBatch(ctx context.Context, id string) (out wire.Batch, err error) {
 	err = c.call(ctx, http.MethodPost, "/v1/batches/"+url.PathEscape(id)+"/approve", nil, &out)
+	return out, err
+}
+
+// ContinueBatch releases the rest after the canary.
+func (c *Client) ContinueBatch(ctx context.Context, id string) (wire.Batch, error) {
+	return c.steer(ctx, id, "continue")
+}
+
+// PauseBatch hands over nothing more of the batch until it is resumed.
+func (c *Client) PauseBatch(ctx context.Context, id string) (wire.Batch, error) {
+	return c.steer(ctx, id, "pause")
+}
+
+// ResumeBatch lets a paused batch go on.
+func (c *Client) ResumeBatch(ctx context.Context, id string) (wire.Batch, error) {
+	return c.steer(ctx, id, "resume")
+}
+
+// StopBatch cancels every letter that no carrier has.
+func (c *Client) StopBatch(ctx context.Context, id string) (wire.Batch, error) {
+	return c.steer(ctx, id, "stop")
+}
+
+func (c *Client) steer(ctx context.Context, id, verb string) (out wire.Batch, err error) {
+	err = c.call(ctx, http.MethodPost, "/v1/batches/"+url.PathEscape(id)+"/"+verb, nil, &out)
 	return out, err
 }
 

@@ -75,10 +75,29 @@ type Events struct {
 	Items []Event `json:"items"`
 }
 
-// BatchOpen names a batch and all its lines.
+// BatchOpen names a batch: with all its lines, at most 10,000, or with how many
+// of them will come in parts.
 type BatchOpen struct {
 	Key   string      `json:"key" minLength:"1" maxLength:"200" doc:"your own key of this batch, unique per municipality"`
-	Lines []BatchLine `json:"lines" minItems:"1" maxItems:"100000"`
+	Lines []BatchLine `json:"lines,omitempty" maxItems:"10000"`
+	// Announced, Policy, Urgent and Canary are optional.
+	Announced int    `json:"announced,omitempty" minimum:"1" maximum:"100000" doc:"lines that come in parts of 1,000"`
+	Policy    string `json:"signing_policy,omitempty" enum:"letter,batch" doc:"what one signature covers; your municipality's when absent"`
+	Urgent    bool   `json:"urgent,omitempty" doc:"breach notifications: a lane of their own"`
+	Canary    int    `json:"canary,omitempty" minimum:"0" maximum:"100000" doc:"letters that approval releases first; 0 is all"`
+}
+
+// BatchPart is one part of the lines of an announced batch: 1,000, in the last
+// part fewer.
+type BatchPart struct {
+	Lines []BatchLine `json:"lines" minItems:"1" maxItems:"1000"`
+}
+
+// BatchPartKept says that a part is durable.
+type BatchPartKept struct {
+	Part     int  `json:"part"`
+	Lines    int  `json:"lines"`
+	Repeated bool `json:"repeated" doc:"this very part was here before; nothing changed"`
 }
 
 // BatchLine is one letter of a batch.
@@ -96,13 +115,21 @@ type BatchLine struct {
 type Batch struct {
 	ID        string         `json:"id"`
 	Tenant    string         `json:"tenant"`
-	State     string         `json:"state" doc:"open, closing, closed, approved, released"`
+	State     string         `json:"state" doc:"receiving, open, closing, closed, approved, released, stopping, stopped"`
 	Lines     int            `json:"lines"`
 	Missing   []string       `json:"missing,omitempty" doc:"SHA-256 of documents still to be put, at most 1,000"`
 	Letters   map[string]int `json:"letters,omitempty" doc:"letters per state"`
 	Submitter string         `json:"submitter"`
 	Approver  string         `json:"approver,omitempty"`
 	OpenedAt  time.Time      `json:"opened_at"`
+	Received  int            `json:"received" doc:"lines here"`
+	Parts     []int          `json:"parts,omitempty" doc:"parts here, while receiving"`
+	Policy    string         `json:"signing_policy" doc:"letter or batch"`
+	Signed    bool           `json:"signed,omitempty" doc:"under policy batch: the one signature is there"`
+	Urgent    bool           `json:"urgent,omitempty"`
+	Canary    int            `json:"canary,omitempty"`
+	Waiting   int            `json:"waiting,omitempty" doc:"approved letters that wait for the canary's verdict"`
+	Paused    bool           `json:"paused,omitempty"`
 	Repeated  bool           `json:"repeated" doc:"this very batch was opened before; nothing changed"`
 }
 

@@ -120,7 +120,15 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	if err != nil {
 		return err
 	}
-	advancer, err := a.advancer(cfg, blobs, k, digital, house)
+	signer, err := letterSigner(cfg)
+	if err != nil {
+		return err
+	}
+	advancer, err := a.advancer(cfg, blobs, k, signer, digital, house)
+	if err != nil {
+		return err
+	}
+	batches, err := dispatch.NewBatchSigner(advancer, a.store, signer)
 	if err != nil {
 		return err
 	}
@@ -154,7 +162,9 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	a.tasks = []daemon.Task{
 		{Name: "workers", Run: func(ctx context.Context) error { return a.queue.Work(ctx, asynqueue.Workers{}, run) }},
 		{Name: "sweeper", Run: sweeper.Loop},
-		{Name: "batch releaser", Run: a.loop(every, "batch release failed", func(ctx context.Context) error { return a.store.ReleaseApproved(ctx, 100) })},
+		{Name: "batch signer", Run: a.loop(min(every, mostPoll), "batch not signed", batches.Step)},
+		{Name: "batch releaser", Run: a.loop(min(every, mostPoll), "batch release failed", func(ctx context.Context) error { return a.store.ReleaseApproved(ctx, 100) })},
+		{Name: "urgent lane", Run: a.loop(time.Second, "urgent letters not advanced", a.urgent(advancer))},
 		{Name: "receipt matcher", Run: a.loop(min(every, mostPoll), "receipts not matched", matcher.Step)},
 		{Name: "ledger integrator", Run: integrator.Run},
 		{Name: "retention", Run: keeper.Run},
@@ -238,17 +248,40 @@ func carriers(cfg config.Dispatcher, log *slog.Logger) (*digitalpost.Client, *pr
 	return digital, house, err
 }
 
-func (a *App) advancer(cfg config.Dispatcher, blobs *blobstore.Store, k keys, digital *digitalpost.Client, house *printhouse.House) (*dispatch.Advancer, error) {
+// urgent advances the letters of urgent batches, two at a time, whatever waits
+// in the queue: a breach notification never stands behind a month-end.
+func (a *App) urgent(advancer *dispatch.Advancer) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ids, err := a.store.UrgentDue(ctx, time.Now(), 100)
+		if err != nil {
+			return err
+		}
+		slots, errs := make(chan struct{}, 2), make(chan error, len(ids))
+		for _, id := range ids {
+			slots <- struct{}{}
+			go func() {
+				errs <- advancer.Advance(ctx, id)
+				<-slots
+			}()
+		}
+		for range ids {
+			err = errors.Join(err, <-errs)
+		}
+		return err
+	}
+}
+
+func letterSigner(cfg config.Dispatcher) (*sign.Signer, error) {
 	key, cert, err := config.LoadSigner(cfg.LetterCertFile, cfg.LetterKeyFile)
 	if err != nil {
 		return nil, err
 	}
-	signer, err := sign.New(key, cert)
-	if err != nil {
-		return nil, err
-	}
+	return sign.New(key, cert)
+}
+
+func (a *App) advancer(cfg config.Dispatcher, blobs *blobstore.Store, k keys, signer *sign.Signer, digital *digitalpost.Client, house *printhouse.House) (*dispatch.Advancer, error) {
 	return dispatch.New(dispatch.Config{
-		Store: a.store, Blobs: blobs, Opener: unseal.Opener{k.identity}, Signer: signer, Certs: []*x509.Certificate{cert},
+		Store: a.store, Blobs: blobs, Opener: unseal.Opener{k.identity}, Signer: signer, Roots: a.store, Certs: []*x509.Certificate{signer.Certificate()},
 		Channels:  map[post.Channel]dispatch.Channel{post.Digital: digital, post.Physical: house},
 		Directory: digital, Tenants: cfg.Tenants, LookupBudget: cfg.LookupBudget, Quiet: cfg.Quiet, Log: a.log,
 		Leases: a.store, LeaseTime: cfg.Lease, Backoff: cfg.Backoff,

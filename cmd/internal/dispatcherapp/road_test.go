@@ -308,7 +308,7 @@ func (h *house) advancer(store dispatch.Store) *dispatch.Advancer {
 	a, err := dispatch.New(dispatch.Config{Store: store, Blobs: h.blobs, Opener: unseal.Opener{h.identity}, Signer: h.signer,
 		Certs:     []*x509.Certificate{h.signer.Certificate()},
 		Channels:  map[post.Channel]dispatch.Channel{post.Digital: h.digital, post.Physical: h.paper},
-		Directory: h.dir, Tenants: h.tenants, Log: slog.New(slog.DiscardHandler),
+		Directory: h.dir, Roots: h.store, Tenants: h.tenants, Log: slog.New(slog.DiscardHandler),
 		Quiet: time.Millisecond, Backoff: time.Millisecond, Resends: h.resends, Poison: h.poison, LookupBudget: h.budget})
 	if err != nil {
 		h.t.Fatal(err)

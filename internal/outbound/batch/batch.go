@@ -1,16 +1,23 @@
 // Package batch takes many letters with one approval (masseforsendelse). Lines
 // announce their documents by digest; documents follow, each once however many
 // lines share it; closing turns every line into a held letter; approval by a
-// second person releases them.
+// second person releases them, all at once or a canary first.
 //
-// It refuses a batch with a faulty line and names every fault at once; a
-// document that no line announces or whose bytes have another digest; closing
-// while documents are missing; approval by the submitter. The same key with the
-// same lines is the same batch and changes nothing.
+// Lines come in one piece, or, for a large batch, announced by their number and
+// then in parts of a thousand. Neither the desk nor the database reads more
+// than a part at a time, so memory does not grow with the batch.
 //
-// Ids of letters are drawn when the batch is opened, and each line is sealed
-// then, so closing and releasing copy rows in transactions of 100 and go on
-// after a crash where they stopped.
+// It refuses a batch with a faulty line and names every fault at once; a part
+// that was sent before with other lines; a document that no line announces or
+// whose bytes have another digest; closing while lines or documents are
+// missing; approval by the submitter. The same key with the same lines is the
+// same batch and changes nothing.
+//
+// Ids of letters are drawn and lines are sealed when they come, so closing,
+// releasing and stopping copy and move rows in transactions of 100 and go on
+// after a crash where they stopped. A paused batch hands over nothing that is
+// not on its way already; a stopped one cancels what can be and says how many
+// could not.
 package batch
 
 import (
@@ -26,20 +33,32 @@ import (
 	"sikkerpost.dk/gateway/internal/vault/seal"
 )
 
-// MaxLines is how many lines one batch may have.
-const MaxLines = 10_000
+// Limits of one batch.
+const (
+	MaxLines     = 10_000  // in one piece
+	MaxAnnounced = 100_000 // in parts
+	PartLines    = 1_000   // of one part; the last may have fewer
+)
 
 // State is where a batch stands.
 type State string
 
 // The states of a batch.
 const (
-	Open     State = "open"     // takes documents
-	Closing  State = "closing"  // lines become letters
-	Closed   State = "closed"   // every line is a held letter; waits for approval
-	Approved State = "approved" // letters are being released
-	Released State = "released" // every letter is on its way
+	Receiving State = "receiving" // takes parts
+	Open      State = "open"      // takes documents
+	Closing   State = "closing"   // lines become letters
+	Closed    State = "closed"    // every line is a held letter; waits for approval
+	Approved  State = "approved"  // letters are being signed and released, or a canary is looked at
+	Released  State = "released"  // every letter is on its way
+	Stopping  State = "stopping"  // letters that are not handed over are being cancelled
+	Stopped   State = "stopped"   // nothing more of it is sent
 )
+
+// States returns every state, in the order of the road.
+func States() []State {
+	return []State{Receiving, Open, Closing, Closed, Approved, Released, Stopping, Stopped}
+}
 
 // A Line is one letter of the batch: one recipient, one document.
 type Line struct {
@@ -51,14 +70,34 @@ type Line struct {
 	Language  string           `json:"language,omitempty"`
 }
 
+// Options are what may be chosen for a batch. The zero value is the tenant's
+// signing policy, the ordinary lane and no canary.
+type Options struct {
+	Policy post.SigningPolicy
+	// Urgent letters (breach notifications, GDPR art. 34) have a lane of their
+	// own, so that they never wait behind a month-end.
+	Urgent bool
+	// Canary is how many letters approval releases; the rest waits for
+	// [Desk.Continue]. 0 releases all.
+	Canary int
+}
+
 // A View is what may be shown of a batch.
 type View struct {
 	ID        post.BatchID             `json:"id"`
 	Tenant    post.TenantID            `json:"tenant"`
 	State     State                    `json:"state"`
 	Lines     int                      `json:"lines"`
+	Received  int                      `json:"received"`
+	Parts     []int                    `json:"parts,omitempty"`   // that are here, while receiving
 	Missing   []string                 `json:"missing,omitempty"` // digests of documents not yet here, at most 1,000
 	Letters   map[post.LetterState]int `json:"letters,omitempty"`
+	Policy    post.SigningPolicy       `json:"signing_policy"`
+	Signed    bool                     `json:"signed,omitempty"` // under policy batch: the root is signed
+	Urgent    bool                     `json:"urgent,omitempty"`
+	Canary    int                      `json:"canary,omitempty"`
+	Waiting   int                      `json:"waiting,omitempty"` // approved lines that wait for the canary's verdict
+	Paused    bool                     `json:"paused,omitempty"`
 	Submitter post.ClientID            `json:"submitter"`
 	Approver  post.ClientID            `json:"approver,omitempty"`
 	OpenedAt  time.Time                `json:"opened_at"`
@@ -67,11 +106,20 @@ type View struct {
 
 // Opened is what [Store] keeps of a new batch.
 type Opened struct {
+	Options
 	ID     post.BatchID
 	Tenant post.TenantID
 	Client post.ClientID
 	Key    []byte // keyed index of the caller's key
-	Digest []byte // keyed digest of all lines
+	Digest []byte // keyed digest of what makes it this batch
+	Count  int    // lines announced
+	Lines  []SealedLine
+}
+
+// A Part is a slice of the lines of an announced batch.
+type Part struct {
+	N      int // from 1
+	Digest []byte
 	Lines  []SealedLine
 }
 
@@ -87,25 +135,53 @@ type SealedLine struct {
 	Content   []byte // sealed [letter.Content]
 }
 
-// Store keeps batches. Each method is one transaction.
-type Store interface {
-	// OpenBatch keeps a batch with its lines. When the key is taken it changes
-	// nothing and returns the first batch with Repeated set, or
-	// [post.FaultBatchKeyUsed] when that one has other lines. Lines whose keys
-	// name letters already are refused with [post.FaultLineKeyUsed], all named.
+// Intake keeps batches that come in. Each method is one transaction.
+type Intake interface {
+	// OpenBatch keeps a batch: with its lines (state open), or without
+	// (receiving). When the key is taken it changes nothing and returns the
+	// first batch with Repeated set, or [post.FaultBatchKeyUsed] when that one
+	// has other lines. Lines whose keys name letters already are refused with
+	// [post.FaultLineKeyUsed], all named.
 	OpenBatch(ctx context.Context, o Opened) (View, error)
-	// BatchView returns a batch, or [post.ErrNotFound].
-	BatchView(ctx context.Context, tenant post.TenantID, id post.BatchID) (View, error)
+	// PutBatchLines keeps a part of a receiving batch; with the last part the
+	// batch is open. A part that is here already is repeated=true, or
+	// [post.FaultBatchPartChanged] when it was another. A key that another line
+	// has is [post.FaultLineKeyTwice], one of a letter [post.FaultLineKeyUsed],
+	// all named.
+	PutBatchLines(ctx context.Context, tenant post.TenantID, id post.BatchID, p Part) (repeated bool, err error)
 	// PutBatchDocument keeps a sealed document that the batch waits for. One
 	// that is here already is left as it is.
 	PutBatchDocument(ctx context.Context, tenant post.TenantID, id post.BatchID, sha256 string, doc letter.Sealed) error
+	// BatchDocument reports whether an open batch still waits for the document,
+	// or answers [post.FaultBatchState] or [post.FaultDocumentUnannounced].
+	BatchDocument(ctx context.Context, tenant post.TenantID, id post.BatchID, sha256 string) (missing bool, err error)
 	// CloseBatch moves an open batch to closing, or answers
 	// [post.FaultDocumentsMissing]; and makes held letters of up to n lines. It
-	// returns how many lines are left; at 0 the batch is closed.
+	// answers left=0 when the batch is closed.
 	CloseBatch(ctx context.Context, tenant post.TenantID, id post.BatchID, n int) (left int, err error)
+}
+
+// Steering moves batches that are in. Each method is one transaction.
+type Steering interface {
+	// BatchView returns a batch, or [post.ErrNotFound].
+	BatchView(ctx context.Context, tenant post.TenantID, id post.BatchID) (View, error)
 	// ApproveBatch records the approval of a closed batch (when approver is not
-	// "") and releases up to n held letters. It returns how many are left.
+	// "") and releases up to n held letters that may go. It answers left=0 when
+	// none of them is left, or when the batch must be signed first.
 	ApproveBatch(ctx context.Context, tenant post.TenantID, id post.BatchID, approver post.ClientID, n int) (left int, err error)
+	// ContinueBatch lets the rest go after the canary.
+	ContinueBatch(ctx context.Context, tenant post.TenantID, id post.BatchID, by post.ClientID) error
+	// PauseBatch holds an approved batch where it is, or lets it go on.
+	PauseBatch(ctx context.Context, tenant post.TenantID, id post.BatchID, by post.ClientID, pause bool) error
+	// StopBatch ends a batch and cancels up to n letters that can be. It answers
+	// left=0 when none is left whose fate is open.
+	StopBatch(ctx context.Context, tenant post.TenantID, id post.BatchID, by post.ClientID, n int) (left int, err error)
+}
+
+// Store keeps batches.
+type Store interface {
+	Intake
+	Steering
 }
 
 // Config is what a [Desk] needs.
@@ -117,13 +193,18 @@ type Config struct {
 	IndexKey   []byte // 32 bytes
 	Tenants    []post.Tenant
 	Log        *slog.Logger
+	// Patience is how long one call makes or moves letters before it answers
+	// with what is left; 20 s when 0. The caller asks again, or the dispatcher
+	// goes on.
+	Patience time.Duration
 }
 
 // A Desk takes batches.
 type Desk struct {
 	Config
 	keys    *letter.Keys
-	tenants map[post.TenantID]bool
+	tenants map[post.TenantID]post.Tenant
+	reading chan struct{} // bounds how many documents are held in memory
 }
 
 // New returns a desk, or an error that names every gap of c.
@@ -144,9 +225,18 @@ func New(c Config) (*Desk, error) {
 	if len(gaps) > 0 {
 		return nil, errors.Join(gaps...)
 	}
-	d := &Desk{Config: c, keys: letter.NewKeys(c.Dispatcher, c.PutDataKey), tenants: map[post.TenantID]bool{}}
+	if c.Patience == 0 {
+		c.Patience = 20 * time.Second
+	}
+	d := &Desk{Config: c, keys: letter.NewKeys(c.Dispatcher, c.PutDataKey), tenants: map[post.TenantID]post.Tenant{}, reading: make(chan struct{}, 2)}
 	for _, t := range c.Tenants {
-		d.tenants[t.ID] = true
+		d.tenants[t.ID] = t
 	}
 	return d, nil
 }
+
+// Codes that a letter shows when its batch holds or stops it.
+const (
+	CodeHeld    = "batch-held"
+	CodeStopped = "batch-stopped"
+)

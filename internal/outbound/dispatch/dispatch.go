@@ -285,7 +285,7 @@ func (a *Advancer) Advance(ctx context.Context, id post.LetterID) error {
 // lease was given back.
 func (a *Advancer) step(ctx context.Context, l queue.Lease, r Record) (again bool, err error) {
 	if !r.Released && stayable(r.State) {
-		return false, a.wait(ctx, l, r, batch.CodeHeld, time.Now().Add(holdTime))
+		return false, a.wait(ctx, l, r, batch.CodeHeld, a.Now().Add(holdTime))
 	}
 	switch r.State {
 	case post.LetterAccepted:

@@ -84,14 +84,26 @@ func (a *Advancer) sign(ctx context.Context, l queue.Lease, r Record) (bool, err
 		}
 		return true, a.move(ctx, l, r, Move{To: post.LetterSigned, Manifest: r.Manifest, Due: a.Now()})
 	}
-	m, err := a.manifest(r, o, a.Now())
+	at, whole := a.Now(), (*signedBatch)(nil)
+	if r.Policy == post.SignBatch { // signed already, with all of its batch
+		if whole, err = a.signedBatch(ctx, r.Batch); err != nil {
+			return false, err
+		}
+		at = whole.root.SignedAt
+	}
+	m, err := a.manifest(r, o, at)
 	if err != nil {
 		return false, err
 	}
 	if err := a.checkDocuments(ctx, r, m); err != nil {
 		return false, err
 	}
-	signed, err := a.Signer.Sign(m)
+	var signed []byte
+	if whole != nil {
+		signed, err = whole.form(r.Line, m)
+	} else {
+		signed, err = a.Signer.Sign(m)
+	}
 	if err != nil {
 		return false, err
 	}

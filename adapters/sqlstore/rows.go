@@ -1,0 +1,84 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"sikkerpost.dk/gateway/internal/vault/ledger"
+)
+
+// rowsAtOnce is how many rows one INSERT writes; beyond 100 the gain flattens
+// on both engines (DESIGN 6).
+const rowsAtOnce = 100
+
+// insertRows writes rows with as few statements as may be. head is INSERT INTO
+// … (…); tail may say what happens on conflict. Every row has the same number
+// of values. It answers how many rows were written.
+func insertRows(ctx context.Context, tx *sql.Tx, head, tail string, rows [][]any) (written int64, err error) {
+	for len(rows) > 0 {
+		some := rows[:min(rowsAtOnce, len(rows))]
+		rows = rows[len(some):]
+		args := make([]any, 0, len(some)*len(some[0]))
+		for _, r := range some {
+			args = append(args, r...)
+		}
+		n, err := exec(ctx, tx, head+valuesList(len(some), len(some[0]))+tail, args...)
+		if err != nil {
+			return written, err
+		}
+		written += n
+	}
+	return written, nil
+}
+
+// valuesList writes " VALUES ($1, $2), ($3, $4)…".
+func valuesList(rows, columns int) string {
+	var b strings.Builder
+	b.WriteString(" VALUES ")
+	for i := range rows * columns {
+		switch {
+		case i == 0:
+			b.WriteByte('(')
+		case i%columns == 0:
+			b.WriteString("), (")
+		default:
+			b.WriteString(", ")
+		}
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(i + 1))
+	}
+	b.WriteByte(')')
+	return b.String()
+}
+
+// placeholders writes "$from, $from+1, …" for n values.
+func placeholders(from, n int) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(from + i))
+	}
+	return b.String()
+}
+
+// recordAll writes ledger events as [record] does, many at a time.
+func recordAll(ctx context.Context, tx *sql.Tx, events []ledger.Event) error {
+	rows := make([][]any, 0, len(events))
+	for _, e := range events {
+		row, err := ledger.Commit(e)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, []any{e.ID, micros(e.At), e.Subject, row.Body, row.Salt, row.Leaf})
+	}
+	if _, err := insertRows(ctx, tx, `INSERT INTO ledger_event (id, at, subject, body, salt, leaf)`, "", rows); err != nil {
+		return fmt.Errorf("record events: %w", err)
+	}
+	return nil
+}
