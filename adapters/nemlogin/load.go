@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"sikkerpost.dk/gateway/internal/config"
 )
@@ -29,6 +30,9 @@ func Load(c config.SAML, publicURL string) (Config, error) {
 		return Config{}, fmt.Errorf("load SAML encryption key: %w", err)
 	}
 	out.Decryption = []Decryption{{Key: key, Cert: cert}}
+	if err := rollOver(c, &out); err != nil {
+		return Config{}, err
+	}
 	metadata, err := os.ReadFile(c.IDPMetadata)
 	if err != nil {
 		return Config{}, fmt.Errorf("load provider metadata: %w", err)
@@ -36,7 +40,38 @@ func Load(c config.SAML, publicURL string) (Config, error) {
 	if out.IDP, err = ParseIDP(metadata); err != nil {
 		return Config{}, err
 	}
+	if out.IDP.stale(time.Now()) {
+		return Config{}, errors.New("load provider metadata: it has expired")
+	}
 	return out, nil
+}
+
+// rollOver adds the keys that are on their way in or out.
+func rollOver(c config.SAML, out *Config) error {
+	if c.NextEncryptionKey != "" {
+		key, cert, err := pair(c.NextEncryptionKey, c.NextEncryptionCert)
+		if err != nil {
+			return fmt.Errorf("load next SAML encryption key: %w", err)
+		}
+		out.Decryption = append(out.Decryption, Decryption{Key: key, Cert: cert})
+	}
+	if c.PreviousEncryptionKey != "" {
+		key, cert, err := pair(c.PreviousEncryptionKey, c.PreviousEncryptionCert)
+		if err != nil {
+			return fmt.Errorf("load previous SAML encryption key: %w", err)
+		}
+		out.Decryption = append(out.Decryption, Decryption{Key: key, Cert: cert, Hidden: true})
+	}
+	if c.NextSigningCert != "" {
+		der, err := pemFile(c.NextSigningCert, "CERTIFICATE")
+		if err != nil {
+			return fmt.Errorf("load next SAML signing certificate: %w", err)
+		}
+		if out.NextSigning, err = x509.ParseCertificate(der); err != nil {
+			return fmt.Errorf("load next SAML signing certificate: %w", err)
+		}
+	}
+	return nil
 }
 
 func pair(keyFile, certFile string) (*rsa.PrivateKey, *x509.Certificate, error) {

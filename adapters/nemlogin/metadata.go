@@ -54,7 +54,13 @@ func (sp *SP) buildMetadata() ([]byte, error) {
 	d.CreateAttr("WantAssertionsSigned", "true")
 	d.CreateAttr("protocolSupportEnumeration", nsProtocol)
 	keyDescriptor(d, "signing", sp.c.SigningCert)
+	if sp.c.NextSigning != nil {
+		keyDescriptor(d, "signing", sp.c.NextSigning)
+	}
 	for _, k := range sp.c.Decryption {
+		if k.Hidden {
+			continue
+		}
 		k := keyDescriptor(d, "encryption", k.Cert)
 		methods := []string{aes256GCM, aes128GCM, oaepMGF1P}
 		if sp.c.AllowCBC {

@@ -62,6 +62,8 @@ type Audit interface {
 type Decryption struct {
 	Key  crypto.Decrypter // RSA
 	Cert *x509.Certificate
+	// Hidden keys open, but are not in our metadata: those that went out of use.
+	Hidden bool
 }
 
 // Config is what [New] needs. [Load] fills the part that stands in files.
@@ -71,7 +73,8 @@ type Config struct {
 	Tenant      post.TenantID
 	SigningKey  crypto.Signer // RSA, 2048 bits or more
 	SigningCert *x509.Certificate
-	Decryption  []Decryption // the current key first, then those in roll-over
+	NextSigning *x509.Certificate // published, so that NemLog-in knows it before we sign with it; may be nil
+	Decryption  []Decryption      // the current key first, then those in roll-over
 	// AllowCBC also opens AES-CBC, for a provider that knows no GCM. Such a
 	// provider must sign its Responses as well as its assertions; NemLog-in
 	// needs none of this.
@@ -150,6 +153,8 @@ func (c Config) gaps() []error {
 	for _, d := range c.Decryption {
 		need(d.Key != nil && d.Cert != nil && strong(d.Key.Public()), "Decryption keys must be RSA of 2048 bits or more, each with its certificate")
 	}
+	need(len(c.Decryption) == 0 || !c.Decryption[0].Hidden, "the first decryption key must be published")
+	need(c.NextSigning == nil || strong(c.NextSigning.PublicKey), "NextSigning must be RSA of 2048 bits or more")
 	need(c.IDP != nil, "IDP is required")
 	need(c.Sessions != nil, "Sessions is required")
 	need(c.Audit != nil, "Audit is required")
