@@ -5,7 +5,7 @@ LINT    := .bin/$(LINT_AT)/golangci-lint
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FAST    := ./internal/post ./internal/config ./internal/daemon ./internal/queue ./internal/vault/... ./internal/outbound/... ./internal/inbound/...
 
-.PHONY: help demo story test chaos check lint race certs errors image
+.PHONY: help demo story test chaos bench check lint race certs errors image
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,12 @@ test: ## every test, with the real outside tools (installed on Debian when missi
 chaos: ## 10,000 letters under 100 kills, 10 PostgreSQL stops and 10 empty Redis: nothing lost, nothing twice
 	.ci/install
 	$(GO) run ./cmd/simulator chaos -letters 10000 -kill 100 -pgstop 10 -wipe 10 -within 2h
+
+bench: ## every speed goal beside its figures, in ratios within one run
+	.ci/install
+	@test -x .bin/pysaml2/bin/python || { python3 -m venv .bin/pysaml2 && .bin/pysaml2/bin/pip install -q pysaml2==7.5.5; } || \
+		{ rm -rf .bin/pysaml2; echo "pysaml2 cannot be installed here: it will be left out"; }
+	$(GO) run ./cmd/internal/bench -go $(GO)
 
 check: ## format, vet, modules, lint, race detector (no vulnerability scan: its database is not everywhere)
 	.ci/install

@@ -82,8 +82,8 @@ func machinery(dep string, bench bool) string {
 	switch {
 	case dep == "testing" || dep == "net/http/httptest" || strings.HasPrefix(dep, "testing/"):
 		return "no program carries the test machinery"
-	case dep == module+"/internal/outside":
-		return "what tests look for on the machine is for tests"
+	case dep == module+"/internal/outside" || dep == module+"/internal/ratio":
+		return "what tests look for and measure on the machine is for tests"
 	case bench:
 		return ""
 	case under(dep, module) && strings.HasSuffix(path.Base(dep), "test"):

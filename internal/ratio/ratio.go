@@ -14,7 +14,6 @@ import (
 	"cmp"
 	"runtime"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
@@ -42,15 +41,21 @@ type Row struct {
 
 // Cost reports how many times as long subject takes as base.
 func (r Row) Cost(b *testing.B, subject, base func()) {
-	r.run(b, subject, base, func(s, o time.Duration) float64 { return float64(s) / float64(o) })
+	r.run(b, subject, base, Cost)
 }
 
 // Speed reports how many times as often subject gets done in the time of base.
 func (r Row) Speed(b *testing.B, subject, base func()) {
-	r.run(b, subject, base, func(s, o time.Duration) float64 { return float64(o) / float64(s) })
+	r.run(b, subject, base, Speed)
 }
 
-func (r Row) run(b *testing.B, subject, base func(), of func(s, o time.Duration) float64) {
+// Cost is how many times as long the subject takes as the base.
+func Cost(subject, base time.Duration) float64 { return float64(subject) / float64(base) }
+
+// Speed is how many times as often the subject gets done.
+func Speed(subject, base time.Duration) float64 { return float64(base) / float64(subject) }
+
+func (r Row) run(b *testing.B, subject, base func(), of func(subject, base time.Duration) float64) {
 	b.Run(r.Name, func(b *testing.B) {
 		m := Measure(cmp.Or(r.Rounds, 21), cmp.Or(r.Each, 1), subject, base, of)
 		b.ReportMetric(0, "ns/op") // of the whole: tells nothing
@@ -72,9 +77,6 @@ func (r Row) Amount(b *testing.B, unit string, value float64) {
 }
 
 func (r Row) goal(b *testing.B) {
-	if strings.ContainsAny(r.Name, " /") {
-		b.Fatalf("ratio: name %q holds a blank or a slash", r.Name)
-	}
 	if r.AtMost > 0 {
 		b.ReportMetric(r.AtMost, UnitAtMost)
 	}
@@ -89,8 +91,9 @@ type Measured struct {
 	Subject, Base time.Duration // of one run
 }
 
-// Measure lets subject and base take turns.
-func Measure(rounds, each int, subject, base func(), of func(s, o time.Duration) float64) Measured {
+// Measure lets subject and base take turns, each so often in each round; of
+// makes the ratio of one round.
+func Measure(rounds, each int, subject, base func(), of func(subject, base time.Duration) float64) Measured {
 	subject() // caches warm, pools filled
 	base()
 	var ratios []float64
