@@ -105,7 +105,8 @@ type upload struct {
 	content                []byte
 }
 
-// submit fills in the form whose action contains action and sends it. Values
+// submit fills in the form whose action is action, or else contains it, and
+// sends it. Values
 // replace what the form holds; a submit button is pressed by giving its name.
 func (b *browser) submit(ctx context.Context, action string, values map[string]string, files ...upload) error {
 	f := b.page.form(action)
@@ -174,8 +175,10 @@ type form struct {
 }
 
 func (p *page) form(action string) *form {
+	var found *form
 	for n := range p.root.Descendants() {
-		if n.Type != html.ElementNode || n.Data != "form" || !strings.Contains(attr(n, "action"), action) {
+		exact := attr(n, "action") == action
+		if n.Type != html.ElementNode || n.Data != "form" || !exact && (found != nil || !strings.Contains(attr(n, "action"), action)) {
 			continue
 		}
 		f := &form{node: n, action: attr(n, "action"), method: http.MethodGet}
@@ -183,9 +186,12 @@ func (p *page) form(action string) *form {
 			f.method = http.MethodPost
 		}
 		f.multipart = attr(n, "enctype") == "multipart/form-data"
-		return f
+		if exact {
+			return f
+		}
+		found = f
 	}
-	return nil
+	return found
 }
 
 // fields returns what the form would send untouched.
