@@ -23,7 +23,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"sikkerpost.dk/gateway/internal/queue"
 )
@@ -59,19 +58,17 @@ type Queue struct {
 
 var _ queue.Doorbell = (*Queue)(nil)
 
-// New returns a queue on the Redis at address (host:port). It connects when it
-// is first used: a dead Redis keeps no program from starting.
+// New returns a queue on the Redis at address: host:port, or a form of
+// [queue.ParseAddress]. It connects when it is first used: a dead Redis keeps no
+// program from starting.
 func New(address string, key queue.Key, log *slog.Logger) (*Queue, error) {
-	if address == "" || log == nil {
-		return nil, errors.New("asynqueue: address and logger are required")
+	if log == nil {
+		return nil, errors.New("asynqueue: a logger is required")
 	}
-	rc := redis.NewClient(&redis.Options{
-		Addr:        address,
-		DialTimeout: ringTimeout, ReadTimeout: 2 * time.Second, WriteTimeout: 2 * time.Second,
-		ContextTimeoutEnabled: true,
-		// A managed Redis's maintenance hand-shake: plain servers do not know it.
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	})
+	rc, err := dial(address)
+	if err != nil {
+		return nil, err
+	}
 	return &Queue{redis: rc, client: asynq.NewClientFromRedisClient(rc), key: key, log: log}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/queue"
 )
 
 // check reports what is wrong with a decoded configuration.
@@ -39,7 +40,9 @@ func (r *report) common(c *Common) {
 	if r.required("blobs", c.Blobs) && !filepath.IsAbs(c.Blobs) {
 		r.at("blobs", "want an absolute path")
 	}
-	r.address("redis", c.Redis)
+	if _, err := queue.ParseAddress(c.Redis); err != nil {
+		r.at("redis", "want host:port, sentinel://host:port,…/name or cluster://host:port,…")
+	}
 	r.address("admin", c.Admin)
 	inboxes := r.inboxes(c.Inboxes)
 	r.tenants(c.Tenants, inboxes)

@@ -13,7 +13,7 @@ import (
 type Common struct {
 	Database string        `json:"database"` // sqlite:///path or postgres://…
 	Blobs    string        `json:"blobs"`    // directory of sealed bytes
-	Redis    string        `json:"redis"`    // host:port
+	Redis    string        `json:"redis"`    // host:port, sentinel://a:port,b:port/name or cluster://a:port,b:port
 	Admin    string        `json:"admin"`    // listen address of metrics and readiness; loopback or pod network
 	Tenants  []post.Tenant `json:"tenants"`
 	Inboxes  []Inbox       `json:"inboxes"`

@@ -27,8 +27,25 @@ type process struct {
 // patience bounds how long a program may take to listen.
 const patience = 30 * time.Second
 
-// start starts it and waits until it listens.
+// errEarly says that a program ended before it listened.
+var errEarly = errors.New("ended before it listened")
+
+// start starts it and waits until it listens. As whoever supervises programs
+// does, it starts it again when it gives up: a database that has just come back
+// takes nobody for a moment.
 func (p *process) start(ctx context.Context) error {
+	for end := time.Now().Add(patience); ; {
+		err := p.once(ctx)
+		if !errors.Is(err, errEarly) || time.Now().After(end) {
+			return err
+		}
+		if err := pause(ctx, 300*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *process) once(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -56,7 +73,7 @@ func (p *process) start(ctx context.Context) error {
 		}
 	})
 	if err == nil && early {
-		err = fmt.Errorf("%s ended at once; see %s", p.name, p.log)
+		err = fmt.Errorf("%s %w; see %s", p.name, errEarly, p.log)
 	}
 	return err
 }

@@ -173,12 +173,13 @@ func (r *run) readBatch(ctx context.Context, id string, from int) error {
 }
 
 // insist repeats a call with the same Idempotency-Key until desk has answered
-// it, as a case system does that was told that repeating is safe.
+// it, as a case system does that was told that repeating is safe. A key that a
+// killed desk still claims it replaces: the letter's own key protects it then.
 func (r *run) insist(ctx context.Context, key string, call func(context.Context) error) error {
-	for {
+	for busy := 0; ; {
 		tried, cancel := context.WithTimeout(ctx, 30*time.Second)
 		if key != "" {
-			tried = client.WithKey(tried, key)
+			tried = client.WithKey(tried, fmt.Sprintf("%s-%d", key, busy/10))
 		}
 		err := call(tried)
 		cancel()
@@ -187,6 +188,9 @@ func (r *run) insist(ctx context.Context, key string, call func(context.Context)
 			errors.As(err, &p) && (p.Status >= 500 || p.Code == post.FaultKeyBusy.Code)
 		if !passing {
 			return err
+		}
+		if p != nil && p.Code == post.FaultKeyBusy.Code {
+			busy++
 		}
 		if err := pause(ctx, 100*time.Millisecond); err != nil {
 			return err

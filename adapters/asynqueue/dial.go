@@ -1,0 +1,45 @@
+package asynqueue
+
+import (
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"sikkerpost.dk/gateway/internal/queue"
+)
+
+// Bounds of a conversation with Redis. A sentinel or cluster client may ask
+// several nodes before it finds the right one.
+const (
+	readTimeout  = 2 * time.Second
+	writeTimeout = 2 * time.Second
+)
+
+// dial returns a client that connects when it is first used.
+func dial(address string) (redis.UniversalClient, error) {
+	a, err := queue.ParseAddress(address)
+	if err != nil {
+		return nil, err
+	}
+	// A managed Redis's maintenance hand-shake: plain servers do not know it.
+	quiet := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	switch {
+	case a.Master != "":
+		return redis.NewFailoverClient(&redis.FailoverOptions{
+			MasterName: a.Master, SentinelAddrs: a.Hosts,
+			DialTimeout: ringTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, ContextTimeoutEnabled: true,
+		}), nil
+	case a.Cluster:
+		return redis.NewClusterClient(&redis.ClusterOptions{
+			Addrs:       a.Hosts,
+			DialTimeout: ringTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, ContextTimeoutEnabled: true,
+			MaintNotificationsConfig: quiet,
+		}), nil
+	}
+	return redis.NewClient(&redis.Options{
+		Addr:        a.Hosts[0],
+		DialTimeout: ringTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, ContextTimeoutEnabled: true,
+		MaintNotificationsConfig: quiet,
+	}), nil
+}
