@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"sikkerpost.dk/gateway/adapters/nemlogin/nemlogintest"
 	"sikkerpost.dk/gateway/cmd/internal/deskapp"
 	"sikkerpost.dk/gateway/cmd/internal/devcerts"
 	"sikkerpost.dk/gateway/cmd/internal/dispatcherapp"
@@ -241,7 +242,10 @@ func (h *house) openPortal(ctx context.Context) error {
 			EntityID:    "https://saml.sikkerpost.localhost",
 			SigningCert: c.SPSigning.Cert, SigningKey: c.SPSigning.Key,
 			EncryptionCert: c.SPEncryption.Cert, EncryptionKey: c.SPEncryption.Key,
-			IDPMetadata: metadata,
+			IDPMetadata:       metadata,
+			PowerOfAttorney:   []string{nemlogintest.PowerOfAttorney},
+			CompanyRoles:      []string{nemlogintest.CompanyRole},
+			ArchiveRecipients: c.LoginArchive.Recipients,
 		},
 		ReceiptKeyFile: c.Receipt.Signer, ReceiptCertFile: c.ReceiptCert, LedgerKeyFile: c.Checkpoint.Verifier,
 		LedgerDir: h.ledgerDir(),

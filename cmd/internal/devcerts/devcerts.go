@@ -78,9 +78,10 @@ type Set struct {
 	LetterRSA  Pair // RSA-3072
 	LetterP256 Pair
 
-	DPO        AgeKey // the inbox shared by the DPO office
-	Dispatcher AgeKey
-	PrintHouse AgeKey
+	DPO          AgeKey // the inbox shared by the DPO office
+	Dispatcher   AgeKey
+	PrintHouse   AgeKey
+	LoginArchive AgeKey // messages from and to NemLog-in
 
 	Checkpoint NoteKey // ledger checkpoints
 	Receipt    NoteKey // receipts to persons
@@ -163,6 +164,7 @@ func (m *maker) plan() *Set {
 	m.ageKey("dpo", &s.DPO)
 	m.ageKey("dispatcher", &s.Dispatcher)
 	m.ageKey("printhouse", &s.PrintHouse)
+	m.ageKey("login-archive", &s.LoginArchive)
 	m.noteKeys(s)
 	m.hexKey("index", &s.IndexKey)
 	m.hexKey("task", &s.TaskKey)

@@ -127,7 +127,7 @@ func TestSecretsFitTheirPublicHalves(t *testing.T) {
 		}
 		return text
 	}
-	for _, k := range []devcerts.AgeKey{s.DPO, s.Dispatcher, s.PrintHouse} {
+	for _, k := range []devcerts.AgeKey{s.DPO, s.Dispatcher, s.PrintHouse, s.LoginArchive} {
 		to, err := age.ParseHybridRecipient(read(k.Recipients))
 		if err != nil {
 			t.Fatal(err)

@@ -19,8 +19,23 @@ func TestOperationsExamplesLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if _, err := devcerts.Make(dir, devcerts.Options{}); err != nil {
+	set, err := devcerts.Make(dir, devcerts.Options{})
+	if err != nil {
 		t.Fatal(err)
+	}
+	// Keys in roll-over: any others of the right kind.
+	for name, from := range map[string]string{
+		"sp-signing-next.pem":    set.LetterRSA.Cert,
+		"sp-encryption-next.pem": set.LetterRSA.Cert, "sp-encryption-next-key.pem": set.LetterRSA.Key,
+		"sp-encryption-old.pem": set.IDPSigning.Cert, "sp-encryption-old-key.pem": set.IDPSigning.Key,
+	} {
+		b, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "login", name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	// What comes from others.
 	for _, name := range []string{"login/nemlogin-metadata.xml", "carrier/engdal.token"} {

@@ -67,7 +67,11 @@ func (a *App) assemble(ctx context.Context, cfg config.Portal) error {
 	if err != nil {
 		return err
 	}
-	site, err := a.site(cfg, desk, ring)
+	sp, err := a.login(cfg, ring)
+	if err != nil {
+		return err
+	}
+	site, err := a.site(cfg, desk, sp)
 	if err != nil {
 		return err
 	}
@@ -85,7 +89,8 @@ func (a *App) assemble(ctx context.Context, cfg config.Portal) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	a.tasks = []daemon.Task{https, {Name: "draft janitor", Run: desk.Run}}
+	a.tasks = append(a.tasks, https, daemon.Task{Name: "draft janitor", Run: desk.Run},
+		daemon.Task{Name: "log-in watch", Run: nemlogin.NewWatcher(sp.SP, cfg.SAML.IDPMetadata).Run})
 	if cfg.Admin != "" {
 		a.tasks = append(a.tasks, daemon.Admin(cfg.Admin, ready))
 	}
@@ -147,9 +152,18 @@ func signing(cfg config.Portal) (s intake.Signing, err error) {
 	return s, err
 }
 
-// site assembles the log-in and the pages.
-func (a *App) site(cfg config.Portal, desk *intake.Desk, ring *draft.Ring) (http.Handler, error) {
-	sessions, err := login.New(login.Config{Store: a.store, Sealer: ring, Idle: cfg.Idle})
+// provider is the log-in and what its pages need of the site.
+type provider struct {
+	*nemlogin.SP
+	origins []string // of NemLog-in
+	// page shows a refusal on a page of the site, which in turn needs the log-in:
+	// the one knot here.
+	page func(w http.ResponseWriter, r *http.Request, f *post.Fault, ref string)
+}
+
+// login assembles the service provider and its archive.
+func (a *App) login(cfg config.Portal, ring *draft.Ring) (*provider, error) {
+	sessions, err := login.New(login.Config{Store: a.store, Sealer: ring, Idle: cfg.Idle, Absolute: cfg.Absolute})
 	if err != nil {
 		return nil, err
 	}
@@ -157,22 +171,50 @@ func (a *App) site(cfg config.Portal, desk *intake.Desk, ring *draft.Ring) (http
 	if err != nil {
 		return nil, err
 	}
-	// A refused log-in is shown on a page of the site, which in turn needs the
-	// log-in: the one knot here.
-	var site *portalweb.Site
+	p := &provider{origins: origins(saml.IDP.SSO, saml.IDP.SLO)}
 	saml.Sessions, saml.Audit, saml.Log = sessions, a.store, a.log
-	saml.OnFault = func(w http.ResponseWriter, r *http.Request, f *post.Fault, ref string) {
-		site.LoginFault(w, r, f, ref)
+	saml.OnFault = func(w http.ResponseWriter, r *http.Request, f *post.Fault, ref string) { p.page(w, r, f, ref) }
+	if cfg.SAML.ArchiveRecipients != "" {
+		to, err := seal.ReadRecipientsFile(cfg.SAML.ArchiveRecipients)
+		if err != nil {
+			return nil, fmt.Errorf("archive of log-in messages: %w", err)
+		}
+		archive, err := login.NewArchive(a.store, func(b []byte) ([]byte, error) { return seal.Small(b, to...) }, a.log, nil)
+		if err != nil {
+			return nil, err
+		}
+		saml.Archive = archive
+		a.tasks = append(a.tasks, daemon.Task{Name: "log-in archive", Run: archive.Run})
+	} else {
+		a.log.Warn("log-in messages are not archived; the federation wants them for 180 days")
 	}
-	sp, err := nemlogin.New(saml)
+	p.SP, err = nemlogin.New(saml)
+	return p, err
+}
+
+// site assembles the pages.
+func (a *App) site(cfg config.Portal, desk *intake.Desk, sp *provider) (http.Handler, error) {
+	var rules []portalweb.PageRule
+	for _, p := range cfg.Pages {
+		rule := portalweb.PageRule{Path: p.Path, Fresh: p.Fresh}
+		if p.Level != "" {
+			level, err := login.ParseLevel(p.Level)
+			if err != nil {
+				return nil, fmt.Errorf("page %s: %w", p.Path, err)
+			}
+			rule.Level = level
+		}
+		rules = append(rules, rule)
+	}
+	site, err := portalweb.New(portalweb.Config{
+		Intake: desk, Sessions: sp, SAML: sp.Handler(), LoginPath: nemlogin.PathLogin, LogoutPath: nemlogin.PathLogout,
+		Tenants: cfg.Tenants, FormOrigins: sp.origins, LedgerDir: cfg.LedgerDir, Pages: rules, Log: a.log,
+	})
 	if err != nil {
 		return nil, err
 	}
-	site, err = portalweb.New(portalweb.Config{
-		Intake: desk, Sessions: sp, SAML: sp.Handler(), LoginPath: nemlogin.PathLogin, LogoutPath: nemlogin.PathLogout,
-		Tenants: cfg.Tenants, FormOrigins: origins(saml.IDP.SSO, saml.IDP.SLO), LedgerDir: cfg.LedgerDir, Log: a.log,
-	})
-	return site, err
+	sp.page = site.LoginFault
+	return site, nil
 }
 
 // origins returns scheme://host of each address, without repeats.
