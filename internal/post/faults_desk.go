@@ -96,4 +96,7 @@ var (
 	FaultTableName = fault("POST-4305", http.StatusUnprocessableEntity,
 		"The line has no name.", "Linjen mangler et navn.",
 		"Write the recipient's name; a letter on paper needs it.", "Skriv modtagerens navn; et brev på papir kræver det.")
+	FaultTableFormula = fault("POST-4306", http.StatusUnprocessableEntity,
+		"A value begins like a formula, which a spreadsheet would run.", "En værdi begynder som en formel, som et regneark ville udføre.",
+		"Remove the sign = + - or @ at its beginning.", "Fjern tegnet = + - eller @ i begyndelsen.")
 )

@@ -49,12 +49,18 @@ type grammar struct {
 		Verify   letterVerify   `cmd:"" help:"Verify evidence offline, trusting nobody but the certificates given."`
 	} `cmd:"" help:"One letter."`
 	Accounts verifyAll `cmd:"" name:"verify" help:"Check that nothing is lost, doubled or changed: database, blobs, ledger and carriers."`
-	Batch struct {
-		Check   batchCheck   `cmd:"" help:"Check a table and its documents; send nothing."`
-		Send    batchSend    `cmd:"" help:"Submit a batch for approval."`
-		Approve batchApprove `cmd:"" help:"Release a batch, as a second person."`
-		Watch   batchWatch   `cmd:"" help:"Follow a batch until nothing moves by itself any more."`
-		Show    batchShow    `cmd:"" help:"Show where a batch stands."`
+	Batch    struct {
+		Check    batchCheck    `cmd:"" help:"Check a table and its documents; send nothing."`
+		Plan     batchPlan     `cmd:"" help:"Say what a table would cost and when it must be sent; send nothing."`
+		Send     batchSend     `cmd:"" help:"Submit a batch for approval."`
+		Approve  batchApprove  `cmd:"" help:"Release a batch, or its canary, as a second person."`
+		Continue batchContinue `cmd:"" help:"Release the rest after the canary, as a second person."`
+		Pause    batchPause    `cmd:"" help:"Hand over nothing more until it is resumed."`
+		Resume   batchResume   `cmd:"" help:"Let a paused batch go on."`
+		Stop     batchStop     `cmd:"" help:"Cancel every letter that no carrier has."`
+		Watch    batchWatch    `cmd:"" help:"Follow a batch until nothing moves by itself any more."`
+		Show     batchShow     `cmd:"" help:"Show where a batch stands."`
+		Report   batchReport   `cmd:"" help:"Write one line of CSV for each letter."`
 	} `cmd:"" help:"Many letters with one approval."`
 }
 

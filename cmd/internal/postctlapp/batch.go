@@ -15,11 +15,12 @@ import (
 	"sikkerpost.dk/gateway/adapters/deskapi/client"
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
 	"sikkerpost.dk/gateway/cmd/internal/ctl"
+	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
 type batchCheck struct {
-	Table     string `arg:"" help:"CSV file: key, id, name, address lines, title, document."`
+	Table     string `arg:"" help:"CSV file (key, id, name, address lines, title, document) or .jsonl with one line of the API on each line."`
 	Documents string `placeholder:"DIR" help:"Directory of the PDFs; without it they are not looked at."`
 }
 
@@ -53,9 +54,12 @@ func (r *run) verdict(t *table, exit int) error {
 }
 
 type batchSend struct {
-	Table     string `arg:"" help:"CSV file: key, id, name, address lines, title, document."`
+	Table     string `arg:"" help:"CSV file (key, id, name, address lines, title, document) or .jsonl."`
 	Documents string `required:"" placeholder:"DIR" help:"Directory of the PDFs."`
 	Key       string `required:"" help:"Your own key of this batch; the same key and table are the same batch."`
+	Policy    string `enum:"letter,batch," default:"" help:"What one signature covers: each letter, or the batch. Your municipality's when absent."`
+	Canary    int    `help:"Letters that approval releases first; the rest waits for postctl batch continue."`
+	Urgent    bool   `help:"Breach notifications: a lane of their own."`
 	DryRun    bool   `help:"Only check; send nothing."`
 }
 
@@ -74,11 +78,11 @@ func (c *batchSend) Run(r *run) error {
 		return err
 	}
 	defer d.Close()
-	b, err := d.OpenBatch(r.ctx, wire.BatchOpen{Key: c.Key, Lines: t.Lines})
+	b, err := c.open(r, d, t)
 	if err != nil {
 		return t.translate(err)
 	}
-	repeated := b.Repeated && b.State != "open" && b.State != "closing"
+	repeated := b.Repeated && b.State != "receiving" && b.State != "open" && b.State != "closing"
 	if !repeated {
 		if b, err = r.upload(d, t, b); err != nil {
 			return err
@@ -95,6 +99,37 @@ func (c *batchSend) Run(r *run) error {
 			r.Say("next, as another person: postctl batch approve %s", b.ID)
 		}
 	})
+}
+
+// onePiece is how many lines go in one request; more are sent in parts.
+const onePiece = batch.PartLines
+
+// open names the batch and sends its lines.
+func (c *batchSend) open(r *run, d *client.Client, t *table) (wire.Batch, error) {
+	o := wire.BatchOpen{Key: c.Key, Policy: c.Policy, Canary: c.Canary, Urgent: c.Urgent}
+	if len(t.Lines) <= onePiece {
+		o.Lines = t.Lines
+		return d.OpenBatch(r.ctx, o)
+	}
+	o.Announced = len(t.Lines)
+	b, err := d.OpenBatch(r.ctx, o)
+	if err != nil {
+		return b, err
+	}
+	p := ctl.NewProgress(r.Env)
+	defer p.End()
+	for first := 0; first < len(t.Lines); first += onePiece {
+		some := t.Lines[first:min(first+onePiece, len(t.Lines))]
+		// A part that is there is sent again: that shows whether the table is
+		// still the same, and changes nothing.
+		if _, err := d.PutLines(r.ctx, b.ID, first/onePiece+1, some); err != nil {
+			return b, err
+		}
+		p.Show(first+len(some), len(t.Lines), "lines")
+	}
+	again, err := d.Batch(r.ctx, b.ID)
+	again.Repeated = b.Repeated
+	return again, err
 }
 
 // upload puts what is missing and closes the batch.
@@ -134,8 +169,13 @@ func (r *run) upload(d *client.Client, t *table, b wire.Batch) (wire.Batch, erro
 		}
 		b = next
 	}
-	if b.State == "closing" {
-		return d.CloseBatch(r.ctx, b.ID)
+	for b.State == "closing" { // a large batch takes several calls
+		next, err := d.CloseBatch(r.ctx, b.ID)
+		if err != nil {
+			return b, err
+		}
+		b = next
+		p.Show(b.Letters[string(post.LetterHeld)], b.Lines, "letters")
 	}
 	return b, nil
 }
@@ -226,6 +266,22 @@ func (c *batchShow) Run(r *run) error {
 		fmt.Fprintf(w, "batch         %s\nmunicipality  %s\nstate         %s\nletters       %d\nsubmitted by  %s\n", b.ID, b.Tenant, b.State, b.Lines, b.Submitter)
 		if b.Approver != "" {
 			fmt.Fprintf(w, "approved by   %s\n", b.Approver)
+		}
+		signing := "each letter"
+		if b.Policy == "batch" {
+			signing = map[bool]string{true: "the batch, done", false: "the batch, after approval"}[b.Signed]
+		}
+		fmt.Fprintf(w, "signature     %s\n", signing)
+		for _, f := range []struct {
+			is   bool
+			text string
+		}{
+			{b.Urgent, "urgent"}, {b.Paused, "paused; go on with: postctl batch resume " + b.ID},
+			{b.Waiting > 0, fmt.Sprintf("%d letters wait for the canary's verdict: postctl batch continue %s", b.Waiting, b.ID)},
+		} {
+			if f.is {
+				fmt.Fprintln(w, f.text)
+			}
 		}
 		for _, s := range states(b) {
 			fmt.Fprintf(w, "%-13s %d\n", s, b.Letters[s])
@@ -321,8 +377,16 @@ func (c *batchWatch) left(r *run, b wire.Batch) error {
 	return &ctl.Hint{Err: fmt.Errorf("batch %s is still running: %s", c.ID, counts(b)), Hint: again, Exit: ctl.Running}
 }
 
-// at reports whether n letters are all of a released batch.
-func at(b wire.Batch, n int) bool { return b.State == "released" && n == b.Lines }
+// at reports whether n letters are all of the batch that moves by itself.
+func at(b wire.Batch, n int) bool {
+	switch {
+	case b.State == "stopped":
+		return true
+	case b.State == "approved" && b.Waiting > 0: // the canary is at its end
+		return n == b.Lines-b.Waiting
+	}
+	return b.State == "released" && n == b.Lines
+}
 
 // settled counts letters in final states.
 func settled(b wire.Batch) int {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,11 +18,13 @@ import (
 
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
 	"sikkerpost.dk/gateway/cmd/internal/ctl"
+	"sikkerpost.dk/gateway/internal/outbound/batch"
+	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
-// maxTable bounds a table: 10,000 lines of 6 KB.
-const maxTable = 64 << 20
+// maxTable bounds a table: 100,000 lines of 1.3 KB, which no real one reaches.
+const maxTable = 128 << 20
 
 var bom = []byte("\xef\xbb\xbf")
 
@@ -32,11 +35,12 @@ var columns = map[string]string{
 	"document": "document", "dokument": "document", "fil": "document", "language": "language", "sprog": "language",
 }
 
-// table is a batch as read from CSV, with every fault found.
+// table is a batch as read from CSV or JSON lines, with every fault found.
 type table struct {
 	Lines  []wire.BatchLine
 	At     []int             // line of the file, for each of Lines
 	Files  map[string]string // path by SHA-256
+	Bytes  int64             // of all documents, each once
 	Faults []lineFault
 }
 
@@ -75,9 +79,57 @@ func read(path, dir string) (*table, error) {
 		return nil, post.FaultBatchSize
 	}
 	docs := &documents{dir: dir, known: map[string]checked{}}
-	t := parse(b, docs)
-	t.Files = docs.files()
-	return t, nil
+	t := parse
+	if strings.EqualFold(filepath.Ext(path), ".jsonl") {
+		t = parseJSON
+	}
+	out := t(b, docs)
+	out.Files = docs.files()
+	out.Bytes = docs.bytes
+	return out, nil
+}
+
+// finish refuses a table that is empty or too large.
+func (t *table) finish() *table {
+	if len(t.Lines) > batch.MaxAnnounced || len(t.Lines) == 0 && len(t.Faults) == 0 {
+		t.fault(0, post.FaultBatchSize.At("%d lines", len(t.Lines)))
+	}
+	return t
+}
+
+// parseJSON reads one JSON object a line, of the form that desk takes. A line
+// that is not is reported; the others are still read.
+func parseJSON(b []byte, docs *documents) *table {
+	t := &table{}
+	b = bytes.TrimPrefix(b, bom)
+	if !utf8.Valid(b) {
+		t.fault(firstInvalid(b), post.FaultTableForm)
+		return t
+	}
+	seen, n := map[string]int{}, 0
+	for len(b) > 0 {
+		var line []byte
+		line, b, _ = bytes.Cut(b, []byte("\n"))
+		n++
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		var l wire.BatchLine
+		dec := json.NewDecoder(bytes.NewReader(line))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&l); err != nil || dec.More() {
+			t.fault(n, post.FaultTableLine.At("not one JSON object of the known members"))
+			continue
+		}
+		announced := l.SHA256
+		t.check(n, l, docs, seen)
+		if got := t.Lines[len(t.Lines)-1].SHA256; announced != "" && got != "" && announced != got {
+			t.fault(n, post.FaultDocumentDigest)
+		} else if got == "" {
+			t.Lines[len(t.Lines)-1].SHA256 = announced
+		}
+	}
+	return t.finish()
 }
 
 // parse reads a table. docs finds and checks each document once.
@@ -122,10 +174,7 @@ func parse(b []byte, docs *documents) *table {
 		}
 		t.line(n, at, fields, docs, seen)
 	}
-	if len(t.Lines) > 10_000 || len(t.Lines) == 0 && len(t.Faults) == 0 {
-		t.fault(0, post.FaultBatchSize.At("%d lines", len(t.Lines)))
-	}
-	return t
+	return t.finish()
 }
 
 func firstInvalid(b []byte) int {
@@ -173,7 +222,7 @@ func heads(names []string) (map[string][]int, error) {
 	return at, nil
 }
 
-// line checks one line and adds it.
+// line takes a line of CSV.
 func (t *table) line(n int, at map[string][]int, fields []string, docs *documents, seen map[string]int) {
 	get := func(c string) string {
 		if len(at[c]) == 0 {
@@ -181,20 +230,7 @@ func (t *table) line(n int, at map[string][]int, fields []string, docs *document
 		}
 		return strings.TrimSpace(fields[at[c][0]])
 	}
-	check := func(err error) {
-		if err != nil {
-			t.fault(n, err)
-		}
-	}
 	l := wire.BatchLine{Key: get("key"), Title: get("title"), Document: get("document"), Language: strings.ToLower(get("language"))}
-	if err := checkKey(l.Key); err != nil {
-		check(err)
-	} else if first, twice := seen[l.Key]; twice {
-		check(post.FaultLineKeyTwice.At("first in line %d", first))
-	} else {
-		seen[l.Key] = n
-	}
-	check(checkTitle(l.Title))
 	l.Recipient = wire.Party{IDType: "CPR", ID: strings.ReplaceAll(get("id"), " ", ""), Name: get("name")}
 	if len(l.Recipient.ID) == 8 {
 		l.Recipient.IDType = "CVR"
@@ -204,25 +240,59 @@ func (t *table) line(n int, at map[string][]int, fields []string, docs *document
 			l.Recipient.Address = append(l.Recipient.Address, s)
 		}
 	}
-	check(checkRecipient(l.Recipient))
-	check(checkLanguage(l.Language))
-	if l.Recipient.Name == "" {
+	t.check(n, l, docs, seen)
+}
+
+// check holds one line to the rules that desk will hold it to, and adds it.
+func (t *table) check(n int, l wire.BatchLine, docs *documents, seen map[string]int) {
+	check := func(err error) {
+		if err != nil {
+			t.fault(n, err)
+		}
+	}
+	if err := letter.CheckKey(l.Key, post.FaultLetterKey); err != nil {
+		check(err)
+	} else if first, twice := seen[l.Key]; twice {
+		check(post.FaultLineKeyTwice.At("first in line %d", first))
+	} else {
+		seen[l.Key] = n
+	}
+	check(letter.CheckTitle(l.Title))
+	r := l.Recipient
+	check(letter.CheckRecipient(post.PartyRecord{IDType: r.IDType, ID: r.ID, Name: r.Name, Address: r.Address}))
+	if r.Name == "" {
 		check(post.FaultTableName)
 	}
-	if err := checkName(l.Document); err != nil {
+	for _, v := range [][2]string{{"key", l.Key}, {"name", r.Name}, {"title", l.Title}, {"document", l.Document}, {"address", strings.Join(r.Address, "\n")}} {
+		if formula(v[1]) {
+			check(post.FaultTableFormula.At("%s", v[0]))
+		}
+	}
+	if _, err := letter.Describe(l.Document, "", "", l.Language); err != nil {
 		check(err)
 	} else {
-		var err error
 		l.SHA256, err = docs.digest(l.Document)
 		check(err)
 	}
 	t.Lines, t.At = append(t.Lines, l), append(t.At, n)
 }
 
+// formula reports whether a spreadsheet would run some line of s (CWE-1236):
+// nothing that a person wrote begins so, and reports are opened in one.
+func formula(s string) bool {
+	for line := range strings.Lines(s) {
+		if strings.ContainsAny(line[:1], "=+-@\t\r") {
+			return true
+		}
+	}
+	return false
+}
+
 // documents finds and checks the PDFs of a table, each once.
 type documents struct {
 	dir   string
 	known map[string]checked // by file name
+	bytes int64              // of the good ones
 }
 
 type checked struct {
@@ -237,27 +307,30 @@ func (d *documents) digest(name string) (string, error) {
 	}
 	c, ok := d.known[name]
 	if !ok {
-		c.sha256, c.err = examine(filepath.Join(d.dir, name))
+		var n int64
+		c.sha256, n, c.err = examine(filepath.Join(d.dir, name))
+		d.bytes += n
 		d.known[name] = c
 	}
 	return c.sha256, c.err
 }
 
-func examine(path string) (string, error) {
+// examine applies desk's own rules to a document: it parses the PDF.
+func examine(path string) (sum string, size int64, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", post.FaultTableDocument
+		return "", 0, post.FaultTableDocument
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return "", post.FaultTableDocument
+		return "", 0, post.FaultTableDocument
 	}
-	b, err := readPDF(f)
+	b, err := letter.ReadPDF(f)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:]), nil
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:]), int64(len(b)), nil
 }
 
 func (d *documents) files() map[string]string {

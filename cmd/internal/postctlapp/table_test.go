@@ -14,16 +14,31 @@ func FuzzTable(f *testing.F) {
 	head := "key;id;name;address1;title;document;language\n"
 	for _, s := range []string{
 		"", head, head + "a;6503851236;N;v;T;a.pdf;da\n", head + `a;6503851236;"N""x";v;T;a.pdf;` + "\n", head + "a;\"\n",
-		"\xef\xbb\xbfkey,id,name,title,document\r\na,11223491,N,T,a.pdf\r\n", "key,key\n", head + "a;6503851236;N;v;T;../a.pdf;xx\n", "\xff",
+		"\xef\xbb\xbfkey,id,name,title,document\r\na,11223491,N,T,a.pdf\r\n", "key,key\n", `{"key":"a","title":"T","recipient":{"id_type":"CPR","id":"6503851236","name":"N"},"document":"a.pdf"}` + "\n", "{}\n[]\n\n", head + "a;6503851236;=N;v;T;a.pdf;da\n", head + "a;6503851236;N;v;T;../a.pdf;xx\n", "\xff",
 	} {
 		f.Add([]byte(s))
 	}
 	dir := f.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "a.pdf"), []byte("%PDF-1.7\n%%EOF"), 0o600); err != nil {
+	pdf, err := os.ReadFile(filepath.Join("..", "..", "..", "testdata", "pdf", "decision-01.pdf"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "a.pdf"), pdf, 0o600)
+	}
+	if err != nil {
+		f.Fatal(err)
+	}
+	examined := &documents{dir: dir, known: map[string]checked{}}
+	if _, err := examined.digest("a.pdf"); err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		tab := parse(b, &documents{dir: dir, known: map[string]checked{}})
+		holds(t, parse(b, examined))
+		holds(t, parseJSON(b, examined))
+	})
+}
+
+func holds(t *testing.T, tab *table) {
+	t.Helper()
+	{
 		if len(tab.Lines) != len(tab.At) {
 			t.Fatalf("%d lines, %d places", len(tab.Lines), len(tab.At))
 		}
@@ -47,5 +62,5 @@ func FuzzTable(f *testing.F) {
 				}
 			}
 		}
-	})
+	}
 }

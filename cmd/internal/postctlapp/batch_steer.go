@@ -1,0 +1,136 @@
+package postctlapp
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"sikkerpost.dk/gateway/adapters/deskapi/client"
+	"sikkerpost.dk/gateway/adapters/deskapi/wire"
+	"sikkerpost.dk/gateway/cmd/internal/ctl"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+type batchContinue struct {
+	ID string `arg:"" help:"Id of the batch."`
+}
+
+// Run releases the rest after the canary.
+func (c *batchContinue) Run(r *run) error {
+	return r.batch(c.ID, (*client.Client).ContinueBatch, func(w io.Writer, b wire.Batch) {
+		fmt.Fprintf(w, "batch %s goes on: %s\n", b.ID, counts(b))
+	})
+}
+
+type batchPause struct {
+	ID string `arg:"" help:"Id of the batch."`
+}
+
+// Run holds the batch.
+func (c *batchPause) Run(r *run) error {
+	return r.batch(c.ID, (*client.Client).PauseBatch, func(w io.Writer, b wire.Batch) {
+		fmt.Fprintf(w, "batch %s paused: %s\n", b.ID, counts(b))
+		r.Say("what a carrier has goes on; next: postctl batch resume %s, or postctl batch stop %s", b.ID, b.ID)
+	})
+}
+
+type batchResume struct {
+	ID string `arg:"" help:"Id of the batch."`
+}
+
+// Run lets the batch go on.
+func (c *batchResume) Run(r *run) error {
+	return r.batch(c.ID, (*client.Client).ResumeBatch, func(w io.Writer, b wire.Batch) {
+		fmt.Fprintf(w, "batch %s goes on: %s\n", b.ID, counts(b))
+	})
+}
+
+type batchStop struct {
+	ID string `arg:"" help:"Id of the batch."`
+}
+
+// Run cancels what can be cancelled and says what could not.
+func (c *batchStop) Run(r *run) error {
+	return r.batch(c.ID, (*client.Client).StopBatch, func(w io.Writer, b wire.Batch) {
+		stopped := b.Letters[string(post.LetterCancelled)]
+		letters := 0
+		var rest []string
+		for _, s := range states(b) {
+			letters += b.Letters[s]
+			if s != string(post.LetterCancelled) {
+				rest = append(rest, fmt.Sprintf("%s %d", s, b.Letters[s]))
+			}
+		}
+		fmt.Fprintf(w, "batch %s %s: %d letters cancelled, %d could not be\n", b.ID, b.State, stopped, letters-stopped)
+		if len(rest) > 0 {
+			fmt.Fprintf(w, "beyond recall: %s\n", strings.Join(rest, ", "))
+		}
+	})
+}
+
+type batchReport struct {
+	ID  string `arg:"" help:"Id of the batch."`
+	Out string `default:"-" placeholder:"FILE" help:"Where to write the CSV; - is stdout. Nothing is overwritten."`
+}
+
+// Run writes one line for each letter, a page at a time.
+func (c *batchReport) Run(r *run) error {
+	d, err := r.dial()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	out := r.Stdout
+	if c.Out != "-" {
+		f, err := os.OpenFile(c.Out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return &ctl.Hint{Err: err, Hint: "choose a name that is free"}
+		}
+		defer f.Close()
+		out = f
+	}
+	n, err := report(r, d, c.ID, out)
+	if err != nil {
+		if c.Out != "-" {
+			os.Remove(c.Out) //nolint:errcheck // half a report is none; the failure before matters more
+		}
+		return err
+	}
+	if c.Out == "-" {
+		return nil
+	}
+	return r.Print(map[string]any{"id": c.ID, "file": c.Out, "letters": n}, func(w io.Writer) {
+		fmt.Fprintf(w, "%s (%d letters)\n", c.Out, n)
+	})
+}
+
+// report writes the letters in the order of their ids, which is that of their
+// lines within each part.
+func report(r *run, d *client.Client, id string, out io.Writer) (n int, err error) {
+	w := csv.NewWriter(out)
+	heads := []string{"line", "letter", "reference", "state", "channel", "reason", "message", "tracking", "accepted_at", "available_at"}
+	if err := w.Write(heads); err != nil {
+		return 0, err
+	}
+	for after := ""; ; {
+		page, err := d.BatchLetters(r.ctx, id, after, 1000)
+		if err != nil {
+			return n, err
+		}
+		for _, v := range page.Items {
+			n++
+			if err := w.Write([]string{strconv.Itoa(v.Line), v.ID, v.Reference, v.State, v.Channel, v.Code, v.MessageID, v.Tracking,
+				ctl.When(v.AcceptedAt), ctl.When(v.AvailableAt)}); err != nil {
+				return n, err
+			}
+		}
+		if after = page.Next; after == "" {
+			break
+		}
+	}
+	w.Flush()
+	return n, w.Error()
+}
