@@ -313,7 +313,7 @@ func documentAttacks() []attack {
 		{"relative namespace", message("<samlp:Response", `<samlp:Response xmlns:v="1"`), "xml-namespace-relative"},
 		{"id in a namespace", message("<samlp:Response", `<samlp:Response samlp:ID="_x"`), "xml-id"},
 		{"decoy id", message("<samlp:Response", `<samlp:Response Id="_x"`), "xml-id"},
-		{"destination in a namespace", message(" Destination=", " samlp:Destination="), "response-destination"},
+		{"destination in a namespace", message(" Destination=", " samlp:Destination="), "response-attribute"},
 		{"1000 elements beside", message("<samlp:Status>", many+"<samlp:Status>"), "xml-elements"},
 		{"1000 elements inside, well signed", edit(fill(1000)), "assertion-xml-elements"},
 		{"1000 elements inside, signature garbage", forge(fill(1000)), "assertion-xml-elements"},

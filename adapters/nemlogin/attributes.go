@@ -41,16 +41,16 @@ func (r reader) attributes(el *etree.Element, c *login.Claims) error {
 	if err != nil {
 		return err
 	}
-	if values[attrSpecVersion] != specVersion {
+	if values[attrSpecVersion] != specVersion && on("spec-version") {
 		return reject("spec-version")
 	}
 	// The level that was reached stands in the attribute, never in the class
 	// reference, and counts whatever we asked for.
 	level, err := login.ParseLevel(values[attrLevel])
-	if err != nil {
+	if err != nil && on("level-unknown") {
 		return reject("level-unknown")
 	}
-	if level < r.p.Level {
+	if level < r.p.Level && on("level-too-low") {
 		return &Rejected{"level-too-low", post.FaultLevelTooLow}
 	}
 	c.Level = level
@@ -64,22 +64,23 @@ func (r reader) attributes(el *etree.Element, c *login.Claims) error {
 func read(el *etree.Element) (map[string]string, error) {
 	values := map[string]string{}
 	for _, a := range el.ChildElements() {
-		if !xmldsig.Is(a, nsAssertion, "Attribute") {
+		if !xmldsig.Is(a, nsAssertion, "Attribute") && on("attribute-kind") {
 			return nil, reject("attribute-kind") // EncryptedAttribute
 		}
 		name, _ := xmldsig.Attr(a, "Name")
 		if !known[name] {
 			continue
 		}
-		if format, has := xmldsig.Attr(a, "NameFormat"); has && format != nameFormatURI {
+		if format, has := xmldsig.Attr(a, "NameFormat"); has && format != nameFormatURI && on("attribute-format") {
 			return nil, reject("attribute-format")
 		}
 		v := a.ChildElements()
-		if _, twice := values[name]; twice || len(v) != 1 || !xmldsig.Is(v[0], nsAssertion, "AttributeValue") {
+		_, twice := values[name]
+		if len(v) == 0 || (twice || len(v) > 1 || !xmldsig.Is(v[0], nsAssertion, "AttributeValue")) && on("attribute-values") {
 			return nil, reject("attribute-values")
 		}
 		text, ok := xmldsig.Text(v[0])
-		if !ok {
+		if !ok && on("attribute-values") {
 			return nil, reject("attribute-values")
 		}
 		values[name] = text
@@ -98,7 +99,7 @@ func (r reader) person(values map[string]string, c *login.Claims) error {
 			kind = login.Professional
 		}
 	}
-	if kind != r.p.Kind {
+	if kind != r.p.Kind && on("identity-type") {
 		return &Rejected{"identity-type", post.FaultLoginKind}
 	}
 	name := values[attrFullName]
@@ -108,19 +109,19 @@ func (r reader) person(values map[string]string, c *login.Claims) error {
 	var cpr post.CPR
 	if v := values[attrCPR]; v != "" {
 		var err error
-		if cpr, err = post.ParseCPR(v); err != nil || len(v) != 10 {
+		if cpr, err = post.ParseCPR(v); (err != nil || len(v) != 10) && on("cpr") {
 			return reject("cpr")
 		}
 	}
 	if kind == login.Citizen {
-		if cpr.IsZero() {
+		if cpr.IsZero() && on("cpr-missing") {
 			return &Rejected{"cpr-missing", post.FaultNoCPR}
 		}
 		c.Person = post.Person{Actor: post.NewParty(cpr, "", name)}
 		return nil
 	}
 	cvr, err := post.ParseCVR(values[attrCVR])
-	if err != nil || values[attrOrgName] == "" {
+	if (err != nil || values[attrOrgName] == "") && on("organization") {
 		return reject("organization")
 	}
 	company := post.NewParty(post.CPR{}, cvr, values[attrOrgName])

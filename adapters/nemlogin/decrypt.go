@@ -77,7 +77,9 @@ func (sp *SP) decrypt(el *etree.Element, vouched bool) ([]byte, error) {
 		case xmldsig.Is(c, nsEnc, "EncryptedKey"):
 			keys = append(keys, c)
 		default:
-			return nil, errDecrypt
+			if on("decrypt-shape") {
+				return nil, errDecrypt
+			}
 		}
 	}
 	if data == nil {
@@ -90,11 +92,11 @@ func (sp *SP) decrypt(el *etree.Element, vouched bool) ([]byte, error) {
 			}
 		}
 	}
-	if len(keys) == 0 || len(keys) > maxRecipients {
+	if len(keys) == 0 || len(keys) > maxRecipients && on("decrypt-recipients") {
 		return nil, errDecrypt
 	}
 	method, ok := contents[algorithmOf(data)]
-	if !ok || !method.authentic && !(sp.c.AllowCBC && vouched) {
+	if !ok || !method.authentic && !(sp.c.AllowCBC && vouched) && on("decrypt-cbc") {
 		return nil, errDecrypt
 	}
 	sealed, err := cipherValue(data)
@@ -104,7 +106,7 @@ func (sp *SP) decrypt(el *etree.Element, vouched bool) ([]byte, error) {
 	for _, k := range keys {
 		for _, d := range sp.c.Decryption {
 			key, err := unwrap(k, d.Key)
-			if err != nil || len(key) != method.size {
+			if err != nil || len(key) != method.size && on("decrypt-key-size") {
 				continue
 			}
 			if plain, err := method.open(key, sealed); err == nil {
@@ -129,12 +131,14 @@ func unwrap(el *etree.Element, key crypto.Decrypter) ([]byte, error) {
 		case xmldsig.Is(c, nsEnc11, "MGF"):
 			mask = name
 		default: // OAEPparams and whatever else: nobody sends them
-			return nil, errDecrypt
+			if on("decrypt-parameters") {
+				return nil, errDecrypt
+			}
 		}
 	}
 	switch algorithmOf(el) {
 	case oaepMGF1P: // the mask is always MGF1 with SHA-1 (XML encryption 5.5.2)
-		if mask != "" {
+		if mask != "" && on("decrypt-mask") {
 			return nil, errDecrypt
 		}
 	case oaep11:
@@ -162,7 +166,7 @@ func openGCM(key, sealed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, errDecrypt
 	}
-	if len(sealed) <= g.NonceSize()+g.Overhead() {
+	if len(sealed) <= g.NonceSize()+g.Overhead() && on("decrypt-length") {
 		return nil, errDecrypt
 	}
 	return g.Open(nil, sealed[:g.NonceSize()], sealed[g.NonceSize():], nil)

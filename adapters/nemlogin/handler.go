@@ -147,10 +147,12 @@ func (sp *SP) serveACS(w http.ResponseWriter, r *http.Request) {
 // form reads the POST binding: exactly one SAMLResponse and at most one
 // RelayState of at most 80 bytes.
 func form(w http.ResponseWriter, r *http.Request) (answer []byte, relay string, err error) {
-	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/x-www-form-urlencoded" {
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); (err != nil || t != "application/x-www-form-urlencoded") && on("form-type") {
 		return nil, "", reject("form-type")
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if on("form-size") {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	}
 	if err := r.ParseForm(); err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
@@ -159,13 +161,13 @@ func form(w http.ResponseWriter, r *http.Request) (answer []byte, relay string, 
 		return nil, "", reject("form-syntax")
 	}
 	responses, relays := r.PostForm[SAMLResponse], r.PostForm["RelayState"]
-	if len(responses) != 1 || len(relays) > 1 || r.Form.Has("SAMLart") || r.URL.RawQuery != "" {
+	if len(responses) == 0 || (len(responses) != 1 || len(relays) > 1 || r.Form.Has("SAMLart") || r.URL.RawQuery != "") && on("form-parameters") {
 		return nil, "", reject("form-parameters")
 	}
-	if len(relays) == 1 {
+	if len(relays) > 0 {
 		relay = relays[0]
 	}
-	if len(relay) > 80 {
+	if len(relay) > 80 && on("form-relay-state") {
 		return nil, "", reject("form-relay-state")
 	}
 	// Go's decoder passes over CR and LF, which some providers send, and

@@ -55,6 +55,7 @@ func documentCases() []Case {
 		refuse("V-XML-11/utf16", "declared as UTF-16", before(`<?xml version="1.0" encoding="UTF-16"?>`)),
 		refuse("V-XML-11/utf7", "declared as UTF-7", before(`<?xml version="1.0" encoding="UTF-7"?>`)),
 		refuse("V-XML-11/utf16-bytes", "UTF-16 in fact", Bend{Message: func(_ *Draft, b []byte) []byte { return utf16(b) }}),
+		refuse("V-XML-11/no-version", "an XML declaration without version", before(`<?xml encoding="UTF-8"?>`)),
 		refuse("V-XML-11/version", "XML 1.1", before(`<?xml version="1.1"?>`)),
 		refuse("V-XML-12/request", "the root is an AuthnRequest", outside("samlp:Response", "samlp:AuthnRequest")),
 		refuse("V-XML-12/renamed", "the root is named Response2, well formed", Bend{Message: func(_ *Draft, b []byte) []byte {

@@ -45,6 +45,7 @@ func envelopeCases() []Case {
 			at(r, "./Issuer").CreateAttr("Format", "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress")
 		})),
 		refuse("V-RSP-1", "an unknown element at the end of the Response", around(func(r *etree.Element) { r.CreateElement("samlp:x") })),
+		refuse("V-RSP-4", "another element in the place of Status", around(func(r *etree.Element) { at(r, "./Status").Tag = "Status2" })),
 		refuse("V-RSP-2", "Status before Issuer", around(func(r *etree.Element) { r.InsertChildAt(0, at(r, "./Status")) })),
 		refuse("V-RSP-3", "two Issuer", around(func(r *etree.Element) { r.InsertChildAt(0, at(r, "./Issuer").Copy()) })),
 	}
@@ -149,6 +150,7 @@ func subjectCases() []Case {
 		refuse("V-SUB-1/renamed", "another element in the place of Subject", edit(func(a *etree.Element) { at(a, "./Subject").Tag = "Subject2" })),
 		refuse("V-SUB-2", "no NameID", drop("./Subject/NameID")),
 		refuse("V-SUB-2/two", "two NameID", double("./Subject/NameID")),
+		refuse("V-SUB-5", "another element in the place of NameID", edit(func(a *etree.Element) { at(a, "./Subject/NameID").Tag = "NameID2" })),
 		refuse("V-SUB-3", "EncryptedID instead of NameID", edit(func(a *etree.Element) {
 			n := at(a, "./Subject/NameID")
 			n.Tag = "EncryptedID"

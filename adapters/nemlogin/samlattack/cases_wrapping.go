@@ -92,6 +92,9 @@ func wrappingCases() []Case {
 		refuse("V-SIG-28", "inside: one more signature, deeper, well formed", forge(func(a *etree.Element) {
 			at(a, "./Subject").AddChild(at(a, "./Signature").Copy())
 		})),
+		refuse("V-SIG-28/hidden", "inside: one more signature where nobody looks, signed by the provider", edit(func(a *etree.Element) {
+			at(a, "./AuthnStatement/AuthnContext").CreateElement("ds:Signature").CreateAttr("xmlns:ds", nsDSig)
+		})),
 		refuse("V-XSW-14/inside", "inside: two roots, good then false", Bend{Plaintext: func(_ *Draft, b []byte) []byte {
 			return append(b, `<saml:Assertion xmlns:saml="`+nsAssertion+`"/>`...)
 		}}),
