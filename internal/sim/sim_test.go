@@ -1,0 +1,239 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/persona"
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/sim/memstore"
+)
+
+var (
+	seeds = flag.Int("seeds", 1000, "how many worlds to run")
+	seed  = flag.Uint64("seed", 0, "run this one world only, and tell its story with -v")
+)
+
+// play runs the world of one seed to its end.
+func play(seed uint64, hz hazard, verbose bool) *world {
+	r := rand.New(rand.NewPCG(seed, 1))
+	w := &world{seed: seed, plan: newPlan(r), luck: r, now: start, db: memstore.New(), sealed: map[string][]byte{}, opened: map[string][]byte{}, alarms: map[string]int{},
+		verbose: verbose, hazard: hz}
+	if hz.plan != nil {
+		hz.plan(&w.plan)
+	}
+	w.digital, w.paper, w.queue = newCarrier(w, "digitalpost", post.Digital), newCarrier(w, "printhouse", post.Physical), newRedis(w)
+	w.db.Watch = w.moved
+	w.say("plan %+v", w.plan)
+	for _, name := range []string{"A", "B"} {
+		n := &node{w: w, name: name, actors: map[*actor]bool{}}
+		w.nodes = append(w.nodes, n)
+		w.boot(n)
+		w.ticks(n, w.duties)
+	}
+	for i, p := range persona.All()[:w.plan.letters] {
+		who := &person{record: post.PartyRecord{IDType: "CPR", ID: p.CPR, Name: p.Name, Address: []string{"Vejen 1", "9999 Byen"}},
+			enrolled: r.IntN(3) > 0, key: fmt.Sprint("case ", i), pdf: pdfs[i], letters: map[post.LetterID]bool{}}
+		w.people = append(w.people, who)
+		w.after(w.between(0, 10*time.Minute), func() { w.submit(who) })
+	}
+	w.trouble()
+	w.ticks(w.nodes[0], w.decide)
+	w.run()
+	if len(w.broken) == 0 {
+		w.settled()
+	}
+	if len(w.broken) == 0 {
+		w.flush()
+	}
+	return w
+}
+
+// trouble is what happens to the house by the minute, until the world heals.
+func (w *world) trouble() {
+	if w.healed {
+		return
+	}
+	if w.chance(w.plan.jump) {
+		n := w.nodes[w.luck.IntN(2)]
+		n.offset = []time.Duration{time.Hour, -time.Hour, 24 * time.Hour, -24 * time.Hour, 0}[w.luck.IntN(5)]
+		w.say("%s's clock is off by %s", n.name, n.offset)
+	}
+	for _, p := range w.people {
+		if w.chance(w.plan.flip) {
+			p.enrolled = !p.enrolled
+			w.say("%s: enrolled %v", p.key, p.enrolled)
+		}
+	}
+	if w.chance(w.plan.wipe) {
+		w.say("the queue is wiped")
+		w.queue.wipe()
+	}
+	if w.chance(w.plan.queueDown) {
+		w.queue.until = w.now.Add(w.between(time.Minute, 20*time.Minute))
+	}
+	w.after(time.Minute, w.trouble)
+}
+
+// submit is the caller: it repeats the same request until it has a receipt.
+func (w *world) submit(who *person) {
+	n := w.nodes[w.luck.IntN(2)]
+	again := func() { w.after(w.between(5*time.Second, 2*time.Minute), func() { w.submit(who) }) }
+	w.spawn(n, func(ctx context.Context) {
+		// Sealing chooses by select between a free slot and the end of ctx, which
+		// is nobody's to order; crashes end it just as well.
+		r, err := n.desk.Submit(context.WithoutCancel(ctx), letter.Submission{Tenant: tenants[0].ID, Client: "case-system", BusinessKey: who.key, Title: "Afgørelse",
+			Recipient: &who.record, Documents: []letter.Document{{Filename: "a.pdf", Open: func() (io.ReadCloser, error) {
+				return io.NopCloser(bytes.NewReader(who.pdf)), nil
+			}}}})
+		w.say("%s submit %s: %s %v", n.name, who.key, r.ID, err)
+		if err == nil {
+			who.receipt = r.ID
+			who.letters[r.ID] = true
+		}
+	}, func(bool) {
+		if who.receipt == "" {
+			again()
+			return
+		}
+		if w.chance(.1) {
+			again() // a caller that lost our answer
+		}
+		if w.chance(w.plan.cancel) {
+			w.after(w.between(0, 2*time.Hour), func() { w.decideOne(w.nodes[0], who.receipt, letter.Cancel) })
+		}
+	})
+}
+
+// decide is the person to whom letters come that no rule can decide.
+func (w *world) decide(n *node) {
+	rows, _ := w.db.Rows()
+	for _, r := range rows {
+		var d letter.Decision
+		x := w.luck.IntN(10)
+		switch {
+		case r.State == post.LetterReturned && x < 5 && r.Generation < 3:
+			d = letter.Reissue
+		case r.State == post.LetterNeedsPerson && x < 4 && !w.healed:
+			d = letter.Print
+		case r.State == post.LetterNeedsPerson && x < 8:
+			d = letter.Retry
+		case r.State == post.LetterReturned || r.State == post.LetterNeedsPerson:
+			d = letter.Close
+		default:
+			continue
+		}
+		w.after(w.between(0, time.Minute), func() { w.decideOne(n, r.ID, d) })
+	}
+}
+
+func (w *world) decideOne(n *node, id post.LetterID, d letter.Decision) {
+	w.spawn(n, func(ctx context.Context) {
+		st, err := n.desk.Decide(ctx, letter.Decided{Letter: id, Actor: "person", Decision: d})
+		w.say("a person decides %s for %s: %s %v", d, id[24:], st, err)
+	}, nil)
+}
+
+// flush empties the queue when all is over: nothing may depend on it.
+func (w *world) flush() {
+	before := len(w.digital.order) + len(w.paper.order)
+	w.queue.wipe()
+	for _, n := range w.nodes {
+		w.duties(n)
+	}
+	w.plan.horizon += 24 * time.Hour
+	w.run()
+	if len(w.broken) == 0 {
+		if after := len(w.digital.order) + len(w.paper.order); after != before {
+			w.violate("I14: after the queue was emptied, %d more hand-overs", after-before)
+		}
+		w.settled()
+	}
+}
+
+// pdfs are the documents of the first few people.
+var pdfs = [][]byte{pdf("one"), pdf("two"), pdf("three")}
+
+func pdf(text string) []byte {
+	var b bytes.Buffer
+	var at []int
+	obj := func(s string) {
+		at = append(at, b.Len())
+		fmt.Fprintf(&b, "%d 0 obj\n%s\nendobj\n", len(at), s)
+	}
+	b.WriteString("%PDF-1.4\n")
+	obj("<< /Type /Catalog /Pages 2 0 R >>")
+	obj("<< /Type /Pages /Kids [3 0 R] /Count 1 >>")
+	obj("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << >> >>")
+	stream := "% " + text
+	obj(fmt.Sprintf("<< /Length %d >>\nstream\n%s\nendstream", len(stream), stream))
+	end := b.Len()
+	fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(at)+1)
+	for _, a := range at {
+		fmt.Fprintf(&b, "%010d 00000 n \n", a)
+	}
+	fmt.Fprintf(&b, "trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n", len(at)+1, end)
+	return b.Bytes()
+}
+
+// A world lives for milliseconds: collecting it late costs little memory and
+// saves much time.
+func init() { debug.SetGCPercent(400) }
+
+// each runs f for seeds 1 to n on every processor.
+func each(n int, f func(seed uint64)) {
+	var next atomic.Uint64
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for s := next.Add(1); s <= uint64(n); s = next.Add(1) {
+				f(s)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestSeeds runs worlds under every fault and holds each to every invariant.
+func TestSeeds(t *testing.T) {
+	if *seed != 0 {
+		w := play(*seed, hazard{}, true)
+		t.Log("\n" + w.story())
+		for _, b := range w.broken {
+			t.Error(b)
+		}
+		return
+	}
+	begin := time.Now()
+	var steps, failed atomic.Int64
+	each(*seeds, func(s uint64) {
+		w := play(s, hazard{}, false)
+		steps.Add(int64(w.steps))
+		if len(w.broken) > 0 && failed.Add(1) <= 10 {
+			t.Errorf("seed %d: %s\n\tgo test ./internal/sim -run TestSeeds -seed %d -v", s, w.broken[0], s)
+		}
+	})
+	took := time.Since(begin)
+	t.Logf("%d worlds, %d steps, %d broken, %.0f worlds/s", *seeds, steps.Load(), failed.Load(), float64(*seeds)/took.Seconds())
+}
+
+// TestASeedIsAWorld runs worlds twice and wants the same to happen.
+func TestASeedIsAWorld(t *testing.T) {
+	for s := uint64(1); s <= 40; s++ {
+		a, b := play(s, hazard{}, false), play(s, hazard{}, false)
+		if a.sum != b.sum || a.steps != b.steps {
+			t.Errorf("seed %d: two runs differ: %d and %d steps", s, a.steps, b.steps)
+		}
+	}
+}
