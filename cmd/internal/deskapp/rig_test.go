@@ -46,6 +46,7 @@ type rig struct {
 	t      *testing.T
 	dir    string
 	url    string
+	cfg    config.Desk
 	ca     *authority
 	db     *sql.DB
 	blobs  *blobstore.Store
@@ -135,7 +136,7 @@ func newRig(t *testing.T) *rig {
 	must(t, err)
 	ended := make(chan error, 1)
 	go func() { ended <- app.Run(ctx) }()
-	r.url = app.URL()
+	r.url, r.cfg = app.URL(), cfg
 	r.db, err = sql.Open("sqlite", "file:"+r.path("desk.db")+"?_pragma=busy_timeout(10000)")
 	must(t, err)
 	t.Cleanup(func() {
