@@ -141,9 +141,9 @@ type Dispatcher struct {
 	LedgerDir         string        `json:"ledger_dir"`
 	DigitalPost       DigitalPost   `json:"digital_post"`
 	PrintHouse        PrintHouse    `json:"print_house"`
-	Sweep             time.Duration `json:"sweep"` // 5 s when 0
+	Sweep             time.Duration `json:"sweep"` // 4 s when 0
 	// Lease is how long a dead dispatcher blocks the letters that it had in
-	// hand; 8 s when 0. A living one extends it.
+	// hand; 6 s when 0. A living one extends it.
 	Lease time.Duration `json:"lease"`
 	// Backoff is the first pause after a failure; it doubles. 5 s when 0.
 	Backoff time.Duration `json:"backoff"`

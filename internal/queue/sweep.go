@@ -30,7 +30,7 @@ type SweeperConfig struct {
 	Jobs     Jobs
 	Doorbell Doorbell
 	Run      Runner
-	Every    time.Duration // 5 s when 0
+	Every    time.Duration // 4 s when 0
 	// Workers is how many steps run at once when the queue is down; 4 when 0.
 	Workers int
 	Log     *slog.Logger
@@ -58,7 +58,7 @@ func NewSweeper(c SweeperConfig) (*Sweeper, error) {
 		gaps = append(gaps, errors.New("queue: Log is required"))
 	}
 	if c.Every == 0 {
-		c.Every = 5 * time.Second
+		c.Every = 4 * time.Second
 	}
 	if c.Workers == 0 {
 		c.Workers = 4

@@ -283,7 +283,7 @@ func (r *run) damage(ctx context.Context) (missed int, err error) {
 			return 0, err
 		}
 	}
-	blobs, err := files(r.path("blobs"))
+	blobs, err := r.documents(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -323,6 +323,25 @@ func (r *run) damage(ctx context.Context) (missed int, err error) {
 		}
 	}
 	return missed, nil
+}
+
+// documents lists the files of some sealed documents that letters name: a desk
+// that was killed leaves others behind.
+func (r *run) documents(ctx context.Context) (named []string, err error) {
+	some, err := r.store.Dossiers(ctx, "", 10)
+	if err != nil {
+		return nil, err
+	}
+	all, err := files(r.path("blobs"))
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range all {
+		if slices.ContainsFunc(some, func(d account.Dossier) bool { return d.Documents[0].Name == filepath.Base(path) }) {
+			named = append(named, path)
+		}
+	}
+	return named, nil
 }
 
 // files lists the sealed objects and messages below dir.

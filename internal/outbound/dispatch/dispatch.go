@@ -149,7 +149,7 @@ type Config struct {
 	// a letter, and a hand-over must fit in it.
 	Leases Extender
 	// LeaseTime is how long a dead process blocks its letters.
-	LeaseTime time.Duration // 8 s with Leases, else 90 s
+	LeaseTime time.Duration // 6 s with Leases, else 90 s
 	// LookupBudget is how long an unsure look-up waits before a person is asked.
 	LookupBudget time.Duration // 72 h
 	// Quiet is how long after an unclear outcome the same is sent again.

@@ -19,7 +19,7 @@ type Extender interface {
 
 // shortLease is the lease when it can be extended: what a dead process costs a
 // letter. It is extended every third of it.
-const shortLease = 8 * time.Second
+const shortLease = 6 * time.Second
 
 // longLease is the lease when it cannot.
 const longLease = 90 * time.Second
