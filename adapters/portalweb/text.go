@@ -136,10 +136,10 @@ func size(lang string, n int64) string {
 	switch {
 	case n < 1<<10:
 		return fmt.Sprintf("%d B", n)
-	case n < 1<<20:
+	case n < 1<<20-1<<9:
 		return fmt.Sprintf("%d kB", (n+1<<9)>>10)
 	}
-	s := fmt.Sprintf("%.1f MB", float64(n)/(1<<20))
+	s := strings.Replace(fmt.Sprintf("%.1f MB", float64(n)/(1<<20)), ".0 ", " ", 1)
 	if lang == "da" {
 		s = strings.ReplaceAll(s, ".", ",")
 	}

@@ -169,7 +169,7 @@ func TestFormats(t *testing.T) {
 	for got, want := range map[string]string{
 		date("da", at): "22. november 2026", date("en", at): "22 November 2026",
 		clock("da", at): "kl.\u00a014.30", clock("en", at): "14:30", utc(at): "2026-11-22T13:30:05Z",
-		size("da", 1536<<10): "1,5 MB", size("en", 10<<20): "10.0 MB", size("da", 14<<10): "14 kB", size("da", 7): "7 B",
+		size("da", 1536<<10): "1,5 MB", size("en", 10<<20): "10 MB", size("da", 2<<20): "2 MB", size("en", 1<<20-1): "1 MB", size("da", 14<<10): "14 kB", size("da", 7): "7 B",
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
