@@ -142,7 +142,7 @@ func (tr *track) raw(t testing.TB) func() {
 func TestAnAnswerCostsLittleMoreThanItsCryptography(t *testing.T) {
 	tr := newTrack(t)
 	read := tr.reads(t, tr.answer)
-	m := ratio.Measure(5, 2, read, tr.raw(t), ratio.Cost)
+	m := ratio.Cost(7, 3, read, tr.raw(t))
 	if m.Ratio > 3 {
 		t.Errorf("%.2f times its two RSA operations: %v to %v", m.Ratio, m.Subject, m.Base)
 	}

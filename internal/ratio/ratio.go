@@ -6,7 +6,9 @@
 // sub-benchmark per [Row]; `make bench` finds them all and prints one table.
 // Subject and base take turns, round by round, and each round gives its own
 // ratio: the median of those is what is reported, so that whatever disturbs the
-// machine disturbs both sides or is voted out. The figures come out as ordinary
+// machine disturbs both sides or is voted out. A cost is processor time, garbage
+// collection included, where the system tells it; a speed, in which other
+// programs have a part, is time on the wall. The figures come out as ordinary
 // benchmark metrics, which benchstat reads too.
 package ratio
 
@@ -39,25 +41,16 @@ type Row struct {
 	Each int
 }
 
-// Cost reports how many times as long subject takes as base.
-func (r Row) Cost(b *testing.B, subject, base func()) {
-	r.run(b, subject, base, Cost)
-}
+// Cost reports how much processor time subject takes, in those of base. Both
+// run in this process alone.
+func (r Row) Cost(b *testing.B, subject, base func()) { r.run(b, subject, base, Cost) }
 
 // Speed reports how many times as often subject gets done in the time of base.
-func (r Row) Speed(b *testing.B, subject, base func()) {
-	r.run(b, subject, base, Speed)
-}
+func (r Row) Speed(b *testing.B, subject, base func()) { r.run(b, subject, base, Speed) }
 
-// Cost is how many times as long the subject takes as the base.
-func Cost(subject, base time.Duration) float64 { return float64(subject) / float64(base) }
-
-// Speed is how many times as often the subject gets done.
-func Speed(subject, base time.Duration) float64 { return float64(base) / float64(subject) }
-
-func (r Row) run(b *testing.B, subject, base func(), of func(subject, base time.Duration) float64) {
+func (r Row) run(b *testing.B, subject, base func(), measure func(rounds, each int, subject, base func()) Measured) {
 	b.Run(r.Name, func(b *testing.B) {
-		m := Measure(cmp.Or(r.Rounds, 21), cmp.Or(r.Each, 1), subject, base, of)
+		m := measure(cmp.Or(r.Rounds, 21), cmp.Or(r.Each, 1), subject, base)
 		b.ReportMetric(0, "ns/op") // of the whole: tells nothing
 		b.ReportMetric(m.Ratio, UnitRatio)
 		b.ReportMetric(float64(m.Subject.Nanoseconds()), UnitSubject)
@@ -91,9 +84,25 @@ type Measured struct {
 	Subject, Base time.Duration // of one run
 }
 
-// Measure lets subject and base take turns, each so often in each round; of
-// makes the ratio of one round.
-func Measure(rounds, each int, subject, base func(), of func(subject, base time.Duration) float64) Measured {
+// Cost measures what [Row.Cost] reports. Subject and base run each times in each
+// round.
+func Cost(rounds, each int, subject, base func()) Measured {
+	spent := processor
+	if _, ok := cpu(); !ok {
+		spent = wall
+	}
+	return turns(rounds, each, subject, base, spent, func(s, o time.Duration) float64 { return float64(s) / float64(o) })
+}
+
+// Speed measures what [Row.Speed] reports.
+func Speed(rounds, each int, subject, base func()) Measured {
+	return turns(rounds, each, subject, base, wall, func(s, o time.Duration) float64 { return float64(o) / float64(s) })
+}
+
+// spent measures n runs of f.
+type spent func(n int, f func()) time.Duration
+
+func turns(rounds, each int, subject, base func(), spent spent, of func(s, o time.Duration) float64) Measured {
 	subject() // caches warm, pools filled
 	base()
 	var ratios []float64
@@ -102,21 +111,30 @@ func Measure(rounds, each int, subject, base func(), of func(subject, base time.
 		var s, o time.Duration
 		// Who goes first alternates: neither always pays for the other's garbage.
 		if i%2 == 0 {
-			s, o = clock(each, subject), clock(each, base)
+			s, o = spent(each, subject), spent(each, base)
 		} else {
-			o, s = clock(each, base), clock(each, subject)
+			o, s = spent(each, base), spent(each, subject)
 		}
 		ratios, ss, bs = append(ratios, of(s, o)), append(ss, s), append(bs, o)
 	}
 	return Measured{median(ratios), median(ss) / time.Duration(each), median(bs) / time.Duration(each)}
 }
 
-func clock(n int, f func()) time.Duration {
+func wall(n int, f func()) time.Duration {
 	at := time.Now()
 	for range n {
 		f()
 	}
 	return time.Since(at)
+}
+
+func processor(n int, f func()) time.Duration {
+	began, _ := cpu() // was asked before whether it answers
+	for range n {
+		f()
+	}
+	ended, _ := cpu()
+	return ended - began
 }
 
 // Allocated returns how many bytes one run of f allocates.

@@ -2,7 +2,6 @@ package ratio_test
 
 import (
 	"testing"
-	"time"
 
 	"sikkerpost.dk/gateway/internal/ratio"
 )
@@ -21,11 +20,11 @@ func spin(n int) func() {
 }
 
 func TestTheRatioIsThatOfTheWork(t *testing.T) {
-	m := ratio.Measure(31, 1, spin(4), spin(1), ratio.Cost)
+	m := ratio.Cost(31, 8, spin(4), spin(1))
 	if m.Ratio < 2 || m.Ratio > 8 {
 		t.Errorf("four times the work costs %.2f times as much (%v to %v)", m.Ratio, m.Subject, m.Base)
 	}
-	m = ratio.Measure(31, 1, spin(1), spin(4), ratio.Speed)
+	m = ratio.Speed(31, 1, spin(1), spin(4))
 	if m.Ratio < 2 || m.Ratio > 8 {
 		t.Errorf("a quarter of the work is done %.2f times as often", m.Ratio)
 	}
@@ -33,8 +32,7 @@ func TestTheRatioIsThatOfTheWork(t *testing.T) {
 
 func TestTheTwoSidesTakeTurns(t *testing.T) {
 	var order []byte
-	ratio.Measure(2, 2, func() { order = append(order, 's') }, func() { order = append(order, 'b') },
-		func(time.Duration, time.Duration) float64 { return 1 })
+	ratio.Speed(2, 2, func() { order = append(order, 's') }, func() { order = append(order, 'b') })
 	if got, want := string(order), "sb"+"ssbb"+"bbss"; got != want {
 		t.Errorf("order is %s, want %s", got, want)
 	}
