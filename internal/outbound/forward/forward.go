@@ -118,7 +118,7 @@ func (f *Forwarder) Forward(ctx context.Context, id post.InquiryID) error {
 	if err == nil {
 		err = f.Store.ForwardInquiry(ctx, l, a)
 	}
-	if errors.Is(err, post.ErrStale) || errors.Is(err, post.ErrNotFound) {
+	if errors.Is(err, post.ErrStale) || errors.Is(err, errNothing) {
 		return nil
 	}
 	if err != nil {
@@ -132,9 +132,16 @@ func (f *Forwarder) Forward(ctx context.Context, id post.InquiryID) error {
 	return nil
 }
 
+// errNothing says that the inquiry is not waiting to be forwarded. A blob that
+// is not there is no such thing: that is reported and tried again.
+var errNothing = errors.New("nothing to forward")
+
 // make opens the inquiry and seals the letter that carries it.
 func (f *Forwarder) make(ctx context.Context, l queue.Lease) (letter.Accepted, error) {
 	m, err := f.Store.InquiryToForward(ctx, l)
+	if errors.Is(err, post.ErrNotFound) {
+		return letter.Accepted{}, errNothing
+	}
 	if err != nil {
 		return letter.Accepted{}, err
 	}
