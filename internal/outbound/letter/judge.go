@@ -13,6 +13,9 @@ type Case struct {
 	Taken            bool // the carrier has taken it
 	Unsure           bool // some attempt had no clear answer
 	RefusedRecipient bool // its last clear word: this recipient cannot receive
+	// Spent: the carrier took it and then refused it for good. Under the same id
+	// it would answer "I have this already" and never deliver.
+	Spent bool
 }
 
 // A Ruling is where a decision leads.
@@ -44,8 +47,11 @@ func Judge(d Decision, c Case) (Ruling, error) {
 			return Ruling{}, post.FaultLetterState
 		}
 		same.To = post.LetterRouted
-		if c.Channel == "" {
+		switch {
+		case c.Channel == "":
 			same.To = post.LetterReady
+		case c.Spent:
+			same.Generation++
 		}
 		return same, nil
 	case Print:

@@ -109,6 +109,7 @@ func TestJudge(t *testing.T) {
 		{"retry without a channel begins anew", letter.Retry, c{State: post.LetterNeedsPerson}, post.LetterReady, nil},
 		{"no print after an unclear attempt", letter.Print, c{State: post.LetterNeedsPerson, Channel: post.Digital, Signed: true, Unsure: true}, "", post.FaultMayBeDelivered},
 		{"no print once taken", letter.Print, c{State: post.LetterNeedsPerson, Channel: post.Digital, Signed: true, Taken: true, RefusedRecipient: true}, "", post.FaultMayBeDelivered},
+		{"retry of what the carrier took and refused is a new hand-over", letter.Retry, c{State: post.LetterNeedsPerson, Channel: post.Digital, Generation: 1, Spent: true}, post.LetterRouted, nil},
 		{"print after a refusal that a person weighs", letter.Print, c{State: post.LetterNeedsPerson, Channel: post.Digital, Generation: 1, Signed: true, Unsure: true, RefusedRecipient: true}, post.LetterRouted, nil},
 		{"print while the look-up is unsure", letter.Print, c{State: post.LetterAwaitingLookup, Signed: true}, post.LetterRouted, nil},
 		{"no print of an unsigned letter", letter.Print, c{State: post.LetterNeedsPerson}, "", post.FaultLetterState},
@@ -128,6 +129,9 @@ func TestJudge(t *testing.T) {
 			}
 			if err != nil || r.To != x.to || !x.c.State.May(r.To, r.Channel) {
 				t.Errorf("got %+v, %v, want %s", r, err, x.to)
+			}
+			if x.c.Spent && r.Generation != x.c.Generation+1 {
+				t.Errorf("generation %d under an id that the carrier has refused for good", r.Generation)
 			}
 			if x.d != letter.Reissue && r.Generation != max(x.c.Generation, r.Generation) {
 				t.Errorf("generation went from %d to %d", x.c.Generation, r.Generation)

@@ -142,7 +142,8 @@ const (
 	// Cancel takes a letter back before its hand-over.
 	Cancel Decision = "cancel"
 	// Retry lets a letter that needs a person go on where it stood, under the
-	// same ids when it may have been handed over already.
+	// same ids when it may have been handed over already, as a new generation
+	// when the carrier took it and refused it for good.
 	Retry Decision = "retry"
 	// Print sends a letter on paper that has certainly not been delivered digitally.
 	Print Decision = "print"
