@@ -74,11 +74,10 @@ type rawContent struct {
 
 func (c *rawContent) Read(p []byte) (int, error) {
 	for !c.ended {
-		chunk, err := c.in.r.Peek(1)
-		if err != nil {
+		if _, err := c.in.r.Peek(1); err != nil {
 			return 0, c.in.note(unexpected(err))
 		}
-		chunk, _ = c.in.r.Peek(min(c.in.r.Buffered(), len(p)))
+		chunk, _ := c.in.r.Peek(min(c.in.r.Buffered(), len(p)))
 		n, used := 0, 0
 		for _, b := range chunk {
 			if b == '<' {

@@ -13,12 +13,18 @@ import (
 // white space between elements. It checks m first ([Message.Check]), so a
 // breach of the rules leaves w untouched. A file whose content cannot be read,
 // or is not as long as its Size, ends the writing with an error.
-func Write(w io.Writer, m *Message) error {
+func Write(w io.Writer, m *Message) error { return write(w, m, false) }
+
+// WriteElement writes m as [Write] does, without the XML declaration, so that
+// it can stand inside another document. It declares its own namespaces.
+func WriteElement(w io.Writer, m *Message) error { return write(w, m, true) }
+
+func write(w io.Writer, m *Message, inside bool) error {
 	if err := m.Check(); err != nil {
 		return err
 	}
 	buf := bufio.NewWriterSize(w, 64<<10)
-	e := &encoder{w: buf}
+	e := &encoder{w: buf, inside: inside}
 	if err := e.message(m); err != nil {
 		return err
 	}
@@ -38,20 +44,29 @@ type encoder struct {
 	w   stringWriter
 	at  walk
 	dry bool // check only: open no file
-	err error
+	// inside: the message stands in another document.
+	inside bool
+	err    error
 }
 
-const prolog = `<?xml version="1.0" encoding="UTF-8"?>` + "\n" +
-	`<memo:Message xmlns:memo="` + Namespace + `" xmlns:grd="` + NamespaceCore + `" memoVersion="` + Version + `">`
+const declaration = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
+
+const rootTag = `<memo:Message xmlns:memo="` + Namespace + `" xmlns:grd="` + NamespaceCore + `" memoVersion="` + Version + `">`
 
 func (e *encoder) message(m *Message) error {
 	e.at.root(schemas[Version])
-	e.put(prolog)
+	if !e.inside {
+		e.put(declaration)
+	}
+	e.put(rootTag)
 	e.header(&m.Header)
 	if m.Body != nil {
 		e.body(m.Body)
 	}
-	e.leave("</memo:Message>\n")
+	e.leave("</memo:Message>")
+	if !e.inside {
+		e.put("\n")
+	}
 	return e.err
 }
 

@@ -1,0 +1,183 @@
+package kombipost
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/dispatch"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// Our own codes of an outcome; all others are KOMBIT's.
+const (
+	codeUnauthorized = "auth.unauthorized" // a fresh token is refused: alarm
+	codeForbidden    = "auth.forbidden"    // our certificate is refused: alarm
+	codeNoSystem     = "auth.no-system"
+	codeOtherTenant  = "auth.other-tenant" // a token for another authority: alarm
+	codeNoConnection = "no-connection"
+	codeTimeout      = "timeout"
+	codeBroken       = "connection-broken"
+	codeForm         = "form.unreadable" // our own form did not render as committed
+	codeUnreadable   = "answer.unreadable"
+	codeContradicts  = "answer.contradicts" // Result and Fejl do not agree
+	codeNoResult     = "answer.no-result"
+)
+
+// HandOver implements [dispatch.Channel]: the three legs, with the form as the
+// body of the third. A token that the service refuses is renewed once.
+func (c *Client) HandOver(ctx context.Context, j dispatch.Job, f dispatch.Form) dispatch.Outcome {
+	out := func(v dispatch.Verdict, code string) dispatch.Outcome {
+		return dispatch.Outcome{Verdict: v, Code: code, At: time.Now().UTC()}
+	}
+	s, err := c.system(j.Tenant.ID)
+	if err != nil || s.CVR != j.Tenant.CVR { // another name than the letter's own is never sent in
+		return out(dispatch.NotTaken, codeNoSystem)
+	}
+	ctx, cancel := context.WithTimeout(ctx, handOverTimeout)
+	defer cancel()
+	spent := ""
+	for {
+		token, err := c.tokens.access(ctx, s, EntitySend, spent)
+		if err != nil {
+			return out(dispatch.NotTaken, tokenCode(err))
+		}
+		o, again := c.send(ctx, s, token, j, f)
+		if o.At.IsZero() {
+			o.At = time.Now().UTC()
+		}
+		if !again || spent != "" {
+			return o
+		}
+		spent = token
+	}
+}
+
+// tokenCode names why there is no token.
+func tokenCode(err error) string {
+	var t *tokenError
+	switch {
+	case errors.As(err, &t) && (t.code == "http.401" || t.code == "http.403"):
+		return codeForbidden // the token services know us by our certificate only
+	case errors.As(err, &t):
+		return t.code
+	}
+	return codeTimeout
+}
+
+// send makes the call. It reports true when the token was refused.
+func (c *Client) send(ctx context.Context, s *system, token string, j dispatch.Job, f dispatch.Form) (dispatch.Outcome, bool) {
+	body := &watched{r: f.Open()}
+	defer body.Close()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.serviceURL.String()+PathSend, body)
+	if err != nil {
+		return dispatch.Outcome{Verdict: dispatch.NotTaken, Code: codeNoConnection}, false
+	}
+	req.ContentLength = f.Size
+	req.Header.Set("Content-Type", "application/xml")
+	req.Header.Set("Accept", "application/xml")
+	if f.Size > expectAbove {
+		req.Header.Set("Expect", "100-continue")
+	}
+	c.sign(req, token, j.MessageID)
+	answer, err := s.http.Do(req)
+	if err != nil {
+		verdict, code := body.verdict(err, f.Size)
+		return dispatch.Outcome{Verdict: verdict, Code: code}, false
+	}
+	defer answer.Body.Close()
+	text, err := bounded(answer.Body)
+	return c.judge(answer.StatusCode, text, err), answer.StatusCode == http.StatusUnauthorized
+}
+
+// sign puts KOMBIT's headers on a call. TransaktionsId stays the same over
+// retries; RequestId is new on each.
+func (c *Client) sign(req *http.Request, token, transaction string) {
+	req.Header.Set("Authorization", token)
+	req.Header.Set("x-TransaktionsId", transaction)
+	req.Header.Set("x-TransaktionsTid", time.Now().UTC().Format("2006-01-02T15:04:05Z"))
+	if c.cfg.RequestID {
+		req.Header.Set("x-RequestId", post.NewID())
+	}
+}
+
+// watched notes what the transport has taken of the form.
+type watched struct {
+	r       io.ReadCloser
+	read    atomic.Int64
+	started atomic.Bool
+	failed  atomic.Pointer[error]
+	once    sync.Once
+}
+
+func (b *watched) Read(p []byte) (int, error) {
+	b.started.Store(true)
+	n, err := b.r.Read(p)
+	b.read.Add(int64(n))
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.failed.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// Close implements io.Closer; the transport and send both call it.
+func (b *watched) Close() (err error) {
+	b.once.Do(func() { err = b.r.Close() })
+	return err
+}
+
+// verdict says what is known when no answer came.
+func (b *watched) verdict(err error, size int64) (dispatch.Verdict, string) {
+	if !b.started.Load() {
+		return dispatch.NotTaken, failure(err)
+	}
+	if certificateRefused(err) {
+		return dispatch.NotTaken, codeForbidden
+	}
+	// A form that broke off is shorter than the Content-Length that announced
+	// it: nobody can have taken it for whole.
+	if failed := b.failed.Load(); failed != nil && b.read.Load() < size {
+		if errors.Is(*failed, post.ErrPermanent) {
+			return dispatch.RefusedContent, codeForm
+		}
+		return dispatch.NotTaken, codeForm
+	}
+	if timedOut(err) {
+		return dispatch.Unknown, codeTimeout
+	}
+	return dispatch.Unknown, codeBroken
+}
+
+// failure names why an answer did not come; the error itself holds the URL.
+func failure(err error) string {
+	switch {
+	case certificateRefused(err):
+		return codeForbidden
+	case timedOut(err):
+		return codeTimeout
+	}
+	return codeNoConnection
+}
+
+func timedOut(err error) bool {
+	var n net.Error
+	return errors.As(err, &n) && n.Timeout() || errors.Is(err, context.DeadlineExceeded)
+}
+
+// certificateRefused reports whether the TLS handshake ended over our
+// certificate. With TLS 1.3 the client learns of it only after it began to
+// write; the server's HTTP side never sees those bytes.
+func certificateRefused(err error) bool {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "remote error" {
+		return false
+	}
+	text := op.Err.Error()
+	return strings.Contains(text, "certificate") || strings.Contains(text, "access denied")
+}

@@ -1,0 +1,229 @@
+// Package kombipost sends letters through KOMBIT's Postkomponent (SF1601
+// KombiPostAfsend) and takes its statuses (PKO_PostStatus) from Beskedfordeler.
+//
+// A call has three legs, all over mutual TLS with the same certificate: a SAML
+// assertion from the security token service, an access token for it, and the
+// call under that token. The municipality in whose name a letter goes out is
+// chosen when the assertion is issued and nowhere later, so tokens are kept per
+// (CVR, entity id, certificate), and an assertion that names another CVR than
+// the one asked for is refused.
+//
+// A letter goes out as Digital Post (a MeMo), on paper (a ForsendelseI), as
+// either of the two by KOMBIT's choice, or as NemSMS: see [Choice]. messageUUID,
+// AfsendelseIdentifikator and x-TransaktionsId are the hand-over's derived id,
+// so a retry after any crash repeats them.
+//
+// Taken is HTTP 200 with Result true and no Fejl, and nothing else. NotTaken is
+// said only when no byte of the body left the house, or a token was refused;
+// a Fejl beside Result false is a refusal; whatever else is Unknown. That a
+// second hand-over under the same ids does no harm is assumed of KOMBIT, not
+// known: docs/kombipost.md lists what to ask.
+//
+// A paper address is written structurally when it fits the schema, else as free
+// lines, else the letter is refused; it is never cut.
+//
+// A look-up carries a CPR number in its query, because PostForespoerg demands
+// it. URLs are never logged nor put into errors.
+package kombipost
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/dispatch"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// carrier is our name for the Postkomponent in receipts.
+const carrier = "kombipost"
+
+// Entity ids of the services, as the token service knows them.
+const (
+	EntitySend   = "http://entityid.kombit.dk/service/kombipostafsend/1"
+	EntityLookup = "http://entityid.kombit.dk/service/postforespoerg/1"
+)
+
+// Paths below the addresses of [Config].
+const (
+	PathIssue   = "/runtime/api/rest/wstrust/v1/issue"
+	PathToken   = "/service/AccessTokenService_1/token"
+	PathSend    = "/service/KombiPostAfsend_1/kombi"
+	PathDigital = "/service/PostForespoerg_1/digitalpost"
+	PathSMS     = "/service/PostForespoerg_1/nemsms"
+)
+
+const (
+	// dialTimeout bounds the way to KOMBIT.
+	dialTimeout = 10 * time.Second
+	// handOverTimeout bounds one hand-over, tokens included: 100 MB at 5 Mbit/s
+	// and some for the answer. The letter's lease must outlast it.
+	handOverTimeout = 4 * time.Minute
+	// answerTimeout bounds the wait for an answer once the last byte is out.
+	answerTimeout = 60 * time.Second
+	// askTimeout bounds one token or one look-up.
+	askTimeout = 20 * time.Second
+	// maxAnswer bounds what is read of an answer; real ones have a few KB.
+	maxAnswer = 1 << 20
+	// expectAbove is the form size beyond which the client asks first.
+	expectAbove   = 128 << 10
+	expectTimeout = time.Second
+	// PaperLimit is what the Postkomponent takes on paper, in bytes before
+	// encoding. Two implementers agree on it; KOMBIT's own text is not public.
+	PaperLimit = 7 << 20
+)
+
+// Config is what a client needs.
+type Config struct {
+	// TokenURL is the root of the security token service; ServiceURL that of
+	// Serviceplatformen. Both have moved before (2025), so neither is built in.
+	TokenURL   string
+	ServiceURL string
+	// RootCAs are trusted for KOMBIT's own certificates; nil is the system's.
+	RootCAs *x509.CertPool
+	// Systems gives the user system (anvendersystem) of each tenant.
+	Systems map[post.TenantID]System
+	// HTTP2 allows HTTP/2, which has reset streams there; off by default.
+	HTTP2 bool
+	// RequestID sends x-RequestId, new on each attempt.
+	RequestID bool
+	// BusyTookNothing reads 503 and 429 as NotTaken. By default they are
+	// Unknown, since nobody has said whether they come before the taking.
+	BusyTookNothing bool
+	// Codes says what carriers' error codes mean, besides those built in.
+	Codes map[string]Meaning
+	Log   *slog.Logger
+}
+
+// System is a tenant's user system: who it is, and how its paper is printed.
+type System struct {
+	CVR post.CVR
+	// Certificate is the OCES3 system certificate that is registered on the
+	// user system; several tenants may share one.
+	Certificate tls.Certificate
+	Paper       Paper
+}
+
+// Client is the Postkomponent as the outbound rooms see it. It writes each
+// letter for the channel of its job; [Client.Via] gives the other choices.
+type Client struct {
+	tokenURL   *url.URL
+	serviceURL *url.URL
+	systems    map[post.TenantID]*system
+	tokens     *tokens
+	cfg        Config
+	log        *slog.Logger
+}
+
+// system is a tenant's user system with the connections of its certificate.
+// Tenants with different certificates never share a connection: mutual TLS is
+// what holds a token to its owner.
+type system struct {
+	System
+	print string // SHA-256 of the certificate
+	useIt string // the certificate as one line of base64
+	http  *http.Client
+}
+
+var (
+	_ dispatch.Channel   = (*Client)(nil)
+	_ dispatch.Directory = (*Client)(nil)
+)
+
+// New returns a client. It does not connect. It names every gap of c at once.
+func New(c Config) (*Client, error) {
+	var gaps []error
+	d := &Client{cfg: c, log: c.Log, systems: map[post.TenantID]*system{}}
+	for name, at := range map[string]struct {
+		raw string
+		to  **url.URL
+	}{"TokenURL": {c.TokenURL, &d.tokenURL}, "ServiceURL": {c.ServiceURL, &d.serviceURL}} {
+		u, err := url.Parse(at.raw)
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" {
+			gaps = append(gaps, fmt.Errorf("kombipost: %s must be an https address", name))
+			continue
+		}
+		u.Path = strings.TrimSuffix(u.Path, "/")
+		*at.to = u
+	}
+	if len(c.Systems) == 0 {
+		gaps = append(gaps, errors.New("kombipost: Systems is required"))
+	}
+	if c.Log == nil {
+		gaps = append(gaps, errors.New("kombipost: Log is required"))
+	}
+	lines := map[string]*http.Client{}
+	for tenant, s := range c.Systems {
+		if _, err := post.ParseCVR(string(s.CVR)); err != nil {
+			gaps = append(gaps, fmt.Errorf("kombipost: system of tenant %s needs a CVR number", tenant))
+		}
+		if len(s.Certificate.Certificate) == 0 || s.Certificate.PrivateKey == nil {
+			gaps = append(gaps, fmt.Errorf("kombipost: system of tenant %s needs a certificate", tenant))
+			continue
+		}
+		if err := s.Paper.check(); err != nil {
+			gaps = append(gaps, fmt.Errorf("kombipost: paper of tenant %s: %w", tenant, err))
+		}
+		d.systems[tenant] = connected(s, c, lines)
+	}
+	d.tokens = newTokens(d)
+	return d, errors.Join(gaps...)
+}
+
+// connected gives s the connections of its certificate, made once for each.
+func connected(s System, c Config, lines map[string]*http.Client) *system {
+	der := s.Certificate.Certificate[0]
+	print := fmt.Sprintf("%x", sha256.Sum256(der))
+	if lines[print] == nil {
+		lines[print] = &http.Client{
+			Transport:     transport(c, s.Certificate),
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+	}
+	return &system{System: s, print: print, useIt: base64.StdEncoding.EncodeToString(der), http: lines[print]}
+}
+
+func transport(c Config, cert tls.Certificate) *http.Transport {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(c.HTTP2)
+	return &http.Transport{
+		DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		TLSHandshakeTimeout:   dialTimeout,
+		ResponseHeaderTimeout: answerTimeout,
+		ExpectContinueTimeout: expectTimeout,
+		IdleConnTimeout:       90 * time.Second,
+		MaxIdleConnsPerHost:   16,
+		Protocols:             &protocols,
+		TLSClientConfig: &tls.Config{
+			MinVersion:   tls.VersionTLS12,
+			Certificates: []tls.Certificate{cert},
+			RootCAs:      c.RootCAs,
+		},
+	}
+}
+
+func (c *Client) system(tenant post.TenantID) (*system, error) {
+	s, ok := c.systems[tenant]
+	if !ok {
+		return nil, post.FaultNoKombiSystem.At("tenant %s", tenant)
+	}
+	return s, nil
+}
+
+// Close drops idle connections.
+func (c *Client) Close() error {
+	for _, s := range c.systems {
+		s.http.CloseIdleConnections()
+	}
+	return nil
+}

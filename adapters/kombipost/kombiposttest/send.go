@@ -1,0 +1,141 @@
+package kombiposttest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/xml"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"sikkerpost.dk/gateway/adapters/kombipost"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// maxRequest bounds a kombi_request: a full MeMo and a full shipment.
+const maxRequest = 150 << 20
+
+// Shipment is what was taken.
+type Shipment struct {
+	ID           string // messageUUID or AfsendelseIdentifikator
+	CVR          post.CVR
+	Choice       kombipost.Choice
+	Transaction  string // x-TransaktionsId
+	Transmission string
+	MessageID    string
+	Recipient    string // number in the MeMo, or the name on paper
+	SHA256       string
+	Handed       int  // hand-overs, the first one included
+	Copies       int  // what the recipient gets
+	Paper        bool // it went to print
+	Invalid      string
+	At           time.Time
+	Body         []byte // the last [keepBodies] only
+}
+
+// send is KombiPostAfsend.
+func (s *Server) send(w http.ResponseWriter, r *http.Request) {
+	token, ok := s.bearer(w, r, kombipost.EntitySend)
+	if !ok {
+		return
+	}
+	if s.spend(func(f *Faults) *int { return &f.Unavailable }) {
+		fault(w, http.StatusServiceUnavailable, "sim.unavailable")
+		return
+	}
+	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/xml") || r.ContentLength < 0 || r.ContentLength > maxRequest {
+		fault(w, http.StatusBadRequest, "sim.media.type")
+		return
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxRequest))
+	if err != nil || int64(len(body)) != r.ContentLength {
+		fault(w, http.StatusBadRequest, "sim.body.broke.off")
+		return
+	}
+	req, code := parseRequest(body)
+	if code == "" && req.cvr != "" && req.cvr != string(token.cvr) {
+		code = "sim.sender.is.not.the.token's"
+	}
+	f := s.Faults()
+	if f.Refuse != 0 && s.spend(func(f *Faults) *int { return &f.Refuse }) {
+		code = f.Code
+	}
+	if code != "" {
+		s.mu.Lock()
+		s.stats.Refused++
+		s.mu.Unlock()
+		respond(w, false, "", code)
+		return
+	}
+	sum := sha256.Sum256(body)
+	got := s.take(req, token.cvr, r.Header.Get("X-TransaktionsId"), hex.EncodeToString(sum[:]), body)
+	select {
+	case <-time.After(s.delay()):
+	case <-r.Context().Done():
+	}
+	switch {
+	case s.spend(func(f *Faults) *int { return &f.DropReplies }):
+		panic(http.ErrAbortHandler)
+	case s.spend(func(f *Faults) *int { return &f.Broken }):
+		fault(w, http.StatusInternalServerError, "sim.broken")
+	case s.spend(func(f *Faults) *int { return &f.TrueWithFault }):
+		respond(w, true, got.Transmission, "sim.contradiction")
+	default:
+		respond(w, true, got.Transmission, "")
+	}
+}
+
+// take takes charge of a shipment once; what becomes of a repetition is a dial.
+func (s *Server) take(req request, cvr post.CVR, transaction, sum string, body []byte) Shipment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if first, ok := s.shipments[req.id]; ok {
+		s.stats.Duplicates++
+		first.Handed++
+		if first.SHA256 != sum {
+			s.stats.Differing++
+		}
+		if s.faults.DuplicatesAreNew {
+			first.Copies++
+		}
+		return *first
+	}
+	p := &Shipment{
+		ID: req.id, CVR: cvr, Choice: req.choice, Transaction: transaction, MessageID: req.messageID, Recipient: req.recipient,
+		SHA256: sum, Handed: 1, Copies: 1, At: time.Now().UTC(), Body: body, Invalid: req.invalid,
+	}
+	p.Paper = req.choice == kombipost.OnPaper || req.choice == kombipost.Automatic && !s.parties[req.recipient].Digital
+	if !p.Paper {
+		p.Transmission = post.NewID()
+	}
+	if old := len(s.order) - keepBodies; old >= 0 {
+		s.order[old].Body = nil
+	}
+	s.shipments[req.id], s.order = p, append(s.order, p)
+	s.stats.Accepted++
+	s.live(p)
+	s.cfg.Log.Info("shipment accepted", "shipment", p.ID, "choice", string(p.Choice), "paper", p.Paper)
+	return *p
+}
+
+// respond writes kombi_response.
+func respond(w http.ResponseWriter, result bool, transmission, code string) {
+	type advis struct{ AdvisId, AdvisTekst string }
+	type fejl struct{ FejlId, FejlTekst string }
+	type reaction struct {
+		Advis *advis `xml:",omitempty"`
+		Fejl  *fejl  `xml:",omitempty"`
+	}
+	one := reaction{Advis: &advis{"1", "Received"}}
+	if code != "" {
+		one = reaction{Fejl: &fejl{code, "CallUUID=" + post.NewID()}}
+	}
+	w.Header().Set("Content-Type", "application/xml")
+	_ = xml.NewEncoder(w).Encode(struct {
+		XMLName        xml.Name   `xml:"kombi_response"`
+		Result         bool       `xml:"Result"`
+		TransmissionID string     `xml:"TransmissionID,omitempty"`
+		Reactions      []reaction `xml:"HovedoplysningerSvarREST>SvarReaktion"`
+	}{Result: result, TransmissionID: transmission, Reactions: []reaction{one}}) // the caller has gone
+}

@@ -1,0 +1,257 @@
+// Package kombiposttest is a server that behaves like KOMBIT's Postkomponent
+// towards user systems, for tests, the demo and the simulator program: the
+// security token service, AccessTokenService, KombiPostAfsend, PostForespoerg,
+// and Beskedfordeler as it pushes statuses.
+//
+// Faithful: paths, headers, media types and members; holder-of-key at each leg
+// (a token is worth nothing with another certificate); an agreement per (CVR,
+// certificate, entity id); HTTP 200 with Result and Advis on taking; a MeMo that
+// the schema refuses is taken and fails later with memo.invalid; statuses in
+// Beskedkuvert with a base64 payload, delivered again until they get 20.
+//
+// Our choice, where the real answer is not known to us: a second hand-over
+// under the same ids is answered as the first and delivers nothing, unless
+// [Faults.DuplicatesAreNew]; a ForsendelseI that the schema refuses gets a Fejl;
+// codes outside the published ones begin with "sim.".
+package kombiposttest
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"sikkerpost.dk/gateway/adapters/kombipost"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// keepBodies is how many requests stay in memory whole.
+const keepBodies = 200
+
+// Config is what a server needs.
+type Config struct {
+	Agreements []Agreement
+	Parties    []Party // whom PostForespoerg knows; others cannot be reached
+	// Callback is where statuses are pushed; the zero value keeps them queued.
+	Callback Callback
+	// TokenLife is how long access tokens live; one hour when zero.
+	TokenLife time.Duration
+	Log       *slog.Logger
+}
+
+// Agreement lets a certificate call services in the name of an authority.
+type Agreement struct {
+	CVR         post.CVR
+	Fingerprint string   // hex SHA-256 of the certificate
+	Entities    []string // entity ids; nil is both of ours
+}
+
+// Party is someone who can or cannot be reached.
+type Party struct {
+	ID           string // CPR or CVR number
+	Digital, SMS bool
+}
+
+// Callback is a user system's endpoint for statuses.
+type Callback struct {
+	URL    string
+	Client *http.Client // shows Beskedfordeler's certificate
+}
+
+// Server is the simulated Postkomponent.
+type Server struct {
+	cfg Config
+	mux *http.ServeMux
+
+	mu         sync.Mutex // guards all below
+	parties    map[string]Party
+	assertions map[string]issued
+	tokens     map[string]issued
+	shipments  map[string]*Shipment // by id
+	order      []*Shipment
+	queue      []*delivery
+	faults     Faults
+	stats      Stats
+}
+
+// issued is what a token is good for.
+type issued struct {
+	cvr     post.CVR
+	entity  string
+	print   string
+	expires time.Time
+}
+
+// Stats counts what the server has seen.
+type Stats struct {
+	Assertions int `json:"assertions"` // issued
+	Tokens     int `json:"tokens"`     // issued
+	Accepted   int `json:"accepted"`   // distinct shipments
+	Duplicates int `json:"duplicates"` // hand-overs of one that was accepted before
+	Differing  int `json:"differing"`  // duplicates whose bytes were not the first ones
+	Refused    int `json:"refused"`    // shipments answered with Fejl
+	Lookups    int `json:"lookups"`
+	Pushed     int `json:"pushed"` // statuses answered with 20
+}
+
+// New returns a server.
+func New(c Config) (*Server, error) {
+	if len(c.Agreements) == 0 || c.Log == nil {
+		return nil, errors.New("kombiposttest: Agreements and Log are required")
+	}
+	if c.TokenLife == 0 {
+		c.TokenLife = time.Hour
+	}
+	s := &Server{
+		cfg: c, parties: map[string]Party{}, assertions: map[string]issued{}, tokens: map[string]issued{},
+		shipments: map[string]*Shipment{},
+	}
+	for _, p := range c.Parties {
+		s.parties[p.ID] = p
+	}
+	s.mux = http.NewServeMux()
+	s.mux.HandleFunc("POST "+kombipost.PathIssue, s.issue)
+	s.mux.HandleFunc("POST "+kombipost.PathToken, s.exchange)
+	s.mux.HandleFunc("POST "+kombipost.PathSend, s.send)
+	s.mux.HandleFunc("GET "+kombipost.PathDigital, s.lookup(func(p Party) bool { return p.Digital }))
+	s.mux.HandleFunc("GET "+kombipost.PathSMS, s.lookup(func(p Party) bool { return p.SMS }))
+	return s, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// TLS returns the configuration of a listener: every caller must show a
+// certificate that clients has issued.
+func TLS(server tls.Certificate, clients *x509.CertPool) *tls.Config {
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		Certificates: []tls.Certificate{server},
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+		ClientCAs:    clients,
+	}
+}
+
+// Fingerprint returns the hex SHA-256 of a certificate, as [Agreement] wants it.
+func Fingerprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:])
+}
+
+// SetCallback sets where statuses go from now on.
+func (s *Server) SetCallback(c Callback) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cfg.Callback = c
+}
+
+// Stats returns the counts.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
+}
+
+// Shipments returns what was taken, oldest first.
+func (s *Server) Shipments() []Shipment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Shipment, 0, len(s.order))
+	for _, p := range s.order {
+		out = append(out, *p)
+	}
+	return out
+}
+
+// caller returns the fingerprint of the caller's certificate, and the
+// certificate.
+func caller(r *http.Request) (string, *x509.Certificate) {
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		return "", nil
+	}
+	c := r.TLS.PeerCertificates[0]
+	return Fingerprint(c.Raw), c
+}
+
+// allowed reports whether a certificate may call entity in the name of cvr.
+func (s *Server) allowed(cvr post.CVR, print, entity string) bool {
+	return slices.ContainsFunc(s.cfg.Agreements, func(a Agreement) bool {
+		entities := a.Entities
+		if entities == nil {
+			entities = []string{kombipost.EntitySend, kombipost.EntityLookup}
+		}
+		return a.CVR == cvr && a.Fingerprint == print && slices.Contains(entities, entity)
+	})
+}
+
+// bearer returns what the caller's token is good for, or answers 401.
+func (s *Server) bearer(w http.ResponseWriter, r *http.Request, entity string) (issued, bool) {
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Holder-of-key ")
+	print, _ := caller(r)
+	s.mu.Lock()
+	t, known := s.tokens[token]
+	if spend(&s.faults.RefuseTokens) {
+		known = false
+	}
+	s.mu.Unlock()
+	switch {
+	case !ok || !known || t.print != print || time.Now().After(t.expires):
+		fault(w, http.StatusUnauthorized, "sim.token.refused")
+	case t.entity != entity:
+		fault(w, http.StatusUnauthorized, "sim.agreement.missing")
+	case !post.ValidUUID(r.Header.Get("X-TransaktionsId")) || !strings.HasSuffix(r.Header.Get("X-TransaktionsTid"), "Z"):
+		fault(w, http.StatusBadRequest, "sim.context.missing")
+	default:
+		return t, true
+	}
+	return issued{}, false
+}
+
+func (s *Server) lookup(pick func(Party) bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := s.bearer(w, r, kombipost.EntityLookup); !ok {
+			return
+		}
+		s.mu.Lock()
+		s.stats.Lookups++
+		failed := spend(&s.faults.FailedLookups)
+		q := r.URL.Query()
+		id := q.Get("cprNumber") + q.Get("cvrNumber")
+		p := s.parties[id]
+		s.mu.Unlock()
+		if failed {
+			fault(w, http.StatusInternalServerError, "sim.unavailable")
+			return
+		}
+		if len(q) != 1 || len(id) != 10 && len(id) != 8 {
+			fault(w, http.StatusBadRequest, "sim.number")
+			return
+		}
+		writeJSON(w, map[string]bool{"result": pick(p)})
+	}
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // the caller has gone
+}
+
+// fault answers with a ServiceplatformFault.
+func fault(w http.ResponseWriter, status int, code string) {
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(status)
+	type one struct{ ErrorCode, ErrorText string }
+	_ = xml.NewEncoder(w).Encode(struct {
+		XMLName xml.Name `xml:"ServiceplatformFault"`
+		Errors  []one    `xml:"ErrorList>Error"`
+	}{Errors: []one{{code, "CallUUID=" + post.NewID()}}}) // the caller has gone
+}
