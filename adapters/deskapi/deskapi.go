@@ -45,6 +45,7 @@ type Config struct {
 	Letters *letter.Desk
 	Batches *batch.Desk
 	Answers Answers
+	Pauses  letter.Pauses
 	Clients []config.Client
 	Tenants []post.Tenant
 	Issuers *x509.CertPool // of the clients' certificates
@@ -76,6 +77,7 @@ func New(c Config) (*Server, error) {
 	need(c.Letters != nil, "Letters")
 	need(c.Batches != nil, "Batches")
 	need(c.Answers != nil, "Answers")
+	need(c.Pauses != nil, "Pauses")
 	need(c.Issuers != nil, "Issuers")
 	need(c.Log != nil, "Log")
 	need(len(c.Tenants) > 0, "Tenants")
@@ -116,6 +118,7 @@ func (s *Server) describe() {
 	s.inquiryOperations()
 	s.letterOperations()
 	s.batchOperations()
+	s.decideOperations()
 }
 
 // TLS returns how desk speaks TLS: 1.3 only, client certificate asked for. The

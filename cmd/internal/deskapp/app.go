@@ -123,7 +123,7 @@ func (a *App) api(cfg config.Desk) (*deskapi.Server, error) {
 		return nil, err
 	}
 	return deskapi.New(deskapi.Config{
-		Inbox: in, Letters: letters, Batches: batches, Answers: a.store,
+		Inbox: in, Letters: letters, Batches: batches, Answers: a.store, Pauses: a.store,
 		Clients: cfg.Clients, Tenants: cfg.Tenants, Issuers: issuers, Log: a.log,
 	})
 }

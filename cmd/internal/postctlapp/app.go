@@ -45,9 +45,20 @@ type grammar struct {
 	Letter struct {
 		Send     letterSend     `cmd:"" help:"Submit one letter."`
 		Show     letterShow     `cmd:"" help:"Show where a letter stands, and its steps."`
+		Explain  letterExplain  `cmd:"" help:"Explain from stored evidence why a letter is where it is."`
+		Cancel   letterCancel   `cmd:"" help:"Take a letter back before its hand-over."`
+		Retry    letterRetry    `cmd:"" help:"Let a letter that needs a person go on, under the same ids."`
+		Print    letterPrint    `cmd:"" help:"Send a letter on paper that was certainly not delivered."`
+		Reissue  letterReissue  `cmd:"" help:"Send a returned letter again."`
+		Close    letterClose    `cmd:"" help:"End a letter's road: nothing more is sent."`
 		Evidence letterEvidence `cmd:"" help:"Fetch the evidence of a letter."`
 		Verify   letterVerify   `cmd:"" help:"Verify evidence offline, trusting nobody but the certificates given."`
 	} `cmd:"" help:"One letter."`
+	Channel struct {
+		Pause  channelPause  `cmd:"" help:"Halt hand-overs; letters are still taken in."`
+		Resume channelResume `cmd:"" help:"Let hand-overs go on."`
+		Show   channelShow   `cmd:"" help:"Show what is halted."`
+	} `cmd:"" help:"The ways out of the house."`
 	Accounts verifyAll `cmd:"" name:"verify" help:"Check that nothing is lost, doubled or changed: database, blobs, ledger and carriers."`
 	Batch    struct {
 		Check    batchCheck    `cmd:"" help:"Check a table and its documents; send nothing."`

@@ -364,7 +364,7 @@ func (a *Advancer) route(ctx context.Context, l queue.Lease, r Record) (bool, er
 	reach := a.Directory.Look(ctx, a.tenants[r.Tenant], o.recipient)
 	switch reach.Answer {
 	case Reachable:
-		return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Digital, Generation: 1, Due: a.Now()})
+		return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Digital, Generation: 1, Code: reach.Code, Due: a.Now()})
 	case Unreachable:
 		return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Physical, Generation: 1, Code: reach.Code, Due: a.Now()})
 	}

@@ -1,0 +1,51 @@
+package wire
+
+import "time"
+
+// Decide says what a person has decided about a letter.
+type Decide struct {
+	Decision string `json:"decision" enum:"cancel,retry,print,reissue,close" doc:"cancel: before its hand-over; retry: on the same channel, under the same ids; print: on paper, when it was certainly not delivered; reissue: a returned letter, anew; close: nothing more is sent"`
+}
+
+// Decided is where a decision has led.
+type Decided struct {
+	ID    string `json:"id"`
+	State string `json:"state"`
+}
+
+// Explanation says why a letter is where it is, from stored evidence.
+type Explanation struct {
+	ID      string   `json:"id"`
+	State   string   `json:"state"`
+	Channel string   `json:"channel,omitempty"`
+	Why     string   `json:"why,omitempty" doc:"the reason for the channel"`
+	Next    string   `json:"next" doc:"what happens now, or who must act"`
+	Facts   []Reason `json:"facts"`
+}
+
+// Reason is one fact and where it is written down.
+type Reason struct {
+	At     time.Time `json:"at"`
+	Fact   string    `json:"fact"`
+	Code   string    `json:"code,omitempty"`
+	Source string    `json:"source" doc:"ledger entry or receipt"`
+}
+
+// PauseSet halts or resumes hand-overs.
+type PauseSet struct {
+	Tenant  string `json:"tenant,omitempty" maxLength:"60" doc:"your own when absent; an operator's absence means every one"`
+	Channel string `json:"channel,omitempty" enum:"digital,physical" doc:"both when absent"`
+}
+
+// Pause is one thing that is halted.
+type Pause struct {
+	Tenant  string    `json:"tenant,omitempty" doc:"every municipality when absent"`
+	Channel string    `json:"channel,omitempty" doc:"both when absent"`
+	Actor   string    `json:"actor"`
+	At      time.Time `json:"at"`
+}
+
+// Pauses is everything that is halted.
+type Pauses struct {
+	Items []Pause `json:"items"`
+}

@@ -1,0 +1,58 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/vault/ledger"
+)
+
+var _ letter.Pauses = (*Store)(nil)
+
+// PauseChannel implements [letter.Pauses].
+func (s *Store) PauseChannel(ctx context.Context, p letter.Pause) error {
+	return s.setPause(ctx, p, "channel.paused",
+		`INSERT INTO pause (tenant, channel, actor, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+		string(p.Tenant), string(p.Channel), string(p.Actor), micros(time.Now()))
+}
+
+// ResumeChannel implements [letter.Pauses].
+func (s *Store) ResumeChannel(ctx context.Context, p letter.Pause) error {
+	return s.setPause(ctx, p, "channel.resumed", `DELETE FROM pause WHERE tenant = $1 AND channel = $2`, string(p.Tenant), string(p.Channel))
+}
+
+// setPause changes the table, with its ledger event when anything changed.
+func (s *Store) setPause(ctx context.Context, p letter.Pause, kind, query string, args ...any) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		n, err := exec(ctx, tx, query, args...)
+		if err != nil || n == 0 {
+			return err
+		}
+		e := ledger.New(kind, p.Tenant, "channel/"+string(p.Channel))
+		e.Actor = string(p.Actor)
+		return record(ctx, tx, e)
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", kind, err)
+	}
+	return nil
+}
+
+// Paused implements [letter.Pauses].
+func (s *Store) Paused(ctx context.Context) (all []letter.Pause, err error) {
+	err = each(ctx, s.read, func(rows *sql.Rows) error {
+		var p letter.Pause
+		var at int64
+		err := rows.Scan(&p.Tenant, &p.Channel, &p.Actor, &at)
+		p.At = fromMicros(at)
+		all = append(all, p)
+		return err
+	}, `SELECT tenant, channel, actor, at FROM pause ORDER BY tenant, channel`)
+	if err != nil {
+		return nil, fmt.Errorf("read pauses: %w", err)
+	}
+	return all, nil
+}

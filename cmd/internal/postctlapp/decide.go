@@ -1,0 +1,165 @@
+package postctlapp
+
+import (
+	"fmt"
+	"io"
+
+	"sikkerpost.dk/gateway/adapters/deskapi/wire"
+	"sikkerpost.dk/gateway/cmd/internal/ctl"
+)
+
+// decisions are the sub-commands by which a person decides about a letter; each
+// is also the word that is recorded.
+type (
+	letterCancel  struct{ decision }
+	letterRetry   struct{ decision }
+	letterPrint   struct{ decision }
+	letterReissue struct{ decision }
+	letterClose   struct{ decision }
+)
+
+type decision struct {
+	ID string `arg:"" help:"Id of the letter."`
+}
+
+// Run takes the letter back before its hand-over.
+func (c *letterCancel) Run(r *run) error { return c.decide(r, "cancel") }
+
+// Run lets the letter go on where it stood.
+func (c *letterRetry) Run(r *run) error { return c.decide(r, "retry") }
+
+// Run sends the letter on paper.
+func (c *letterPrint) Run(r *run) error { return c.decide(r, "print") }
+
+// Run sends a returned letter again.
+func (c *letterReissue) Run(r *run) error { return c.decide(r, "reissue") }
+
+// Run ends the letter's road.
+func (c *letterClose) Run(r *run) error { return c.decide(r, "close") }
+
+func (c *decision) decide(r *run, word string) error {
+	d, err := r.dial()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	got, err := d.Decide(r.ctx, c.ID, word)
+	if err != nil {
+		return err
+	}
+	return r.Print(got, func(w io.Writer) {
+		fmt.Fprintf(w, "letter %s %s\n", ctl.Line(got.ID), ctl.Line(got.State))
+		r.Say("next: postctl letter explain %s", got.ID)
+	})
+}
+
+type letterExplain struct {
+	ID string `arg:"" help:"Id of the letter."`
+}
+
+// Run prints why the letter is where it is.
+func (c *letterExplain) Run(r *run) error {
+	d, err := r.dial()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	e, err := d.Explain(r.ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	return r.Print(e, func(w io.Writer) {
+		fmt.Fprintf(w, "letter   %s\nstate    %s\n", ctl.Line(e.ID), ctl.Line(e.State))
+		if e.Why != "" {
+			fmt.Fprintf(w, "channel  %s\n", ctl.Line(e.Why))
+		}
+		fmt.Fprintf(w, "next     %s\n\n", ctl.Line(e.Next))
+		var rows [][]string
+		for _, f := range e.Facts {
+			rows = append(rows, []string{ctl.When(f.At), f.Fact, f.Code, f.Source})
+		}
+		ctl.Table(w, []string{"TIME", "FACT", "CODE", "WRITTEN IN"}, rows)
+	})
+}
+
+type channelFlags struct {
+	Channel string `arg:"" optional:"" enum:"digital,physical,both" default:"both" help:"digital, physical or both."`
+	Tenant  string `placeholder:"ID" help:"Municipality; an operator without it means every one."`
+}
+
+func (c channelFlags) set() wire.PauseSet {
+	p := wire.PauseSet{Tenant: c.Tenant, Channel: c.Channel}
+	if c.Channel == "both" {
+		p.Channel = ""
+	}
+	return p
+}
+
+type (
+	channelPause  struct{ channelFlags }
+	channelResume struct{ channelFlags }
+	channelShow   struct{}
+)
+
+// Run halts hand-overs.
+func (c *channelPause) Run(r *run) error {
+	d, err := r.dial()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	got, err := d.PauseChannel(r.ctx, c.set())
+	if err != nil {
+		return err
+	}
+	return r.printPauses(got)
+}
+
+// Run lets hand-overs go on.
+func (c *channelResume) Run(r *run) error {
+	d, err := r.dial()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	got, err := d.ResumeChannel(r.ctx, c.set())
+	if err != nil {
+		return err
+	}
+	return r.printPauses(got)
+}
+
+// Run shows what is halted.
+func (c *channelShow) Run(r *run) error {
+	d, err := r.dial()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	got, err := d.Pauses(r.ctx)
+	if err != nil {
+		return err
+	}
+	return r.printPauses(got)
+}
+
+func (r *run) printPauses(p wire.Pauses) error {
+	return r.Print(p, func(w io.Writer) {
+		if len(p.Items) == 0 {
+			fmt.Fprintln(w, "nothing is halted")
+			return
+		}
+		var rows [][]string
+		for _, i := range p.Items {
+			every, both := i.Tenant, i.Channel
+			if every == "" {
+				every = "every one"
+			}
+			if both == "" {
+				both = "both"
+			}
+			rows = append(rows, []string{every, both, i.Actor, ctl.When(i.At)})
+		}
+		ctl.Table(w, []string{"MUNICIPALITY", "CHANNEL", "BY", "SINCE"}, rows)
+	})
+}

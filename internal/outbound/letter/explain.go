@@ -1,0 +1,133 @@
+package letter
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// An Explanation says why a letter is where it is, from stored evidence alone:
+// ledger entries and carriers' receipts. Nothing in it is worked out anew.
+type Explanation struct {
+	ID      post.LetterID    `json:"id"`
+	State   post.LetterState `json:"state"`
+	Channel post.Channel     `json:"channel,omitempty"`
+	// Why is the reason for the present channel; "" before there is one.
+	Why string `json:"why,omitempty"`
+	// Next is what happens now, or who must act.
+	Next  string   `json:"next"`
+	Facts []Reason `json:"facts"`
+}
+
+// A Reason is one fact with where it is written down.
+type Reason struct {
+	At     time.Time `json:"at"`
+	Fact   string    `json:"fact"`
+	Code   string    `json:"code,omitempty"` // the directory's, the carrier's or the person's word
+	Source string    `json:"source"`         // "ledger ID" or "receipt CARRIER/ID"
+}
+
+// Explain returns the explanation of one letter.
+func (d *Desk) Explain(ctx context.Context, tenant post.TenantID, id post.LetterID) (Explanation, error) {
+	p, err := d.Records.LetterProof(ctx, tenant, id)
+	if err != nil {
+		return Explanation{}, fmt.Errorf("explain letter %s: %w", id, err)
+	}
+	return explain(p), nil
+}
+
+// facts says what an entry of the ledger means for the choice of channel.
+var facts = map[post.LetterState]string{
+	post.LetterAccepted:       "accepted",
+	post.LetterHeld:           "held",
+	post.LetterRouted:         "channel chosen",
+	post.LetterHandingOver:    "form fixed, hand-over begun",
+	post.LetterHandedOver:     "the carrier took charge",
+	post.LetterOutcomeUnknown: "no clear answer: the carrier may have it",
+	post.LetterNotTaken:       "the carrier certainly has nothing",
+	post.LetterRefused:        "the carrier refused the recipient for good",
+	post.LetterDelivered:      "available in the mailbox",
+	post.LetterReturned:       "came back",
+	post.LetterNeedsPerson:    "a person must decide",
+	post.LetterCancelled:      "cancelled",
+	post.LetterClosed:         "closed",
+}
+
+func explain(p Proof) Explanation {
+	e := Explanation{ID: p.View.ID, State: p.View.State, Channel: p.View.Channel, Facts: []Reason{}, Next: next(p.View)}
+	var before post.LetterState
+	for _, ev := range p.View.Events {
+		state := post.LetterState(strings.TrimPrefix(ev.Kind, "letter."))
+		code := outcomeCode(ev.Outcome)
+		if fact, ok := facts[state]; ok {
+			e.Facts = append(e.Facts, Reason{At: ev.At, Fact: fact, Code: code, Source: "ledger " + ev.ID})
+		}
+		if state == post.LetterRouted {
+			e.Why = why(ev, code, before)
+		}
+		before = state
+	}
+	for _, r := range p.Receipts {
+		e.Facts = append(e.Facts, Reason{At: r.At, Fact: "receipt: " + r.Kind + " (" + r.Verdict + ")", Code: r.Code, Source: "receipt " + r.Carrier + "/" + r.EventID})
+	}
+	slices.SortStableFunc(e.Facts, func(a, b Reason) int { return cmp.Compare(a.At.UnixMicro(), b.At.UnixMicro()) })
+	return e
+}
+
+// outcomeCode takes the reason out of an outcome such as "digital/1 EXEMPT".
+func outcomeCode(outcome string) string {
+	first, rest, _ := strings.Cut(outcome, " ")
+	if strings.HasPrefix(first, string(post.Digital)+"/") || strings.HasPrefix(first, string(post.Physical)+"/") {
+		return rest
+	}
+	return outcome
+}
+
+// why says what led to a channel: the entry that chose it, and the state in
+// which the letter stood.
+func why(ev Event, code string, before post.LetterState) string {
+	channel, _, _ := strings.Cut(ev.Outcome, "/")
+	switch {
+	case strings.HasPrefix(code, "decided: "):
+		return fmt.Sprintf("%s, because %s decided it (%s)", channel, ev.Actor, strings.TrimPrefix(code, "decided: "))
+	case before == post.LetterRefused:
+		return fmt.Sprintf("%s, because the digital carrier refused the recipient for good (%s)", channel, code)
+	case channel == string(post.Physical):
+		return fmt.Sprintf("%s, because the look-up answered that the recipient cannot receive Digital Post (%s)", channel, code)
+	case code != "":
+		return fmt.Sprintf("%s, because the look-up answered that the recipient can receive Digital Post (%s)", channel, code)
+	}
+	return channel + ", because it goes to an authority's own contact point, or the look-up found the recipient reachable"
+}
+
+// next says what the house does now, or who must act.
+func next(v View) string {
+	switch v.State {
+	case post.LetterHeld:
+		if v.Batch != "" && v.Code == "" {
+			return "its batch waits for approval by a second person"
+		}
+		return "it waits for its date, or for the approval of its batch"
+	case post.LetterOutcomeUnknown:
+		return "a receipt settles it, or the same is sent again under the same id; never on another channel"
+	case post.LetterNotTaken:
+		return "the same is sent again under the same id"
+	case post.LetterAwaitingLookup:
+		return "the directory is asked again; without a definite answer a person is asked"
+	case post.LetterHandedOver, post.LetterPrinting, post.LetterPosted:
+		return "it waits for the carrier's next receipt"
+	case post.LetterNeedsPerson:
+		return "somebody decides: retry, print, cancel or close"
+	case post.LetterReturned:
+		return "somebody decides: reissue or close"
+	}
+	if v.State.Final() {
+		return "nothing: its road has ended"
+	}
+	return "the dispatcher takes its next step"
+}
