@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,7 +38,7 @@ func cbc(t testing.TB, to *rsa.PublicKey, plain []byte, size int, bend, cut func
 	}
 	out := make([]byte, len(plain))
 	cipher.NewCBCEncrypter(block, iv).CryptBlocks(out, plain)
-	out = append(iv, out...)
+	out = slices.Concat(iv, out)
 	if cut != nil {
 		out = cut(out)
 	}

@@ -6,7 +6,7 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/rsa"
-	_ "crypto/sha1" // SHA-1 inside OAEP, which is no signature: registered for crypto.SHA1
+	_ "crypto/sha1" //nolint:gosec // inside OAEP, which is no signature: registered for crypto.SHA1
 	"encoding/base64"
 	"errors"
 	"strings"

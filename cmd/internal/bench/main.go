@@ -28,7 +28,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
-	os.Exit(code)
+	os.Exit(code) //nolint:forbidigo // this is main
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -100,6 +100,7 @@ func measure(ctx context.Context, tool, pkg string) (result, error) {
 			return result{}, err
 		}
 	}
+	//nolint:gosec // the go command that the caller names, for packages found here
 	cmd := exec.CommandContext(ctx, abs, "test", "-run", "^$", "-bench", "^BenchmarkRatio$", "-benchtime", "1x", "-timeout", "30m", pkg)
 	out, err := cmd.CombinedOutput()
 	r := parse(string(out))
