@@ -281,3 +281,6 @@ func (w *world) audited(reason string) {
 
 // w509 are the certificates that the provider signs with.
 func w509() []*x509.Certificate { return []*x509.Certificate{valid(key("idp"))} }
+
+// sp509 are the certificates that the portal signs with.
+func (w *world) sp509() []*x509.Certificate { return []*x509.Certificate{w.conf.SigningCert} }
