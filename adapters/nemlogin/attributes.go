@@ -163,7 +163,7 @@ func (r reader) privileges(values map[string]string, c *login.Claims) error {
 	}
 	slices.Sort(c.Roles)
 	c.Roles = slices.Compact(c.Roles)
-	if len(r.sp.c.CompanyRoles) > 0 && len(c.Roles) == 0 {
+	if len(r.sp.c.CompanyRoles) > 0 && len(c.Roles) == 0 && on("role-missing") {
 		return &Rejected{"role-missing", post.FaultNoRole}
 	}
 	return nil

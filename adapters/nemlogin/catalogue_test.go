@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/adapters/nemlogin"
+	"sikkerpost.dk/gateway/adapters/nemlogin/nemlogintest"
 	"sikkerpost.dk/gateway/adapters/nemlogin/samlattack"
 )
 
@@ -43,7 +44,7 @@ func attacked(w *world) samlattack.Config {
 	second := valid(key("idp2"))
 	idp := *w.conf.IDP
 	idp.Certs = append(slices.Clip(idp.Certs), second)
-	w.conf.IDP = &idp
+	w.conf.IDP, w.conf.CompanyRoles = &idp, []string{nemlogintest.CompanyRole}
 	w.rebuild()
 	site := http.NewServeMux()
 	site.HandleFunc("/mine", func(rw http.ResponseWriter, r *http.Request) {
@@ -61,7 +62,7 @@ func attacked(w *world) samlattack.Config {
 		samlattack.Plain: begin, samlattack.AtHigh: begin + "&level=High", samlattack.Fresh: begin + "&force=1",
 		samlattack.AsProfessional: begin + "&type=Professional",
 	}
-	target.Page = portal + "/mine"
+	target.Page, target.Role = portal+"/mine", nemlogintest.CompanyRole
 	// The metadata may name one encryption key; the older one is still opened.
 	target.Encryption = []*rsa.PublicKey{&key("enc").PublicKey, &key("enc-old").PublicKey}
 	return samlattack.Config{

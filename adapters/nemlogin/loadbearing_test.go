@@ -53,7 +53,7 @@ var alone = map[string]string{
 	"authn-instant": "V-AUI-1", "session-index": "V-AST-6", "authn-context": "V-AST-7", "authn-not-fresh": "V-FRC-1", "session-over": "V-TIM-6",
 
 	"spec-version": "V-SPEC-1/old", "attribute-kind": "V-AST-5/encrypted", "attribute-format": "V-ATT-4", "attribute-values": "V-ATT-2",
-	"identity-type": "V-NID-3", "cpr": "V-CPR-1/dash", "cpr-missing": "V-CPR-1/missing", "organization": "V-PRO-1/no-cvr",
+	"identity-type": "V-NID-2/professional", "cpr": "V-CPR-1/dash", "cpr-missing": "V-CPR-1/missing", "organization": "V-PRO-1/no-name", "role-missing": "V-BPP-6/other-company",
 }
 
 // together are checks whose attack another check catches as well, by its other
@@ -82,7 +82,6 @@ var barred = map[string]struct{ case_, next, why string }{
 	"level-too-low":        {"V-LOA-1", "fault-POST-1003", "login.Sessions compares the level again, whoever the provider is"},
 	"xml-empty":            {"V-XML-13/empty", "form-base64", "no document at all: a better word than syntax"},
 	"sig-key-expired":      {"", "", "needs a trusted certificate that has expired: TestExpiredProviderKeyIsBarredByItsDateAlone"},
-	"role-missing":         {"", "", "needs configured roles: its own test"},
 	"idp-metadata-expired": {"", "", "needs metadata that has expired: its own test"},
 }
 

@@ -4,10 +4,13 @@
 //
 //	simulator serve -dir DIR [-listen-host HOST] [-sp-metadata FILE]…
 //	simulator chaos [-letters N] [-kill N] [-sqlite]
+//	simulator attack -acs URL -metadata URL -state FILE
 //
 // chaos runs a whole house of real processes, breaks it and prints what came of
 // it as one JSON line; it exits 0 only when nothing was lost, doubled or
-// overlooked.
+// overlooked. attack plays every answer that no SAML service provider may take
+// against a running one; it exits 0 only when nobody got in and everybody who
+// should got in.
 //
 // It makes its own certificates, keys and tokens under DIR and says where they
 // lie. It refuses any host but loopback, and stops on an interrupt.
@@ -26,6 +29,7 @@ import (
 	"syscall"
 	"time"
 
+	"sikkerpost.dk/gateway/cmd/internal/attackapp"
 	"sikkerpost.dk/gateway/cmd/internal/simulatorapp"
 )
 
@@ -62,8 +66,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "chaos" {
 		return chaos(ctx, args[1:], stdout, stderr)
 	}
+	if len(args) > 0 && args[0] == "attack" {
+		return attackapp.Run(ctx, args[1:], stdout, stderr)
+	}
 	if len(args) == 0 || args[0] != "serve" {
-		fmt.Fprintln(stderr, "simulator: the commands are serve and chaos\nhint: simulator serve -h and simulator chaos -h list their flags")
+		fmt.Fprintln(stderr, "simulator: the commands are serve, chaos and attack\nhint: simulator serve -h (chaos -h, attack -h) lists the flags")
 		return exitMisuse
 	}
 	var o options

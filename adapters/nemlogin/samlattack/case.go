@@ -27,6 +27,7 @@ type Case struct {
 	Start  Start // how the log-in begins
 	Second bool  // needs a second key that the target trusts
 	Roll   bool  // needs a second encryption key of the target
+	Role   bool  // needs to know which role an employee must have
 	Page   bool  // needs the target's protected page
 	// Play is the script of a case that is more than one answer. It returns the
 	// browser and the reply that the verdict is about.

@@ -1,6 +1,7 @@
 package samlattack
 
 import (
+	"encoding/base64"
 	"strings"
 
 	"github.com/beevik/etree"
@@ -128,5 +129,34 @@ func identityCases() []Case {
 		c.Start = AsProfessional
 		list = append(list, c)
 	}
+	for _, v := range []struct {
+		id, story string
+		f         func(d *Draft) string
+	}{
+		{"V-BPP-6/other-company", "an employee whose role is for another company", func(d *Draft) string { return privileges("11223492", d.Target.Role) }},
+		{"V-BPP-6/other-role", "an employee with another role", func(*Draft) string { return privileges(goodCVR, "urn:other") }},
+		{"V-BPP-3/base64", "an employee whose privileges are not base64", func(*Draft) string { return "****" }},
+		{"V-BPP-3/doctype", "an employee whose privileges have a DOCTYPE", func(d *Draft) string { return bent(d, `<bpp:PrivilegeList`, `<!DOCTYPE p><bpp:PrivilegeList`) }},
+		{"V-BPP-3/root", "an employee whose privileges have another root", func(d *Draft) string { return bent(d, `bpp:PrivilegeList`, `bpp:List`) }},
+		{"V-BPP-2/scope", "an employee whose role has a scope that nobody knows", func(d *Draft) string { return bent(d, `cvrNumberIdentifier`, `dogNumberIdentifier`) }},
+		{"V-BPP-1/constraint", "an employee whose role is narrowed by a constraint", func(d *Draft) string {
+			return bent(d, `<Privilege>`, `<Constraint Name="urn:x">y</Constraint><Privilege>`)
+		}},
+	} {
+		c := refuse(v.id, v.story, Bend{Assertion: func(d *Draft, a *etree.Element) {
+			at(attribute(a, "privilegesIntermediate"), "./AttributeValue").SetText(v.f(d))
+		}})
+		c.Start, c.Role = AsProfessional, true
+		list = append(list, c)
+	}
 	return list
+}
+
+// bent is a privilege list in which every old is now something else.
+func bent(d *Draft, old, now string) string {
+	text, err := base64.StdEncoding.DecodeString(privileges(goodCVR, d.Target.Role))
+	if err != nil {
+		panic(err)
+	}
+	return base64.StdEncoding.EncodeToString([]byte(strings.ReplaceAll(string(text), old, now)))
 }

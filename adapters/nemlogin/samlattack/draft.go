@@ -188,10 +188,21 @@ func (d *Draft) attributes(s *etree.Element) {
 	if d.Login.Start == AsProfessional {
 		list = append(list, [2]string{"model/core/eid/professional/cvr", goodCVR},
 			[2]string{"model/core/eid/professional/orgName", goodOrg})
+		if d.Target.Role != "" {
+			list = append(list, [2]string{"model/core/eid/privilegesIntermediate", privileges(goodCVR, d.Target.Role)})
+		}
 	}
 	for _, v := range list {
 		addAttribute(s, dataGov+v[0], v[1])
 	}
+}
+
+// privileges is a list of OIO BPP that gives role for the company cvr.
+func privileges(cvr, role string) string {
+	return base64.StdEncoding.EncodeToString([]byte(`<?xml version="1.0" encoding="UTF-8"?>` +
+		`<bpp:PrivilegeList xmlns:bpp="http://digst.dk/oiosaml/basic_privilege_profile">` +
+		`<PrivilegeGroup Scope="urn:dk:gov:saml:cvrNumberIdentifier:` + cvr + `"><Privilege>` + role + `</Privilege></PrivilegeGroup>` +
+		`</bpp:PrivilegeList>`))
 }
 
 func addAttribute(s *etree.Element, name string, values ...string) *etree.Element {

@@ -122,7 +122,7 @@ func (p *Player) panics(ctx context.Context) (int, error) {
 // can reports whether the target has what the case needs.
 func (p *Player) can(c Case) bool {
 	_, begins := p.c.Target.Begin[c.Start]
-	return begins && (!c.Page || p.c.Target.Page != "") && (!c.Second || p.c.Provider.Second != nil) && (!c.Roll || len(p.c.Target.Encryption) > 1)
+	return begins && (!c.Role || p.c.Target.Role != "") && (!c.Page || p.c.Target.Page != "") && (!c.Second || p.c.Provider.Second != nil) && (!c.Roll || len(p.c.Target.Encryption) > 1)
 }
 
 // verdict is what came of one case.

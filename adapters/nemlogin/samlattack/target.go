@@ -33,6 +33,7 @@ type Target struct {
 	Encryption []*rsa.PublicKey // in the order of its metadata
 	Begin      map[Start]string // addresses that begin a log-in
 	Page       string           // a page for logged-in persons only; "" when unknown
+	Role       string           // privilege URI that an employee needs; "" when none
 }
 
 // Provider is the identity provider that the target trusts.
