@@ -33,7 +33,7 @@ func (s *Store) OpenBatch(ctx context.Context, o batch.Opened) (batch.View, erro
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		if err := linesAreNew(ctx, tx, o.Tenant, "", o.Lines); err != nil {
+		if err := linesAreNew(ctx, tx, o.Tenant, o.Lines); err != nil {
 			return err
 		}
 		return insertBatch(ctx, tx, o)
@@ -46,9 +46,8 @@ func (s *Store) OpenBatch(ctx context.Context, o batch.Opened) (batch.View, erro
 	return v, err
 }
 
-// linesAreNew refuses, all at once, lines whose keys name letters of the tenant
-// already, or other lines of the batch id (""; none are there).
-func linesAreNew(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.BatchID, lines []batch.SealedLine) error {
+// linesAreNew refuses, all at once, lines whose keys name letters already.
+func linesAreNew(ctx context.Context, tx *sql.Tx, tenant post.TenantID, lines []batch.SealedLine) error {
 	var faults []error
 	for len(lines) > 0 {
 		some := lines[:min(rowsAtOnce, len(lines))]
@@ -58,38 +57,23 @@ func linesAreNew(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.
 			place[string(l.Key)] = l.N
 			args = append(args, l.Key)
 		}
-		in := placeholders(2, len(some))
-		err := eachKey(ctx, tx, `SELECT business, 0 FROM letter WHERE tenant = $1 AND business IN (`+in+`)`, args, func(key []byte, _ int) {
-			faults = append(faults, post.FaultLineKeyUsed.At("line %d", place[string(key)]))
-		})
-		if err == nil && id != "" {
-			args[0] = string(id)
-			err = eachKey(ctx, tx, `SELECT business, n FROM batch_line WHERE batch = $1 AND business IN (`+in+`)`, args, func(key []byte, n int) {
-				faults = append(faults, post.FaultLineKeyTwice.At("lines %d and %d", min(n, place[string(key)]), max(n, place[string(key)])))
-			})
-		}
+		rows, err := tx.QueryContext(ctx, `SELECT business FROM letter WHERE tenant = $1 AND business IN (`+placeholders(2, len(some))+`)`, args...)
 		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			var key []byte
+			if err := rows.Scan(&key); err != nil {
+				rows.Close()
+				return err
+			}
+			faults = append(faults, post.FaultLineKeyUsed.At("line %d", place[string(key)]))
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 			return err
 		}
 	}
 	return errors.Join(faults...)
-}
-
-func eachKey(ctx context.Context, tx *sql.Tx, query string, args []any, f func(key []byte, n int)) error {
-	rows, err := tx.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var key []byte
-		var n int
-		if err := rows.Scan(&key, &n); err != nil {
-			return err
-		}
-		f(key, n)
-	}
-	return rows.Err()
 }
 
 func insertBatch(ctx context.Context, tx *sql.Tx, o batch.Opened) error {
@@ -124,12 +108,28 @@ func insertLines(ctx context.Context, tx *sql.Tx, id post.BatchID, lines []batch
 	for _, l := range lines {
 		rows = append(rows, []any{string(id), l.N, string(l.Letter), l.Reference, l.Key, l.Digest, l.Document, l.Recipient, l.Content})
 	}
-	_, err := insertRows(ctx, tx,
-		`INSERT INTO batch_line (batch, n, letter, reference, business, digest, document, recipient, content)`, "", rows)
+	written, err := insertRows(ctx, tx,
+		`INSERT INTO batch_line (batch, n, letter, reference, business, digest, document, recipient, content)`, ` ON CONFLICT DO NOTHING`, rows)
 	if err != nil {
 		return fmt.Errorf("keep lines: %w", err)
 	}
-	return nil
+	if written == int64(len(lines)) {
+		return nil
+	}
+	// Some key stands in another line. Which ones is asked only now: looking
+	// each key up first would cost more than the insert.
+	var faults []error
+	for _, l := range lines {
+		var n int
+		err := tx.QueryRowContext(ctx, `SELECT n FROM batch_line WHERE batch = $1 AND business = $2`, string(id), l.Key).Scan(&n)
+		switch {
+		case err != nil:
+			return fmt.Errorf("keep lines: %w", err)
+		case n != l.N:
+			faults = append(faults, post.FaultLineKeyTwice.At("lines %d and %d", min(n, l.N), max(n, l.N)))
+		}
+	}
+	return errors.Join(append(faults, post.ErrStale)[:max(len(faults), 1)]...)
 }
 
 // PutBatchLines implements [batch.Intake].
@@ -155,7 +155,7 @@ func (s *Store) PutBatchLines(ctx context.Context, tenant post.TenantID, id post
 		if state != batch.Receiving {
 			return post.FaultBatchState
 		}
-		if err := linesAreNew(ctx, tx, owner, id, p.Lines); err != nil {
+		if err := linesAreNew(ctx, tx, owner, p.Lines); err != nil {
 			return err
 		}
 		if _, err := exec(ctx, tx, `INSERT INTO batch_part (batch, part, digest, lines) VALUES ($1, $2, $3, $4)`,

@@ -119,7 +119,7 @@ func usedMeanwhile(ctx context.Context, tx *sql.Tx, tenant post.TenantID, lines 
 	if _, err := exec(ctx, tx, `DELETE FROM letter WHERE id IN (`+placeholders(1, len(own))+`)`, own...); err != nil {
 		return err
 	}
-	if err := linesAreNew(ctx, tx, tenant, "", sealed); err != nil {
+	if err := linesAreNew(ctx, tx, tenant, sealed); err != nil {
 		return err
 	}
 	return post.ErrStale
