@@ -113,7 +113,7 @@ func send(w io.Writer, body io.Reader) error {
 				return err
 			}
 		}
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			_, err = w.Write([]byte{0, 0, 0, 0})
 			return err
 		}

@@ -40,7 +40,7 @@ func (f *form) next() (*multipart.Part, error) {
 	}
 	p, err := f.parts.NextRawPart()
 	if err != nil {
-		f.ended = err == io.EOF
+		f.ended = errors.Is(err, io.EOF)
 		return nil, err
 	}
 	return p, nil
@@ -87,7 +87,7 @@ func (f *form) documents(list []wire.Document) ([]letter.Document, error) {
 	var total int64
 	for i, d := range list {
 		p, err := f.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil, post.FaultFilesDiffer.At("document %d has no file", i+1)
 		}
 		if err != nil {
@@ -108,7 +108,7 @@ func (f *form) documents(list []wire.Document) ([]letter.Document, error) {
 			Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil },
 		})
 	}
-	if _, err := f.next(); err != io.EOF {
+	if _, err := f.next(); !errors.Is(err, io.EOF) {
 		if err != nil {
 			return nil, unreadable(err)
 		}
@@ -132,7 +132,7 @@ func (f *form) file(p *multipart.Part) ([]byte, error) {
 		if b.Len() > letter.MaxDocument {
 			return nil, post.FaultDocumentSize
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			f.note(p, int64(b.Len()), sha256.Sum256(b.Bytes()))
 			return b.Bytes(), nil
 		}
@@ -152,7 +152,7 @@ func (f *form) close() {
 func (f *form) drain() error {
 	for {
 		p, err := f.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -181,7 +181,7 @@ func formFault(status int, errs []error) *post.Fault {
 
 // huma has no other place for the form of its errors than these variables; no
 // other package of the house uses huma.
-func init() {
+func init() { //nolint:gochecknoinits // see above
 	huma.ValidateStrictCasing = true // "Digest" is not "digest"
 	huma.NewError = func(status int, _ string, errs ...error) huma.StatusError {
 		return formProblem(context.Background(), &call{}, status, errs)

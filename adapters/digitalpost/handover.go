@@ -44,7 +44,7 @@ func (c *Client) HandOver(ctx context.Context, j dispatch.Job, f dispatch.Form) 
 	ctx, cancel := context.WithTimeout(ctx, handOverTimeout)
 	defer cancel()
 	body := &watched{r: f.Open()}
-	defer body.Close()
+	defer func() { _ = body.Close() }() // of a reader
 	query := url.Values{"memo-message-uuid": {j.MessageID}}.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.address("memos/", query), body)
 	if err != nil {

@@ -46,8 +46,8 @@ func (s *Site) FaultPage(w http.ResponseWriter, r *http.Request, err error) {
 	if f.Status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	s.Log.Log(r.Context(), level, "request refused", "reference", reference, "code", f.Code,
-		"status", f.Status, "route", r.Pattern, "error", err.Error())
+	s.Log.LogAttrs(r.Context(), level, "request refused", slog.String("reference", reference), slog.String("code", f.Code),
+		slog.Int("status", f.Status), slog.String("route", r.Pattern), slog.Any("error", err))
 	s.showFault(w, r, f, reference)
 }
 

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,7 +19,7 @@ var pageFiles embed.FS
 
 // pages holds every page in every language, parsed at start.
 type pages struct {
-	texts     map[string]catalogue
+	texts     map[string]catalog
 	templates map[string]*template.Template // by language and name
 }
 
@@ -60,7 +61,7 @@ func parsePages() (pages, error) {
 func (s *Site) render(w http.ResponseWriter, status int, name string, v interface{ language() string }) {
 	var buf bytes.Buffer
 	if err := s.pages.templates[v.language()+"/"+name].ExecuteTemplate(&buf, "layout.html", v); err != nil {
-		s.Log.Error("page not made", "page", name, "error", err.Error())
+		s.Log.Error("page not made", slog.String("page", name), slog.Any("error", err))
 		http.Error(w, post.FaultInternal.Danish+"\n"+post.FaultInternal.English, http.StatusInternalServerError)
 		return
 	}
@@ -89,7 +90,7 @@ type base struct {
 	LogoutURL string
 	Authority string // whom the page concerns, when known
 	Problems  []problem
-	words     catalogue
+	words     catalog
 }
 
 // user is who the header names.

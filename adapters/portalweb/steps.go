@@ -2,6 +2,7 @@ package portalweb
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 
 	"sikkerpost.dk/gateway/internal/inbound/intake"
@@ -211,7 +212,7 @@ func (v *visit) send() error {
 	if err != nil {
 		return err
 	}
-	v.Log.InfoContext(v.r.Context(), "inquiry accepted", "inquiry", string(q.ID), "tenant", string(q.Tenant),
-		"kind", string(q.Kind), "road", string(q.Road), "attachments", q.Attachments)
+	v.Log.InfoContext(v.r.Context(), "inquiry accepted", slog.String("inquiry", string(q.ID)), slog.String("tenant", string(q.Tenant)),
+		slog.String("kind", string(q.Kind)), slog.String("road", string(q.Road)), slog.Int("attachments", q.Attachments))
 	return v.go303("/kvittering/" + q.Reference)
 }

@@ -13,15 +13,15 @@ import (
 //go:embed text/*.txt
 var textFiles embed.FS
 
-// catalogue holds the words of one language: lines "key = text", where {name}
+// catalog holds the words of one language: lines "key = text", where {name}
 // stands for a value.
-type catalogue map[string]string
+type catalog map[string]string
 
 // languages are those of the pages; the first is the default.
 var languages = []string{"da", "en"}
 
-func readCatalogues() (map[string]catalogue, error) {
-	all := map[string]catalogue{}
+func readCatalogues() (map[string]catalog, error) {
+	all := map[string]catalog{}
 	for _, lang := range languages {
 		data, err := textFiles.ReadFile("text/" + lang + ".txt")
 		if err != nil {
@@ -34,8 +34,8 @@ func readCatalogues() (map[string]catalogue, error) {
 	return all, nil
 }
 
-func parseCatalogue(data string) (catalogue, error) {
-	c := catalogue{}
+func parseCatalogue(data string) (catalog, error) {
+	c := catalog{}
 	for n, line := range strings.Split(data, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
@@ -52,7 +52,7 @@ func parseCatalogue(data string) (catalogue, error) {
 
 // text returns the words for key; pairs are name, value, name, value. A missing
 // key shows itself, and a test finds it first.
-func (c catalogue) text(key string, pairs ...string) string {
+func (c catalog) text(key string, pairs ...string) string {
 	text, ok := c[key]
 	if !ok {
 		return "[" + key + "]"

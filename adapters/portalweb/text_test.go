@@ -13,7 +13,7 @@ import (
 	"sikkerpost.dk/gateway/internal/post"
 )
 
-func catalogues(t *testing.T) map[string]catalogue {
+func catalogs(t *testing.T) map[string]catalog {
 	t.Helper()
 	all, err := readCatalogues()
 	if err != nil {
@@ -25,7 +25,7 @@ func catalogues(t *testing.T) map[string]catalogue {
 var placeholder = regexp.MustCompile(`\{\w+\}`)
 
 func TestBothLanguagesSayTheSameThings(t *testing.T) {
-	all := catalogues(t)
+	all := catalogs(t)
 	da, en := all["da"], all["en"]
 	for key, text := range da {
 		other, ok := en[key]
@@ -73,7 +73,7 @@ func TestEveryTextIsUsedAndEveryUsedTextIsThere(t *testing.T) {
 			families[m[1]+m[3]] = true
 		}
 	}
-	words := catalogues(t)["da"]
+	words := catalogs(t)["da"]
 	for key := range used {
 		if _, ok := words[key]; !ok {
 			t.Errorf("%s is used and missing", key)
@@ -91,7 +91,7 @@ func TestEveryTextIsUsedAndEveryUsedTextIsThere(t *testing.T) {
 }
 
 func TestEveryKindAndStateHasWords(t *testing.T) {
-	for lang, words := range catalogues(t) {
+	for lang, words := range catalogs(t) {
 		for _, k := range append(post.InquiryKinds(), post.Mail) {
 			for _, prefix := range []string{"kind.", "ask.", "hint."} {
 				if prefix == "hint." && k == post.Mail {
@@ -138,7 +138,7 @@ func lix(text string) (score, count int) {
 
 func TestDanishTextsAreEasyToRead(t *testing.T) {
 	texts := map[string]string{}
-	for key, text := range catalogues(t)["da"] {
+	for key, text := range catalogs(t)["da"] {
 		texts[key] = text
 	}
 	for _, f := range post.Faults() {

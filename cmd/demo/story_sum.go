@@ -52,8 +52,8 @@ func (t *teller) count(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer db.Close()
-	var sum letter.Count // Accepted comes from the ledger, States from the letters
+	defer func() { _ = db.Close() }() // only read from
+	var sum letter.Count              // Accepted comes from the ledger, States from the letters
 	err = until(ctx, "18 letters delivered", func() (bool, error) {
 		counts, err := db.LetterCounts(ctx, engdal().ID)
 		if err != nil || len(counts) != 1 {

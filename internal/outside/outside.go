@@ -14,7 +14,9 @@ import (
 )
 
 // Full reports whether every check was asked for.
-func Full() bool { return os.Getenv("SIKKERPOST_FULL") == "1" }
+func Full() bool {
+	return os.Getenv("SIKKERPOST_FULL") == "1" //nolint:forbidigo // it tells tests how much to do; no program links this
+}
 
 // Program returns where a program is. When it is missing, ok is false and the
 // log says that what was left out; with SIKKERPOST_FULL=1 the test fails.

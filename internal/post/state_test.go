@@ -91,7 +91,7 @@ func TestStateTableKeepsTheRulesOfTheRoad(t *testing.T) {
 		{"delivered is a digital word", post.LetterHandedOver, post.LetterDelivered, post.Physical, false},
 		{"posted is a word of paper", post.LetterHandedOver, post.LetterPosted, post.Digital, false},
 		{"signing is not skipped", post.LetterReady, post.LetterAwaitingLookup, "", false},
-		{"no cancelling once bytes are on the wire", post.LetterHandingOver, post.LetterCancelled, post.Digital, false},
+		{"no canceling once bytes are on the wire", post.LetterHandingOver, post.LetterCancelled, post.Digital, false},
 		{"after hand-over a letter is recalled, not cancelled", post.LetterHandedOver, post.LetterCancelled, post.Digital, false},
 		{"a held letter is not signed", post.LetterHeld, post.LetterSigned, "", false},
 	} {

@@ -7,6 +7,7 @@ package clamdtest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
@@ -30,7 +31,7 @@ func (s *Server) Start() error {
 		s.Limit = 25 << 20
 	}
 	var err error
-	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	if s.listener, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0"); err != nil {
 		return err
 	}
 	s.done.Go(func() {

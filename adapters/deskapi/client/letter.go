@@ -27,7 +27,7 @@ func (c *Client) upload(ctx context.Context, path, name string, head any, files 
 		return fmt.Errorf("encode %s: %w", name, err)
 	}
 	r, w := io.Pipe()
-	defer r.Close()
+	defer func() { _ = r.Close() }() // never fails
 	form := multipart.NewWriter(w)
 	go func() { w.CloseWithError(writeForm(form, name, b, files)) }()
 	return c.send(ctx, request{method: http.MethodPost, path: path, media: form.FormDataContentType(), body: r}, out)

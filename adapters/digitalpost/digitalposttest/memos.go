@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"net/http"
 	"os"
@@ -42,7 +43,7 @@ func (s *Server) postMemo(w http.ResponseWriter, r *http.Request, system string)
 	}
 	in, err := s.receive(r.Body, uuid)
 	if err != nil { // the caller broke off, or the disk is full: nothing is taken
-		s.cfg.Log.WarnContext(r.Context(), "message not received", "message", uuid, "error", err)
+		s.cfg.Log.WarnContext(r.Context(), "message not received", slog.String("message", uuid), slog.Any("error", err))
 		refuse(w, http.StatusServiceUnavailable, "sim.unavailable")
 		return
 	}
@@ -159,7 +160,7 @@ func (s *Server) accept(uuid, system string, in *incoming) (*Message, bool, erro
 		}
 	}
 	msg := s.register(uuid, system, in, time.Now().UTC())
-	s.cfg.Log.Info("message accepted", "message", uuid, "system", system, "outcome", msg.Status)
+	s.cfg.Log.Info("message accepted", slog.String("message", uuid), slog.String("system", system), slog.String("outcome", string(msg.Status)))
 	return msg, true, nil
 }
 

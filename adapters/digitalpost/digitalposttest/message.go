@@ -1,6 +1,7 @@
 package digitalposttest
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -138,8 +139,8 @@ func ruleCode(m *memo.Message) string {
 	if err == nil {
 		return ""
 	}
-	bad, ok := err.(*memo.Invalid)
-	if !ok {
+	var bad *memo.Invalid
+	if !errors.As(err, &bad) {
 		return "memo.invalid"
 	}
 	switch bad.Code {

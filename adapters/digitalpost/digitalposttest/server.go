@@ -176,8 +176,7 @@ func (s *Server) routes() {
 		"DELETE receipts/{id}":  s.deleteReceipt,
 		"GET receipts-bulk/{$}": s.bulkReceipts,
 	} {
-		var method, path string
-		fmt.Sscanf(pattern, "%s %s", &method, &path)
+		method, path, _ := strings.Cut(pattern, " ")
 		s.mux.HandleFunc(method+" "+BasePath+path, s.authenticated(handle))
 	}
 }

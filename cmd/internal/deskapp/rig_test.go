@@ -34,6 +34,7 @@ import (
 	"sikkerpost.dk/gateway/adapters/deskapi/client"
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
 	"sikkerpost.dk/gateway/cmd/internal/deskapp"
+	"sikkerpost.dk/gateway/cmd/internal/snapshot"
 	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/persona"
 	"sikkerpost.dk/gateway/internal/post"
@@ -268,36 +269,7 @@ func (r *rig) inquiry(inboxID string, attachments ...string) (id, reference stri
 // snapshot is every row of every table, so that "nothing changed" can be said.
 func (r *rig) snapshot() string {
 	r.t.Helper()
-	rows, err := r.db.Query(`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`)
-	must(r.t, err)
-	var names []string
-	for rows.Next() {
-		var n string
-		must(r.t, rows.Scan(&n))
-		names = append(names, n)
-	}
-	must(r.t, rows.Close())
-	var b strings.Builder
-	for _, n := range names {
-		rows, err := r.db.Query("SELECT * FROM " + n)
-		must(r.t, err)
-		cols, err := rows.Columns()
-		must(r.t, err)
-		for rows.Next() {
-			cells := make([]any, len(cols))
-			for i := range cells {
-				cells[i] = new(any)
-			}
-			must(r.t, rows.Scan(cells...))
-			fmt.Fprint(&b, n)
-			for _, c := range cells {
-				fmt.Fprintf(&b, " %v", *c.(*any))
-			}
-			b.WriteByte('\n')
-		}
-		must(r.t, rows.Close())
-	}
-	return b.String()
+	return snapshot.Of(r.t, r.db, nil)
 }
 
 type authority struct {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -158,7 +159,7 @@ func (a *App) apiReport(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, printhousetest.ErrOrder):
 		problem(w, post.FaultStale, http.StatusConflict, err.Error())
 	case err != nil:
-		a.log.ErrorContext(r.Context(), "print event not reported", "error", err)
+		a.log.ErrorContext(r.Context(), "print event not reported", slog.Any("error", err))
 		problem(w, post.FaultInternal, http.StatusInternalServerError, "")
 	default:
 		write(w, http.StatusOK, j)
@@ -185,7 +186,7 @@ func (a *App) reset() error { return errors.Join(a.post.Reset(), a.paper.Reset()
 
 func (a *App) apiReset(w http.ResponseWriter, r *http.Request) {
 	if err := a.reset(); err != nil {
-		a.log.ErrorContext(r.Context(), "simulators not reset", "error", err)
+		a.log.ErrorContext(r.Context(), "simulators not reset", slog.Any("error", err))
 		problem(w, post.FaultInternal, http.StatusInternalServerError, "")
 		return
 	}

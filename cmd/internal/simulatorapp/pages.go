@@ -5,6 +5,7 @@ import (
 	"embed"
 	"html/template"
 	"io"
+	"log/slog"
 	"mime"
 	"net/http"
 	"strconv"
@@ -75,7 +76,7 @@ type view[T any] struct {
 func render[T any](a *App, w http.ResponseWriter, r *http.Request, page string, v view[T]) {
 	var out bytes.Buffer
 	if err := views.ExecuteTemplate(&out, page, v); err != nil {
-		a.log.ErrorContext(r.Context(), "page not rendered", "page", page, "error", err)
+		a.log.ErrorContext(r.Context(), "page not rendered", slog.String("page", page), slog.Any("error", err))
 		http.Error(w, post.FaultInternal.English, http.StatusInternalServerError)
 		return
 	}
@@ -232,7 +233,7 @@ func (a *App) pageFile(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Disposition", mime.FormatMediaType(how, map[string]string{"filename": d.Filename}))
 	if err := a.post.File(m.UUID, n, w); err != nil {
-		a.log.WarnContext(r.Context(), "file not shown", "message", m.UUID, "error", err)
+		a.log.WarnContext(r.Context(), "file not shown", slog.String("message", m.UUID), slog.Any("error", err))
 	}
 }
 
@@ -256,7 +257,7 @@ func (a *App) formReport(w http.ResponseWriter, r *http.Request) {
 
 func (a *App) formReset(w http.ResponseWriter, r *http.Request) {
 	if err := a.reset(); err != nil {
-		a.log.ErrorContext(r.Context(), "simulators not reset", "error", err)
+		a.log.ErrorContext(r.Context(), "simulators not reset", slog.Any("error", err))
 		http.Error(w, post.FaultInternal.English, http.StatusInternalServerError)
 		return
 	}

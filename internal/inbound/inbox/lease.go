@@ -70,6 +70,7 @@ func (d *Desk) settledBefore(ctx context.Context, who Caller, id post.InquiryID,
 }
 
 func (d *Desk) log(ctx context.Context, msg string, who Caller, e Entry) {
+	//nolint:sloglint // each caller gives one of a closed list
 	d.c.Log.InfoContext(ctx, msg, slog.String("inquiry", string(e.ID)), slog.String("tenant", string(e.Tenant)),
 		slog.String("client", string(who.Client)))
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -116,7 +117,7 @@ func readChecked(ctx context.Context, name string, r io.Reader, room int64, l Li
 	}
 	br := bufio.NewReaderSize(r, headSize)
 	head, err := br.Peek(headSize)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, form{}, fmt.Errorf("read attachment: %w", err)
 	}
 	if len(head) == 0 {

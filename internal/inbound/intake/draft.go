@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 	"unicode"
@@ -90,7 +91,7 @@ func (d *Desk) deleteBlobs(ctx context.Context, blobs ...string) {
 	ctx = context.WithoutCancel(ctx)
 	for _, b := range blobs {
 		if err := d.Blobs.Delete(ctx, b); err != nil {
-			d.Log.WarnContext(ctx, "blob left behind", "blob", b, "error", err.Error())
+			d.Log.WarnContext(ctx, "blob left behind", slog.String("blob", b), slog.Any("error", err))
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/post"
@@ -61,7 +62,7 @@ func (d *Desk) copyOf(ctx context.Context, id post.InquiryID) (*Copy, error) {
 	}
 	plain, err := d.Ring.Open(sealed)
 	if err != nil {
-		return nil, nil // the key is gone: so is the copy, as promised
+		return nil, nil //nolint:nilerr // the key is gone: so is the copy, as promised
 	}
 	var c Copy
 	if err := json.Unmarshal(plain, &c); err != nil {
@@ -104,7 +105,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		if err := d.Purge(ctx); err != nil && ctx.Err() == nil {
-			d.Log.ErrorContext(ctx, "drafts not purged", "error", err.Error())
+			d.Log.ErrorContext(ctx, "drafts not purged", slog.Any("error", err))
 		}
 		select {
 		case <-ctx.Done():

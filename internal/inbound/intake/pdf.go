@@ -18,7 +18,8 @@ import (
 // pdfTime bounds the reading of one PDF; honest ones take milliseconds.
 const pdfTime = 10 * time.Second
 
-func init() { api.DisableConfigDir() } // otherwise the library writes into the home directory
+// Otherwise the library writes into the home directory.
+func init() { api.DisableConfigDir() } //nolint:gochecknoinits // it is a variable of the library
 
 // checkPDF reads the structure (relaxed: most real files bend ISO 32000 a
 // little) and refuses encryption, programs and files within.

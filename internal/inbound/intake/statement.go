@@ -145,7 +145,10 @@ func (d *Desk) place(ctx context.Context, id post.InquiryID, digest string) (Pla
 		return Erased, nil
 	}
 	var e ledger.Event
-	if err := json.Unmarshal(row.Body, &e); err != nil || e.Digest != digest {
+	if err := json.Unmarshal(row.Body, &e); err != nil {
+		return "", fmt.Errorf("read acceptance of inquiry %s: %w", id, err)
+	}
+	if e.Digest != digest {
 		return Absent, nil
 	}
 	_, err = ledger.Prove(ctx, d.Ledger, event)

@@ -91,7 +91,6 @@ func NewIntegrator(cfg Config) (*Integrator, error) {
 // tries again ever more slowly.
 func (g *Integrator) Run(ctx context.Context) error {
 	defer g.resign(ctx)
-	wait := g.cfg.Every
 	for {
 		_, err := g.Step(ctx)
 		if ctx.Err() != nil {
@@ -100,7 +99,7 @@ func (g *Integrator) Run(ctx context.Context) error {
 		if g.remember(err) && err != nil {
 			g.cfg.Log.ErrorContext(ctx, "ledger integration stopped", slog.Any("error", err))
 		}
-		wait = g.cfg.Every
+		wait := g.cfg.Every
 		if err != nil {
 			wait = min(max(2*wait, 5*time.Second), maxWait)
 		}

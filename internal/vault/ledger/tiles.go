@@ -123,7 +123,7 @@ func writeOnce(dir, path string, data []byte) error {
 // replace puts data at path whole or not at all, and synced.
 func replace(path string, data []byte) error {
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil { // the files are public
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the files are public
 		return err
 	}
 	f, err := os.CreateTemp(dir, ".new-*")

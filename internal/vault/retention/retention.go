@@ -111,7 +111,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	for {
 		done, err := k.Step(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was told to stop
 		}
 		if err != nil {
 			k.cfg.Log.ErrorContext(ctx, "retention step failed", slog.Any("error", err))

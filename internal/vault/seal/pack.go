@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -210,7 +211,7 @@ func (p *packer) file(path string, size int64, r io.Reader) error {
 	}
 	if extra, err := io.CopyN(io.Discard, r, 1); n != size || extra != 0 {
 		return fmt.Errorf("it is not %d bytes long", size)
-	} else if err != io.EOF {
+	} else if !errors.Is(err, io.EOF) {
 		return err
 	}
 	p.n += block + size

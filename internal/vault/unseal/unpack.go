@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -94,7 +95,7 @@ func (p *Package) Digest() [32]byte { return p.digest }
 func (p *Package) Rest() error {
 	for {
 		_, _, err := p.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -155,7 +156,7 @@ func (p *Package) zeros() error {
 			}
 		}
 		n += int64(k)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -219,7 +220,7 @@ func (p *Package) padding(size int64) error {
 
 func (p *Package) full(b []byte) error {
 	_, err := io.ReadFull(p.r, b)
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return refuse("it is cut off")
 	}
 	return err
@@ -237,7 +238,7 @@ type body struct {
 
 // Read implements io.Reader.
 func (b *body) Read(out []byte) (int, error) {
-	if b.p.rest != b || b.p.end != nil && b.p.end != io.EOF {
+	if b.p.rest != b || b.p.end != nil && !errors.Is(b.p.end, io.EOF) {
 		return 0, refuse("%s is read after its time", b.path)
 	}
 	if b.left == 0 {
@@ -246,10 +247,10 @@ func (b *body) Read(out []byte) (int, error) {
 	n, err := b.p.r.Read(out[:min(int64(len(out)), b.left)])
 	b.h.Write(out[:n])
 	b.left -= int64(n)
-	if err == io.EOF && b.left == 0 {
+	if errors.Is(err, io.EOF) && b.left == 0 {
 		err = nil
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = refuse("it is cut off")
 	}
 	if err != nil {
@@ -278,7 +279,7 @@ func strict(text []byte, v any) error {
 	if err := d.Decode(v); err != nil {
 		return err
 	}
-	if _, err := d.Token(); err != io.EOF {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("more than one value")
 	}
 	return nil

@@ -56,7 +56,7 @@ func read(data []byte, want seal.Facts) (names []string, contents [][]byte, p *u
 	}
 	for {
 		part, r, err := p.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return names, contents, p, nil
 		}
 		if err != nil {
@@ -111,7 +111,7 @@ func TestAPackageIsAStockTar(t *testing.T) {
 	var last []byte
 	for {
 		h, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -345,7 +345,7 @@ func FuzzUnpack(f *testing.F) {
 		r := tar.NewReader(bytes.NewReader(data))
 		for i := 0; ; i++ {
 			h, err := r.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				if i != len(names)+3 {
 					t.Fatalf("tar sees %d entries, unpack %d attachments", i, len(names))
 				}

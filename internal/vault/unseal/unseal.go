@@ -82,7 +82,7 @@ func DataKeys(ctx context.Context, src WrappedKeys, ids ...age.Identity) age.Ide
 }
 
 type dataKeys struct {
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // age.Identity has no place for one
 	src WrappedKeys
 	ids []age.Identity
 
@@ -92,17 +92,18 @@ type dataKeys struct {
 
 // Unwrap implements age.Identity.
 func (d *dataKeys) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
-	for _, id := range envelope.KeyIDs(seal.DataKeyStanza, stanzas) {
-		if !post.ValidUUID(id) {
-			return nil, envelope.ErrSealed
-		}
-		k, err := d.key(id)
-		if err != nil {
-			return nil, err
-		}
-		return k.Unwrap(stanzas)
+	ids := envelope.KeyIDs(seal.DataKeyStanza, stanzas)
+	if len(ids) == 0 {
+		return nil, age.ErrIncorrectIdentity
 	}
-	return nil, age.ErrIncorrectIdentity
+	if !post.ValidUUID(ids[0]) { // a letter's file key is wrapped once
+		return nil, envelope.ErrSealed
+	}
+	k, err := d.key(ids[0])
+	if err != nil {
+		return nil, err
+	}
+	return k.Unwrap(stanzas)
 }
 
 func (d *dataKeys) key(id string) (*envelope.Key, error) {
