@@ -26,6 +26,11 @@ func (w *world) moved(m memstore.Move) {
 	if m.Generation < m.Before || m.Generation > m.Before && m.Before > 0 && m.Actor != "person" {
 		w.violate("I5: %s changed the generation of letter %s from %d to %d", m.Actor, m.Letter, m.Before, m.Generation)
 	}
+	if m.To == post.LetterRouted && m.Channel == post.Physical && m.Actor == "dispatcher" {
+		if p := w.owner[m.Letter]; p == nil || !p.proven {
+			w.violate("rule5: letter %s goes on paper, and nobody said that its recipient cannot receive", m.Letter)
+		}
+	}
 	if m.On != "" && m.Channel != m.On && m.Generation == m.Before && m.From != post.LetterRefused && m.Actor != "person" {
 		w.violate("I4: letter %s changed channel from %s to %s at %s", m.Letter, m.On, m.Channel, m.From)
 	}
@@ -46,7 +51,7 @@ func (w *world) checkForm(c *carrier, j dispatch.Job, f dispatch.Form, body []by
 	if j.MessageID != post.DerivedID(j.Letter, j.Channel, j.Generation) {
 		w.violate("I3: letter %s goes out under the id %s, which is not derived", j.Letter, j.MessageID)
 	}
-	m, err := w.prove(w.db.Manifest(j.Letter))
+	m, err := prove(w.db.Manifest(j.Letter))
 	if err != nil || m.Letter != j.Letter || len(m.Documents) != 1 || m.Documents[0].SHA256 != sha256.Sum256(who.pdf) {
 		w.violate("I8: letter %s is handed over without a signature for what its recipient shall get", j.Letter)
 	}
@@ -57,6 +62,9 @@ func (w *world) checkForm(c *carrier, j dispatch.Job, f dispatch.Form, body []by
 
 // arrived is checked at each delivery, over both carriers.
 func (w *world) arrived(c *carrier, id string, p *parcel) {
+	if w.peer != nil {
+		return // counted, not forbidden
+	}
 	for _, other := range []*carrier{w.digital, w.paper} {
 		for _, oid := range other.order {
 			o := other.has[oid]

@@ -40,6 +40,8 @@ type house struct {
 	mu       sync.Mutex
 }
 
+var indexKey = make([]byte, 32)
+
 var tenants = persona.Tenants()[:1]
 
 // build assembles the house of n. Everything that reaches out of the code goes
@@ -58,17 +60,13 @@ func (w *world) build(n *node) *house {
 	if w.hazard.channel != nil {
 		digital, paper = w.hazard.channel(w, digital), w.hazard.channel(w, paper)
 	}
-	check := w.prove
-	if w.hazard.check != nil {
-		check = w.hazard.check
-	}
-	var blobs dispatch.Blobs = disk{w}
-	if w.hazard.blobs != nil {
-		blobs = w.hazard.blobs(w, blobs)
+	var directory dispatch.Directory = register{n}
+	if w.hazard.directory != nil {
+		directory = w.hazard.directory(w, directory)
 	}
 	var err [4]error
 	h.advancer, err[0] = dispatch.New(dispatch.Config{
-		Store: outer, Blobs: blobs, Opener: opener, Signer: stamp{}, Check: check, Directory: register{n}, Tenants: tenants, Log: log,
+		Store: outer, Blobs: disk{w}, Opener: opener, Signer: stamp{}, Check: prove, Directory: directory, Tenants: tenants, Log: log,
 		Channels:  map[post.Channel]dispatch.Channel{post.Digital: digital, post.Physical: paper},
 		LeaseTime: w.plan.lease, Now: n.now, Rand: jitter,
 	})
@@ -95,7 +93,7 @@ func (w *world) build(n *node) *house {
 		},
 	})
 	h.desk, err[3] = letter.New(letter.Config{
-		Store: outer, Records: s, Blobs: disk{w}, Dispatcher: plainKey{}, IndexKey: make([]byte, 32), Tenants: tenants, Bell: bell{n}, Log: log,
+		Store: outer, Records: s, Blobs: disk{w}, Dispatcher: plainKey{}, IndexKey: indexKey, Tenants: tenants, Bell: bell{n}, Log: log,
 		Now: n.now, NewID: w.newID, NewReference: w.newReference,
 	})
 	if e := errors.Join(err[:]...); e != nil {
@@ -232,7 +230,7 @@ func (stamp) Sign(m verify.Manifest) ([]byte, error) {
 }
 
 // prove checks a stamp.
-func (w *world) prove(manifest []byte) (m verify.Manifest, err error) {
+func prove(manifest []byte) (m verify.Manifest, err error) {
 	if len(manifest) < 32 {
 		return m, verify.ErrNotProven
 	}
@@ -322,6 +320,11 @@ func (s *store) LetterByKey(ctx context.Context, t post.TenantID, key []byte) (l
 func (s *store) AcceptLetter(ctx context.Context, a letter.Accepted) (letter.First, bool, error) {
 	var fresh bool
 	f, err := call(ctx, s.n, "accept", func() (f letter.First, err error) {
+		for _, p := range s.n.w.people {
+			if bytes.Equal(a.Key, letter.KeyIndex(indexKey, tenants[0].ID, p.key)) {
+				s.n.w.owner[a.ID] = p
+			}
+		}
 		f, fresh, err = s.real.AcceptLetter(ctx, a)
 		return f, err
 	})

@@ -22,6 +22,7 @@ import (
 type person struct {
 	record   post.PartyRecord
 	enrolled bool
+	proven   bool // somebody who knows has said that this person cannot receive
 	key      string
 	pdf      []byte
 	receipt  post.LetterID // what the caller was told
@@ -50,6 +51,7 @@ func (r register) Look(_ context.Context, _ post.Tenant, to post.PartyRecord) di
 	answer := dispatch.Reach{Answer: dispatch.Reachable}
 	if !p.enrolled {
 		answer = dispatch.Reach{Answer: dispatch.Unreachable, Code: "EXEMPT"}
+		p.proven = true
 	}
 	if w.chance(w.plan.fade) {
 		p.enrolled = !p.enrolled
@@ -165,6 +167,7 @@ func (c *carrier) take(id string, letter post.LetterID, generation int, sum [32]
 		}
 	case closed && (early || known != nil):
 		out = dispatch.Outcome{Verdict: dispatch.RefusedRecipient, Code: "exempt.not.allowed"}
+		who.proven = true
 	case content && early:
 		out = dispatch.Outcome{Verdict: dispatch.RefusedContent, Code: "content"}
 	default:
@@ -190,7 +193,7 @@ func (c *carrier) accept(id string, letter post.LetterID, generation int, sum [3
 				p.refused = true
 				c.tell(id, track.RefusedContent, "content", 0, luck)
 			case !who.enrolled:
-				p.refused = true
+				p.refused, who.proven = true, true
 				c.tell(id, track.RefusedRecipient, "exempt.not.allowed", 0, luck)
 			default:
 				p.arrived = w.now

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,30 +21,35 @@ var start = time.Date(2026, 6, 2, 8, 0, 0, 0, time.UTC)
 
 // A world is everything that one seed brings about.
 type world struct {
-	seed    uint64
-	plan    plan
-	luck    *rand.Rand // of the schedule and the faults of the house
-	now     time.Time
-	healed  bool // no more faults: what is due must come about
-	events  schedule
-	seq     int
-	steps   int // points passed: before and after each call out of the code
-	running *actor
-	nodes   []*node
-	queue   *redis
-	db      *memstore.DB
-	sealed  map[string][]byte // blobs
-	openMu  sync.Mutex
-	opened  map[string][]byte // guarded by openMu: forms are rendered in threads of their own
-	digital *carrier
-	paper   *carrier
-	people  []*person
-	alarms  map[string]int // warnings and errors that were logged, by event
-	broken  []string
-	verbose bool
-	trail   []string
-	hazard  hazard
-	sum     uint64 // of everything that happened, to compare two runs
+	seed      uint64
+	plan      plan
+	luck      *rand.Rand // of the schedule and the faults of the house
+	now       time.Time
+	healed    bool // no more faults: what is due must come about
+	events    schedule
+	seq       int
+	steps     int // points passed: before and after each call out of the code
+	running   *actor
+	nodes     []*node
+	queue     *redis
+	db        *memstore.DB
+	sealed    map[string][]byte // blobs
+	openMu    sync.Mutex
+	opened    map[string][]byte // guarded by openMu: forms are rendered in threads of their own
+	shelfMu   sync.Mutex
+	shelf     map[string][]byte // guarded by shelfMu; kept by a hazard only
+	digital   *carrier
+	paper     *carrier
+	people    []*person
+	owner     map[post.LetterID]*person
+	lastLease map[string]queue.Lease // kept by a hazard only
+	alarms    map[string]int         // warnings and errors that were logged, by event
+	broken    []string
+	verbose   bool
+	trail     []string
+	hazard    hazard
+	peer      *sender // plays instead of the house; nil in all but the comparison
+	sum       uint64  // of everything that happened, to compare two runs
 }
 
 type event struct {
@@ -307,6 +313,9 @@ func (w *world) ticks(n *node, duty func(n *node)) {
 
 // quiet reports whether every letter has come to its end and no receipt waits.
 func (w *world) quiet() bool {
+	if w.peer != nil {
+		return w.digital.silent() && w.paper.silent() && !slices.ContainsFunc(w.peer.slips, (*slip).open)
+	}
 	rows, _ := w.db.Rows()
 	if len(rows) < len(w.people) {
 		return false
