@@ -1,0 +1,58 @@
+package portalweb_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"sikkerpost.dk/gateway/adapters/portalweb"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+func TestEachClassOfRefusedLoginHasItsPageAndTheDraftSurvives(t *testing.T) {
+	var site *portalweb.Site
+	var refused *post.Fault
+	b := jens(t)
+	b.session.Grants = nil
+	town := newTown(t, func(c *portalweb.Config) {
+		c.Sessions = b
+		c.SAML = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { site.LoginFault(w, r, refused, "SP-TEST-0001") })
+	})
+	site = town.Config.Handler.(*portalweb.Site)
+	for _, lang := range []string{"da", "en"} {
+		c := town.citizen(t, "", lang)
+		c.send("/ny/modtager", "tenant", "engdal", "road", "dpo")
+		for f, again := range map[*post.Fault]string{
+			post.FaultLoginCancelled: "/saml/login?return=%2Fmine",
+			post.FaultLevelTooLow:    "/saml/login?return=%2Fmine",
+			post.FaultNoCPR:          "/saml/login?return=%2Fmine",
+			post.FaultLoginDown:      "/saml/login?return=%2Fmine",
+			post.FaultLoginMixedUp:   "/saml/login?return=%2Fmine",
+			post.FaultLoginRefused:   "/saml/login?return=%2Fmine",
+			post.FaultNoRole:         "/saml/login?return=%2Fmine",
+			post.FaultLoginKind:      "type=Professional",
+		} {
+			refused = f
+			logged := b.session
+			b.session = nil // the log-in did not succeed
+			p := c.open("/saml/acs")
+			b.session = logged
+			checkStructure(t, p, lang)
+			sentence, cure, draft := f.Danish, f.CureDA, "Har du en kladde, er den gemt og ikke ændret."
+			if lang == "en" {
+				sentence, cure, draft = f.English, f.Cure, "If you have a draft, it is saved and unchanged."
+			}
+			if p.status != f.Status || p.header.Get("Set-Cookie") != "" || !p.leads(again) {
+				t.Errorf("%s in %s: %d", f.Code, lang, p.status)
+			}
+			for _, want := range []string{sentence, cure, draft, f.Code, "SP-TEST-0001"} {
+				if !strings.Contains(words(p.root), want) {
+					t.Errorf("%s in %s does not say %q", f.Code, lang, want)
+				}
+			}
+		}
+		if p := c.open("/mine"); !p.leads("/ny") || !strings.Contains(p.text, map[string]string{"da": "Du har en kladde", "en": "You have a draft"}[lang]) {
+			t.Errorf("%s: the draft is gone", lang)
+		}
+	}
+}
