@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/queue"
 	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
 
@@ -21,7 +22,22 @@ func (s *Store) PauseChannel(ctx context.Context, p letter.Pause) error {
 
 // ResumeChannel implements [letter.Pauses].
 func (s *Store) ResumeChannel(ctx context.Context, p letter.Pause) error {
-	return s.setPause(ctx, p, "channel.resumed", `DELETE FROM pause WHERE tenant = $1 AND channel = $2`, string(p.Tenant), string(p.Channel))
+	if err := s.setPause(ctx, p, "channel.resumed", `DELETE FROM pause WHERE tenant = $1 AND channel = $2`, string(p.Tenant), string(p.Channel)); err != nil {
+		return err
+	}
+	// The letters that wait for this need not wait out their time. One that is
+	// still halted for another reason goes back to waiting.
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := exec(ctx, tx,
+			`UPDATE job SET due_at = $1 WHERE kind = $2 AND lease_until = 0 AND due_at > $1 AND id IN (
+			     SELECT id FROM letter WHERE code = 'paused' AND ($3 = '' OR tenant = $3) AND ($4 = '' OR channel = $4))`,
+			micros(time.Now()), string(queue.AdvanceLetter), string(p.Tenant), string(p.Channel))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("wake paused letters: %w", err)
+	}
+	return nil
 }
 
 // setPause changes the table, with its ledger event when anything changed.

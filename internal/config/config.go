@@ -160,6 +160,8 @@ type DigitalPost struct {
 	TLS     TLS    `json:"tls"`
 	// Systems gives the system id and the token file of each tenant.
 	Systems map[post.TenantID]System `json:"systems"`
+	// Rate bounds the hand-overs a second of one dispatcher; 0 does not.
+	Rate int `json:"rate"`
 }
 
 // System is one sender system registered with NgDP.
@@ -173,4 +175,6 @@ type PrintHouse struct {
 	Out           string `json:"out"`            // directory where jobs are published
 	Events        string `json:"events"`         // directory where the print house leaves its receipts
 	RecipientFile string `json:"recipient_file"` // the print house's public age recipient
+	// Rate bounds the jobs a second of one dispatcher; 0 does not.
+	Rate int `json:"rate"`
 }

@@ -280,11 +280,17 @@ func letterSigner(cfg config.Dispatcher) (*sign.Signer, error) {
 }
 
 func (a *App) advancer(cfg config.Dispatcher, blobs *blobstore.Store, k keys, signer *sign.Signer, digital *digitalpost.Client, house *printhouse.House) (*dispatch.Advancer, error) {
+	gate, err := dispatch.NewGate(dispatch.GateConfig{Paused: a.store.Paused, Log: a.log, Rate: map[post.Channel]float64{
+		post.Digital: float64(cfg.DigitalPost.Rate), post.Physical: float64(cfg.PrintHouse.Rate),
+	}})
+	if err != nil {
+		return nil, err
+	}
 	return dispatch.New(dispatch.Config{
 		Store: a.store, Blobs: blobs, Opener: unseal.Opener{k.identity}, Signer: signer, Roots: a.store, Certs: []*x509.Certificate{signer.Certificate()},
 		Channels:  map[post.Channel]dispatch.Channel{post.Digital: digital, post.Physical: house},
 		Directory: digital, Tenants: cfg.Tenants, LookupBudget: cfg.LookupBudget, Quiet: cfg.Quiet, Log: a.log,
-		Leases: a.store, LeaseTime: cfg.Lease, Backoff: cfg.Backoff,
+		Leases: a.store, Gate: gate, LeaseTime: cfg.Lease, Backoff: cfg.Backoff,
 	})
 }
 

@@ -145,6 +145,8 @@ type Config struct {
 	Tenants   []post.Tenant
 	Log       *slog.Logger
 
+	// Gate keeps letters back from a carrier; nil: none is.
+	Gate *Gate
 	// Leases extends leases while work lasts; nil: LeaseTime bounds one run over
 	// a letter, and a hand-over must fit in it.
 	Leases Extender

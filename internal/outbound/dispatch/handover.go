@@ -23,6 +23,11 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 	if r.State == post.LetterOutcomeUnknown && r.Intent != nil && r.Intent.Attempts > a.Resends {
 		return false, a.askPerson(ctx, l, r, code("outcome-unknown", r.Code))
 	}
+	if wait, reason := a.Gate.Enter(ctx, r.Tenant, r.Channel); wait > 0 {
+		return false, a.wait(ctx, l, r, reason, a.Now().Add(wait))
+	}
+	var verdict Verdict // of a hand-over that was begun
+	defer func() { a.Gate.Leave(r.Channel, verdict) }()
 	o, err := a.open(r)
 	if err != nil {
 		return false, err
@@ -56,6 +61,7 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 	}
 	r.State, r.Version, r.Intent = post.LetterHandingOver, r.Version+1, &in
 	out := ch.HandOver(ctx, j, Form{Size: in.Size, SHA256: in.SHA256, Open: func() io.ReadCloser { return form(ctx, ch, j, in) }})
+	verdict = out.Verdict
 	// The answer is recorded even when our own time is up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookTimeout)
 	defer cancel()

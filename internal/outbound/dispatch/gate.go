@@ -1,0 +1,178 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// GateConfig is what a [Gate] needs. Zero values take those of [NewGate].
+type GateConfig struct {
+	// Paused returns what people have halted; nil: nothing ever is.
+	Paused func(ctx context.Context) ([]letter.Pause, error)
+	// Rate bounds the hand-overs a second of this process to a carrier; a
+	// channel without one is not bounded.
+	Rate map[post.Channel]float64
+	// Trip is how many hand-overs in a row must fail to reach a carrier before it
+	// is left alone.
+	Trip int // 5
+	// Rest is how long it is left alone the first time; it doubles up to 5 min
+	// while single trials fail.
+	Rest time.Duration // 5 s
+	Log  *slog.Logger
+	Now  func() time.Time
+}
+
+// A Gate stands before the carriers: it keeps letters back while people have
+// halted them, while a carrier does not answer (a circuit breaker), and while
+// the carrier was promised fewer. Letters that are kept back wait at moments
+// drawn at random, so that they do not come all at once. It is safe for
+// concurrent use.
+type Gate struct {
+	GateConfig
+	mu       sync.Mutex
+	carriers map[post.Channel]*carrier
+	paused   []letter.Pause
+	asked    time.Time // when Paused was asked last
+	known    bool
+}
+
+// carrier is what the gate knows of one.
+type carrier struct {
+	failures int           // in a row
+	rest     time.Duration // the present or the next one
+	until    time.Time     // resting
+	trial    bool          // one hand-over finds out whether it is back
+	tokens   float64
+	filled   time.Time
+	waiting  float64 // sent away by the rate since it last had room
+}
+
+// Reasons for which a letter is kept back; they stand in its code.
+const (
+	codePaused  = "paused"
+	codeResting = "carrier-resting"
+	codeRate    = "carrier-rate"
+)
+
+const (
+	mostRest  = 5 * time.Minute
+	pauseWait = 10 * time.Minute // resuming wakes the letters itself
+	pauseAsk  = 2 * time.Second  // how old the knowledge of pauses may be
+)
+
+// NewGate returns a gate, or an error when c lacks a logger.
+func NewGate(c GateConfig) (*Gate, error) {
+	if c.Log == nil {
+		return nil, errors.New("dispatch: the gate needs a Log")
+	}
+	if c.Trip == 0 {
+		c.Trip = 5
+	}
+	if c.Rest == 0 {
+		c.Rest = 5 * time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Gate{GateConfig: c, carriers: map[post.Channel]*carrier{}}, nil
+}
+
+// Enter says whether a letter of tenant may go to the carrier of ch now: wait
+// is 0, and the caller must call [Gate.Leave]; or it is how long the letter
+// waits, and why.
+func (g *Gate) Enter(ctx context.Context, tenant post.TenantID, ch post.Channel) (wait time.Duration, code string) {
+	if g == nil {
+		return 0, ""
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if wait := g.halted(ctx, tenant, ch); wait > 0 {
+		return wait, codePaused
+	}
+	c := g.at(ch)
+	now := g.Now()
+	if c.failures >= g.Trip && (c.trial || now.Before(c.until)) {
+		return spread(max(c.until.Sub(now), g.Rest)), codeResting
+	}
+	if rate := g.Rate[ch]; rate > 0 {
+		c.tokens = min(c.tokens+now.Sub(c.filled).Seconds()*rate, max(rate, 1))
+		c.filled = now
+		if c.tokens < 1 {
+			c.waiting++
+			return spread(min(time.Duration(c.waiting/rate*float64(time.Second)), time.Minute)), codeRate
+		}
+		c.tokens--
+		c.waiting = max(c.waiting-1, 0)
+	}
+	c.trial = c.failures >= g.Trip
+	return 0, ""
+}
+
+// Leave says what came of a hand-over that [Gate.Enter] let through; "" is
+// nothing, because it was never begun.
+func (g *Gate) Leave(ch post.Channel, v Verdict) {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c := g.at(ch)
+	c.trial = false
+	switch v {
+	case "":
+	case Unknown, NotTaken:
+		c.failures++
+		if c.failures >= g.Trip {
+			c.until = g.Now().Add(spread(c.rest))
+			g.Log.Warn("carrier left alone", slog.String("channel", string(ch)), slog.Int("failures", c.failures), slog.Duration("rest", c.rest))
+			c.rest = min(2*c.rest, mostRest)
+		}
+	default: // any clear answer: it is there
+		if c.failures >= g.Trip {
+			g.Log.Info("carrier is back", slog.String("channel", string(ch)))
+		}
+		c.failures, c.rest = 0, g.Rest
+	}
+}
+
+func (g *Gate) at(ch post.Channel) *carrier {
+	c := g.carriers[ch]
+	if c == nil {
+		c = &carrier{rest: g.Rest, tokens: max(g.Rate[ch], 1), filled: g.Now()}
+		g.carriers[ch] = c
+	}
+	return c
+}
+
+// halted asks for pauses when what is known is old. What cannot be read stays
+// as it was; before the first answer everything waits.
+func (g *Gate) halted(ctx context.Context, tenant post.TenantID, ch post.Channel) time.Duration {
+	if g.Paused == nil {
+		return 0
+	}
+	if now := g.Now(); now.Sub(g.asked) >= pauseAsk {
+		all, err := g.Paused(ctx)
+		switch {
+		case err == nil:
+			g.paused, g.known, g.asked = all, true, now
+		case !g.known:
+			return spread(pauseAsk)
+		}
+	}
+	for _, p := range g.paused {
+		if (p.Tenant == "" || p.Tenant == tenant) && (p.Channel == "" || p.Channel == ch) {
+			return spread(pauseWait)
+		}
+	}
+	return 0
+}
+
+// spread draws a time between half of d and d.
+func spread(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
