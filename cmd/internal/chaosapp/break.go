@@ -30,6 +30,7 @@ func (r *run) breakAll(ctx context.Context) error {
 	}
 	for range r.o.Wipes {
 		plan = append(plan, func(ctx context.Context) error {
+			r.ground.Add(1)
 			// A Redis that was killed just now is empty already.
 			if err := r.intruder.Wipe(ctx); err != nil {
 				r.log.WarnContext(ctx, "redis not wiped", slog.Any("error", err))
@@ -64,6 +65,9 @@ func (r *run) kill(ctx context.Context) error {
 			go r.watch(ctx, held, time.Now())
 		}
 	}
+	if p == r.redis {
+		r.ground.Add(1)
+	}
 	r.log.InfoContext(ctx, "process killed", slog.String("name", p.name))
 	if err := p.signal(syscall.SIGKILL); err != nil {
 		return err
@@ -79,6 +83,7 @@ func (r *run) watch(ctx context.Context, held []queue.Lease, since time.Time) {
 	if len(held) == 0 {
 		return
 	}
+	ground := r.ground.Load()
 	err := until(ctx, time.Minute, "letters of a dead dispatcher to go on", func() bool {
 		now, err := r.store.HeldJobs(ctx)
 		if err != nil {
@@ -98,6 +103,10 @@ func (r *run) watch(ctx context.Context, held []queue.Lease, since time.Time) {
 		return true
 	})
 	took := time.Since(since)
+	to := &r.alone
+	if r.ground.Load() != ground {
+		to = &r.disturbed
+	}
 	if err != nil && ctx.Err() == nil {
 		r.log.ErrorContext(ctx, "letters did not go on", slog.Duration("for", took))
 	}
@@ -106,13 +115,14 @@ func (r *run) watch(ctx context.Context, held []queue.Lease, since time.Time) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.recovered = append(r.recovered, took)
+	*to = append(*to, took)
 }
 
 // stopPostgres stops the server at once, as a power cut would, and starts it
 // again.
 func (r *run) stopPostgres(ctx context.Context) error {
 	r.log.InfoContext(ctx, "postgres stopped at once")
+	r.ground.Add(1)
 	if err := r.postgres.signal(syscall.SIGQUIT); err != nil {
 		return err
 	}
