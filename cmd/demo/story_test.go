@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/rogpeppe/go-internal/txtar"
 )
@@ -17,20 +18,47 @@ func TestMain(m *testing.M) {
 
 const script = "../../testdata/scripts/story.txtar"
 
+// TestStory plays the whole story once, with every event logged, and then looks
+// at what lies around.
 func TestStory(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Files: []string{script},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			// shape FILE WANT compares two texts after everything that differs
-			// from run to run was replaced by its kind.
-			"shape": func(ts *testscript.TestScript, neg bool, args []string) {
-				got, want := shape(ts.ReadFile(args[0])), shape(ts.ReadFile(args[1]))
-				if got != want {
-					ts.Fatalf("the transcript has another shape.\ngot:\n%s\nwant:\n%s", got, want)
-				}
+	redis, root := miniredis.RunT(t), t.TempDir()
+	work := filepath.Join(root, "script-story")
+	dir := filepath.Join(work, "state")
+	watched := watch(t, redis, filepath.Join(dir, "printhouse", "jobs"))
+	t.Run("as told", func(t *testing.T) {
+		testscript.Run(t, testscript.Params{
+			Files:       []string{script},
+			WorkdirRoot: root,
+			Setup:       func(e *testscript.Env) error { e.Setenv("REDIS", redis.Addr()); return nil },
+			Cmds: map[string]func(*testscript.TestScript, bool, []string){
+				// shape FILE WANT compares two texts after everything that differs
+				// from run to run was replaced by its kind.
+				"shape": func(ts *testscript.TestScript, neg bool, args []string) {
+					got, want := shape(ts.ReadFile(args[0])), shape(ts.ReadFile(args[1]))
+					if got != want {
+						ts.Fatalf("the transcript has another shape.\ngot:\n%s\nwant:\n%s", got, want)
+					}
+				},
 			},
-		},
+		})
 	})
+	if t.Failed() {
+		return
+	}
+	seen := watched()
+	texts := map[string][]byte{"Redis": seen.redis.Bytes()}
+	for what, name := range map[string]string{"the log": "log", "the transcript": "got"} {
+		text, err := os.ReadFile(filepath.Join(work, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[what] = text
+	}
+	t.Run("no CPR number stands in clear outside the simulators", func(t *testing.T) { noCPR(t, dir, texts) })
+	t.Run("Redis was told ids and nothing else", func(t *testing.T) { onlyIDs(t, texts["Redis"]) })
+	t.Run("a print job is sealed to the print house alone", func(t *testing.T) { printJobs(t, dir, seen.jobs) })
+	t.Run("every MeMo is valid by the official schema", func(t *testing.T) { validMemos(t, dir) })
+	t.Run("xmlsec1 accepts the signature of a letter", func(t *testing.T) { secondOpinion(t, dir) })
 }
 
 func TestTheREADMEShowsTheStoryAsItRuns(t *testing.T) {
