@@ -19,6 +19,7 @@ require (
 	github.com/redis/go-redis/v9 v9.23.0 // one Redis client, handed to asynq
 	github.com/rogpeppe/go-internal v1.16.0 // tests: stories as txtar scripts
 	github.com/russellhaering/goxmldsig v1.6.1 // canonical XML and signatures; behind internal/xmldsig only
+	github.com/ulikunitz/xz v0.5.17 // LZMA of Digital Post containers (.tar.lzma); not in the standard library
 	golang.org/x/mod v0.42.0 // signed notes and Merkle log of the ledger
 	golang.org/x/net v0.62.0 // HTML parsing in tests and the demo's browser
 	golang.org/x/term v0.47.0 // is a person watching? progress bars
@@ -28,6 +29,7 @@ require (
 
 require (
 	filippo.io/hpke v0.4.0 // indirect
+	github.com/ThalesGroup/crypto11 v1.5.0 // letter keys on PKCS#11 tokens; behind the build tag pkcs11, because it needs cgo
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/clipperhouse/uax29/v2 v2.7.0 // indirect
@@ -44,8 +46,10 @@ require (
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/mattn/go-runewidth v0.0.27 // indirect
 	github.com/mfridman/interpolate v0.0.2 // indirect
+	github.com/miekg/pkcs11 v1.1.1 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/ncruces/go-strftime v1.1.0 // indirect
+	github.com/pkg/errors v0.9.1 // indirect
 	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
@@ -53,6 +57,7 @@ require (
 	github.com/robfig/cron/v3 v3.0.1 // indirect
 	github.com/sethvargo/go-retry v0.5.0 // indirect
 	github.com/spf13/cast v1.10.0 // indirect
+	github.com/thales-e-security/pool v0.0.2 // indirect
 	github.com/yuin/gopher-lua v1.1.1 // indirect
 	go.uber.org/atomic v1.12.0 // indirect
 	go.uber.org/multierr v1.11.0 // indirect

@@ -1,6 +1,6 @@
 // Package memo reads and writes MeMo, the message format of Digital Post.
 //
-// It writes version 1.2 and reads 1.1 and 1.2. One table ([schema.go]) states
+// It reads and writes versions 1.1 and 1.2. One table ([schema.go]) states
 // the format: order, cardinality and type of every element. The writer and the
 // reader both walk it, so that nothing leaves or enters that the table does not
 // allow. The first breach is an [*Invalid] with the element's path and a stable
@@ -11,8 +11,12 @@
 // never by prefix, and refuses DOCTYPE, processing instructions, encodings other
 // than UTF-8, and anything beyond its [Limits].
 //
-// The model holds what the gateway sends and shows. Elements outside it
-// (attention data, actions, forward data, …) are checked and passed over.
+// The model holds both versions whole, so that what was read can be written
+// again; white space between elements, comments and prefixes are not kept.
+// Writing in a version that has no place for something is refused
+// ([CodeLoses]), never done without it.
+//
+// Many messages travel in a container, <uuid>.tar.lzma: see [ReadContainer].
 package memo
 
 import (
@@ -26,8 +30,11 @@ const (
 	NamespaceCore = "https://data.gov.dk/model/core/"
 )
 
-// Version is what [Write] writes.
-const Version = "1.2"
+// Version is what [Write] writes; [WriteAs] takes either.
+const (
+	Version   = "1.2"
+	Version11 = "1.1"
+)
 
 // Types of message.
 const (
@@ -48,7 +55,7 @@ type Message struct {
 	// Version as read, e.g. "1.1"; the writer ignores it.
 	Version string
 	Header  Header
-	Body    *Body // nil in a NemSMS
+	Body    *Body // nil in a NemSMS, and only there
 }
 
 // Header is MessageHeader.
@@ -58,29 +65,81 @@ type Header struct {
 	ID           string // messageID: the sender's own, comes back in receipts
 	Code         string // messageCode
 	Label        string // title that the recipient sees
-	Notification string // at most 150 characters
-	Reply        bool   // may the recipient answer?
-	Mandatory    bool   // may go to those who are exempt; needs a right of its own
-	Legal        bool   // forkyndelse; needs a right of its own
-	PostType     string
-	Sender       Party
-	Recipient    Party
-	Content      *ContentData
-	Replies      []ReplyData
+	Notification string // at most 150 characters; the text of a NemSMS
+	// AdditionalNotification is shown besides.
+	AdditionalNotification string
+	Reply                  bool // may the recipient answer?
+	ReplyBy                time.Time
+	// DeliverFrom is doNotDeliverUntilDate, a Danish calendar date as
+	// YYYY-MM-DD; "" is at once.
+	DeliverFrom string
+	Mandatory   bool // may go to those who are exempt; needs a right of its own
+	Legal       bool // forkyndelse; needs a right of its own
+	PostType    string
+	Sender      Party
+	Recipient   Party
+	Content     *ContentData
+	Forward     *ForwardData
+	Replies     []ReplyData // the thread's log, one entry per message
 }
 
 // Party is Sender or Recipient.
 type Party struct {
 	ID           string
-	IDType       string // CPR or CVR
-	Label        string // required of a sender
+	IDType       string  // CPR or CVR
+	IDTypeLabel  string  // MeMo 1.1 only
+	Label        string  // required of a sender
+	Attention    []Block // AttentionData, in the order of the schema
 	ContactPoint *ContactPoint
 	// Representative acts for a sender (MeMo 1.2); nil for a recipient.
 	Representative *Representative
 }
 
 // ContactPoint is where in an authority a message goes, or answers come back.
-type ContactPoint struct{ Group, ID, Label string }
+type ContactPoint struct {
+	Group, ID, Label string
+	Info             []ContactInfo // at most two
+}
+
+// ContactInfo is what a contact point wants to know of who writes to it; it is
+// personal data more often than not.
+type ContactInfo struct{ Label, Value string }
+
+// A Block is an element that the gateway carries and does not use: attention
+// data, case and subject keys, addresses. It has a value or kids.
+type Block struct {
+	Space, Name string
+	Value       string
+	Kids        []Block
+}
+
+// ForwardData says that a message was sent on.
+type ForwardData struct {
+	MessageUUID                string // of the message that was sent on
+	OriginalAt                 time.Time
+	OriginalSender             string
+	OriginalContentResponsible string
+	OriginalRepresentative     string // MeMo 1.2 only
+	ContactPoint               string
+	Comment                    string // at most 512 characters
+}
+
+// An Action is something the recipient is asked to do. It leads to a
+// reservation, to a page, or to neither.
+type Action struct {
+	Label       string
+	Code        string // e.g. AFTALE, BETALING, SELVBETJENING; an open set
+	Start, End  time.Time
+	Reservation *Reservation
+	URL         string // absolute, https
+}
+
+// Reservation is an appointment.
+type Reservation struct {
+	UUID, Abstract, Description, Location string
+	Start, End                            time.Time
+	OrganizerMail, OrganizerName          string
+}
 
 // Representative acts for the sender.
 type Representative struct{ ID, IDType, Label string }
@@ -88,8 +147,9 @@ type Representative struct{ ID, IDType, Label string }
 // ContentData says what a message is about. At most one of the two numbers is
 // usual, yet the schema allows both.
 type ContentData struct {
-	CPR, Name    string // grd:CPRdata
-	CVR, Company string // grd:CVRdata
+	CPR, Name    string  // grd:CPRdata
+	CVR, Company string  // grd:CVRdata
+	Other        []Block // the blocks between those and Additional
 	Additional   []AdditionalContent
 }
 
@@ -115,7 +175,7 @@ type AdditionalReply struct{ Label, Value string }
 
 // Body is MessageBody.
 type Body struct {
-	Created   time.Time // written as UTC, whole seconds
+	Created   time.Time // written as UTC
 	Documents []Document
 }
 
@@ -135,6 +195,8 @@ type Document struct {
 	ID    string
 	Label string
 	Files []File
+	// Actions, of a main or additional document only.
+	Actions []Action
 }
 
 // A File is one file of a document.
@@ -172,4 +234,7 @@ const (
 	CodeEmptyFile  = "memo.file.empty"       // a file without bytes
 	CodeSize       = "memo.file.size"        // the content is not as long as announced
 	CodeTooLarge   = "memo.message.too-long" // beyond MaxMessage
+	CodeLoses      = "memo.version.loses"    // that version has no place for it
+	CodeURL        = "memo.action.url"       // not an absolute https address
+	CodeContainer  = "memo.container"        // not a container, or an entry that none may hold
 )

@@ -58,6 +58,7 @@ type decoder struct {
 	sink     Sink
 	m        *Message
 	text     strings.Builder // of the current leaf
+	blocks   []*Block        // those that are open, the outermost first
 }
 
 // explain turns whatever ended the reading into what the caller may see.
@@ -188,6 +189,8 @@ func (d *decoder) end() error {
 			return bad
 		}
 		d.assign(s)
+	} else if len(d.blocks) > 0 {
+		d.closeBlock()
 	}
 	if bad := d.at.leave(); bad != nil {
 		return bad

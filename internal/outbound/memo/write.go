@@ -9,22 +9,26 @@ import (
 	"strings"
 )
 
-// Write writes m as MeMo 1.2: UTF-8, explicit memo: and grd: prefixes, no
-// white space between elements. It checks m first ([Message.Check]), so a
-// breach of the rules leaves w untouched. A file whose content cannot be read,
-// or is not as long as its Size, ends the writing with an error.
-func Write(w io.Writer, m *Message) error { return write(w, m, false) }
+// Write writes m as MeMo 1.2: UTF-8, explicit prefixes, no white space between
+// elements. It checks m first ([Message.Check]), so a breach of the rules leaves
+// w untouched. A file whose content cannot be read, or is not as long as its
+// Size, ends the writing with an error.
+func Write(w io.Writer, m *Message) error { return write(w, m, Version, false) }
+
+// WriteAs writes m as [Write] does, in version 1.1 or 1.2. What that version has
+// no place for is an [*Invalid] with [CodeLoses].
+func WriteAs(w io.Writer, m *Message, version string) error { return write(w, m, version, false) }
 
 // WriteElement writes m as [Write] does, without the XML declaration, so that
 // it can stand inside another document. It declares its own namespaces.
-func WriteElement(w io.Writer, m *Message) error { return write(w, m, true) }
+func WriteElement(w io.Writer, m *Message) error { return write(w, m, Version, true) }
 
-func write(w io.Writer, m *Message, inside bool) error {
-	if err := m.Check(); err != nil {
+func write(w io.Writer, m *Message, version string, inside bool) error {
+	if err := m.CheckAs(version); err != nil {
 		return err
 	}
 	buf := bufio.NewWriterSize(w, 64<<10)
-	e := &encoder{w: buf, inside: inside}
+	e := &encoder{w: buf, version: version, inside: inside}
 	if err := e.message(m); err != nil {
 		return err
 	}
@@ -43,22 +47,37 @@ type stringWriter interface {
 type encoder struct {
 	w   stringWriter
 	at  walk
-	dry bool // check only: open no file
+	dry bool // open no file; say how long its content would be
 	// inside: the message stands in another document.
-	inside bool
-	err    error
+	inside  bool
+	version string
+	skipped int64 // bytes of content that a dry run left out
+	err     error
 }
 
 const declaration = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
 
-const rootTag = `<memo:Message xmlns:memo="` + Namespace + `" xmlns:grd="` + NamespaceCore + `" memoVersion="` + Version + `">`
+func (e *encoder) rootTag(m *Message) string {
+	var b strings.Builder
+	b.WriteString(`<memo:Message xmlns:memo="` + Namespace + `" xmlns:grd="` + NamespaceCore + `"`)
+	for _, s := range sharedSpaces {
+		if m.uses(s.uri) {
+			b.WriteString(` xmlns:` + s.prefix + `="` + s.uri + `"`)
+		}
+	}
+	b.WriteString(` memoVersion="` + e.version + `"`)
+	if e.version == Version11 {
+		b.WriteString(` memoSchVersion="1.1.0"`)
+	}
+	return b.String() + ">"
+}
 
 func (e *encoder) message(m *Message) error {
-	e.at.root(schemas[Version])
+	e.at.root(schemas[e.version])
 	if !e.inside {
 		e.put(declaration)
 	}
-	e.put(rootTag)
+	e.put(e.rootTag(m))
 	e.header(&m.Header)
 	if m.Body != nil {
 		e.body(m.Body)
@@ -106,6 +125,11 @@ func prefix(space string) string {
 	if space == NamespaceCore {
 		return "grd:"
 	}
+	for _, s := range sharedSpaces {
+		if s.uri == space {
+			return s.prefix + ":"
+		}
+	}
 	return "memo:"
 }
 
@@ -131,7 +155,11 @@ func (e *encoder) maybe(name, s string) {
 }
 
 // flag writes a boolean that is true; false is the default of the schema.
-func (e *encoder) flag(name string, b bool) {
+// needed writes it in either case, as MeMo 1.1 wants some.
+func (e *encoder) flag(name string, b, needed bool) {
+	if !b && needed {
+		e.value(name, "false")
+	}
 	if b {
 		e.value(name, "true")
 	}
@@ -158,6 +186,9 @@ var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", 
 // content streams the bytes of f through base64.
 func (e *encoder) content(f File) {
 	e.block("content", func() {
+		if e.dry {
+			e.skipped += (f.Size + 2) / 3 * 4
+		}
 		if e.dry || e.err != nil {
 			return
 		}

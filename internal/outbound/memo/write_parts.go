@@ -4,10 +4,18 @@ import (
 	"time"
 )
 
-// timeForm is memoDateTimeType in whole seconds; the time must be UTC.
+// timeForm is memoDateTimeType; it reads a fraction of a second besides.
 const timeForm = "2006-01-02T15:04:05Z"
 
-func stamp(t time.Time) string { return t.UTC().Format(timeForm) }
+// stamp writes a time, with a fraction only when there is one.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.999999999Z") }
+
+// moment writes an optional time.
+func (e *encoder) moment(name string, t time.Time) {
+	if !t.IsZero() {
+		e.value(name, stamp(t))
+	}
+}
 
 func (e *encoder) header(h *Header) {
 	e.block("MessageHeader", func() {
@@ -17,14 +25,20 @@ func (e *encoder) header(h *Header) {
 		e.maybe("messageCode", h.Code)
 		e.value("label", h.Label)
 		e.maybe("notification", h.Notification)
-		e.flag("reply", h.Reply)
-		e.flag("mandatory", h.Mandatory)
-		e.flag("legalNotification", h.Legal)
+		e.maybe("additionalNotification", h.AdditionalNotification)
+		e.flag("reply", h.Reply, false)
+		e.moment("replyByDateTime", h.ReplyBy)
+		e.maybe("doNotDeliverUntilDate", h.DeliverFrom)
+		e.flag("mandatory", h.Mandatory, e.version == Version11)
+		e.flag("legalNotification", h.Legal, e.version == Version11)
 		e.maybe("postType", h.PostType)
 		e.block("Sender", func() { e.party("senderID", h.Sender) })
 		e.block("Recipient", func() { e.party("recipientID", h.Recipient) })
 		if h.Content != nil {
 			e.contentData(h.Content)
+		}
+		if h.Forward != nil {
+			e.forwardData(h.Forward)
 		}
 		for _, r := range h.Replies {
 			e.replyData(r)
@@ -35,12 +49,22 @@ func (e *encoder) header(h *Header) {
 func (e *encoder) party(id string, p Party) {
 	e.value(id, p.ID)
 	e.value("idType", p.IDType)
+	e.maybe("idTypeLabel", p.IDTypeLabel)
 	e.maybe("label", p.Label)
+	if len(p.Attention) > 0 {
+		e.block("AttentionData", func() { e.blocks(p.Attention) })
+	}
 	if c := p.ContactPoint; c != nil {
 		e.block("ContactPoint", func() {
 			e.maybe("contactGroup", c.Group)
 			e.value("contactPointID", c.ID)
 			e.maybe("label", c.Label)
+			for _, i := range c.Info {
+				e.block("ContactInfo", func() {
+					e.value("label", i.Label)
+					e.value("value", i.Value)
+				})
+			}
 		})
 	}
 	if r := p.Representative; r != nil {
@@ -70,6 +94,7 @@ func (e *encoder) contentData(c *ContentData) {
 				}
 			})
 		}
+		e.blocks(c.Other)
 		for _, a := range c.Additional {
 			e.block("AdditionalContentData", func() {
 				e.maybe("contentDataType", a.Type)
@@ -109,6 +134,9 @@ func (e *encoder) body(b *Body) {
 				e.maybe("label", d.Label)
 				for _, f := range d.Files {
 					e.file(f)
+				}
+				for _, a := range d.Actions {
+					e.action(a)
 				}
 			})
 		}
