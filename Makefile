@@ -5,7 +5,7 @@ LINT    := .bin/$(LINT_AT)/golangci-lint
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FAST    := ./internal/post ./internal/config ./internal/daemon ./internal/queue ./internal/vault/... ./internal/outbound/... ./internal/inbound/...
 
-.PHONY: help demo story test chaos bench check lint race certs errors image
+.PHONY: help demo story test chaos peers bench check lint race certs errors image
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,10 +19,14 @@ story: ## play the main story once, print it, end
 test: ## every test, with the real outside tools (installed on Debian when missing)
 	.ci/install
 	SIKKERPOST_FULL=1 .ci/with-postgres $(GO) test ./...
+	$(GO) test ./internal/sim -run TestSeeds -seeds 10000
 
 chaos: ## 10,000 letters under 100 kills, 10 PostgreSQL stops and 10 empty Redis: nothing lost, nothing twice
 	.ci/install
 	$(GO) run ./cmd/simulator chaos -letters 10000 -kill 100 -pgstop 10 -wipe 10 -within 2h
+
+peers: ## retry and fallback policies of known senders beside ours, over the same 100,000 simulated worlds
+	nice $(GO) test ./internal/sim -run TestPeers -peers 100000 -v -timeout 1h
 
 bench: ## every speed goal beside its figures, in ratios within one run
 	.ci/install

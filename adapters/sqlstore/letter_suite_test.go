@@ -21,8 +21,8 @@ func TestLetterStoreKeepsTheContract(t *testing.T) {
 // both; a simulation is worth as much as its store is true.
 func TestSimulatedStoreAnswersAsTheDatabaseDoes(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, fresh func(*testing.T) (address, driver, dsn string)) {
-		for seed := range uint64(12) {
-			suite.SideBySide(t, openLetters(t, fresh), memstore.New().Node(time.Now), seed, 250)
+		for seed := range uint64(4) {
+			suite.SideBySide(t, openLetters(t, fresh), memstore.New().Node(time.Now), seed, 800)
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
 	"sikkerpost.dk/gateway/internal/sim/memstore"
@@ -325,7 +326,8 @@ func (w *world) quiet() bool {
 			return false
 		}
 	}
-	return w.digital.silent() && w.paper.silent()
+	waits := func(k memstore.Kept) bool { return k.Verdict == track.Waiting }
+	return w.digital.silent() && w.paper.silent() && !slices.ContainsFunc(w.db.Kept(), waits)
 }
 
 // advance runs a ring on a node, as a worker does.
