@@ -204,7 +204,7 @@ func (sp *SP) fault(w http.ResponseWriter, r *http.Request, err error, request s
 }
 
 func setCookie(w http.ResponseWriter, name, value string, same http.SameSite, life time.Duration) {
-	c := &http.Cookie{Name: name, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: same}
+	c := &http.Cookie{Name: name, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: same} //nolint:gosec // SameSite is given by each caller; Secure and HttpOnly stand here
 	switch {
 	case life < 0:
 		c.MaxAge = -1

@@ -22,7 +22,7 @@ const (
 	formatPersistent = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 	formatTransient  = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
 	formatEntity     = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity"
-	methodBearer     = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
+	methodBearer     = "urn:oasis:names:tc:SAML:2.0:cm:bearer" //nolint:gosec // a name of SAML, no credential
 	statusPrefix     = "urn:oasis:names:tc:SAML:2.0:status:"
 )
 

@@ -105,7 +105,7 @@ func (s *Site) member(w http.ResponseWriter, r *http.Request, f func(*visit) err
 		if !reading {
 			return post.FaultStepUp
 		}
-		http.Redirect(w, r, to, http.StatusSeeOther)
+		http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // our own log-in; the path is escaped in it
 		return nil
 	}
 	if session.Undecided() && r.URL.Path != grantsPath {
@@ -196,8 +196,11 @@ func (v *visit) choose() error {
 	if !login.LocalPath(to) {
 		to = "/ny"
 	}
-	n, err := strconv.Atoi(v.r.PostFormValue("acting"))
-	if err != nil {
+	n := -1 // nothing chosen
+	if given, err := strconv.Atoi(v.r.PostFormValue("acting")); err == nil {
+		n = given
+	}
+	if n < 0 {
 		b := v.base("grants.title")
 		b.wrong("acting-0", b.text("grants.wrong"))
 		v.showGrants(http.StatusUnprocessableEntity, to, b)

@@ -215,7 +215,7 @@ func (i *IDP) openPost(w http.ResponseWriter, r *http.Request) (SP, nemlogin.Red
 }
 
 func (i *IDP) finish(w http.ResponseWriter, r *http.Request, ch *chain) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // all three stand on the next line
 		Name: ssoCookie, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteNoneMode,
 	})
 	i.mu.Lock()

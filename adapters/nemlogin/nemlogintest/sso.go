@@ -225,7 +225,7 @@ func (i *IDP) remember(w http.ResponseWriter, r *http.Request, who persona.Perso
 	}
 	key := newID()
 	i.sessions[key] = &session{who: who, since: i.c.Now(), parties: []party{p}}
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // all three stand on the next line
 		Name: ssoCookie, Value: key, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteNoneMode,
 	})
 }
