@@ -70,9 +70,10 @@ func (c *child) again(tell *teller) {
 // new process on what the old one left. Nothing is lost and nobody gets
 // anything twice.
 func TestTheStoryGoesOnAfterEachKill(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), storyTime)
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*storyTime)
 	defer cancel()
-	c := &child{t: t, dir: t.TempDir()}
+	c := &child{t: t, dir: stateDir(t)}
 	c.start()
 	t.Cleanup(func() { c.kill() })
 	tell, err := newTeller(c.s, t.TempDir(), t.TempDir())

@@ -275,6 +275,7 @@ func secondOpinion(t *testing.T, dir string) {
 }
 
 func TestTheStoryHoldsOnARealRedis(t *testing.T) {
+	t.Parallel()
 	server, ok := outside.Program(t, "redis-server", "the story on a real Redis")
 	if !ok {
 		return

@@ -40,7 +40,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	h, err := build(ctx, options{dir: t.TempDir(), host: "127.0.0.1"}, slog.New(slog.DiscardHandler))
+	h, err := build(ctx, options{dir: stateDir(t), host: "127.0.0.1"}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		stop()
 		t.Fatal(err)
@@ -186,6 +186,7 @@ func (zero) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 // names to a running demo, over HTTP. Each is refused with its status, its
 // stable code, a sentence and a cure, and not one record changes.
 func TestBadInputIsRefusedAndLeavesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx, cancel := context.WithTimeout(t.Context(), storyTime)
 	defer cancel()

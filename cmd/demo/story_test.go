@@ -13,7 +13,19 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"demo": main})
+	testscript.Main(cleaner{m}, map[string]func(){"demo": main})
+}
+
+// cleaner runs the tests and removes what they share.
+type cleaner struct{ m *testing.M }
+
+func (c cleaner) Run() int {
+	defer func() {
+		if madeIn != "" {
+			os.RemoveAll(madeIn)
+		}
+	}()
+	return c.m.Run()
 }
 
 const script = "../../testdata/scripts/story.txtar"
@@ -21,6 +33,7 @@ const script = "../../testdata/scripts/story.txtar"
 // TestStory plays the whole story once, with every event logged, and then looks
 // at what lies around.
 func TestStory(t *testing.T) {
+	t.Parallel()
 	redis, root := miniredis.RunT(t), t.TempDir()
 	work := filepath.Join(root, "script-story")
 	dir := filepath.Join(work, "state")

@@ -21,6 +21,8 @@ func (h *house) welcome(w io.Writer) {
 Try the DPO's own tool:
   export SIKKERPOST_URL=%s SIKKERPOST_CA=%s SIKKERPOST_CERT=%s SIKKERPOST_KEY=%s
   go run ./cmd/inboxctl list
+
+More for whoever drives it from outside: -state FILE writes every address, certificate and key.
 `, h.portalURL, h.simulatorURL, h.deskURL, h.portalURL, h.adminURL, h.opts.dir, h.certs.WebCA,
 		h.deskURL, h.certs.WebCA, h.certs.Tool.Cert, h.certs.Tool.Key)
 }
