@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"database/sql"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // makes the schema of the test's own
+
+	"sikkerpost.dk/gateway/internal/outside"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// TestTheStoryPlaysOnRealServers plays it on PostgreSQL and redis-server, as an
+// installation on more than one machine has them.
+func TestTheStoryPlaysOnRealServers(t *testing.T) {
+	address := os.Getenv("SIKKERPOST_POSTGRES")
+	if address == "" {
+		if outside.Full() {
+			t.Fatal("SIKKERPOST_POSTGRES is not set")
+		}
+		t.Log("LEFT OUT: the story on PostgreSQL and Redis, because SIKKERPOST_POSTGRES is not set")
+		return
+	}
+	tool, ok := outside.Program(t, "redis-server", "the story on a real Redis")
+	if !ok {
+		return
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	redis := l.Addr().String()
+	l.Close()
+	_, port, _ := net.SplitHostPort(redis)
+	server := exec.Command(tool, "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir())
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if c, err := net.Dial("tcp", redis); err == nil {
+			c.Close()
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("redis-server does not listen")
+		}
+	}
+	db, err := sql.Open("pgx", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := "demo_" + strings.ReplaceAll(post.NewID(), "-", "")
+	if _, err := db.ExecContext(t.Context(), "CREATE SCHEMA "+schema); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := db.Exec("DROP SCHEMA " + schema + " CASCADE"); err != nil {
+			t.Error(err)
+		}
+		db.Close()
+	})
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("search_path", schema)
+	u.RawQuery = q.Encode()
+	var out, talk bytes.Buffer
+	if code := run(t.Context(), []string{"-story", "-dir", t.TempDir(), "-redis", redis, "-database", u.String()}, &out, &talk); code != exitDone {
+		t.Fatal(fmt.Sprintf("exit %d\n%s%s", code, out.String(), talk.String()))
+	}
+	if !strings.Contains(out.String(), "all as promised") {
+		t.Error(out.String())
+	}
+}
