@@ -68,7 +68,7 @@ func (w *world) build(n *node) *house {
 	h.advancer, err[0] = dispatch.New(dispatch.Config{
 		Store: outer, Blobs: disk{w}, Opener: opener, Signer: stamp{}, Check: prove, Directory: directory, Tenants: tenants, Log: log,
 		Channels:  map[post.Channel]dispatch.Channel{post.Digital: digital, post.Physical: paper},
-		LeaseTime: w.plan.lease, Now: n.now, Rand: jitter,
+		LeaseTime: w.plan.lease, Resends: w.plan.resends, LookupBudget: w.plan.budget, Now: n.now, Rand: jitter,
 	})
 	sources := []track.Source{mailbox{n, w.digital}, mailbox{n, w.paper}}
 	if w.hazard.source != nil {

@@ -239,7 +239,6 @@ type score struct {
 	letters, once, twice, both, person, lost, stranded int
 	unseen                                             int // of the harmed: nothing in the sender's records says so
 	seen                                               []time.Duration
-	late                                               []time.Duration // from a lost answer to its being known as doubtful, ours
 }
 
 func (s *score) add(o score) {

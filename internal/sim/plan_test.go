@@ -30,6 +30,10 @@ type plan struct {
 	// strict: the carrier judges the recipient before it looks whether it has
 	// the message already.
 	strict bool
+	// How soon a person is asked: after how many unclear hand-overs, and how
+	// long a look-up may stay unsure.
+	resends int
+	budget  time.Duration
 }
 
 func newPlan(r *rand.Rand) plan {
@@ -39,7 +43,7 @@ func newPlan(r *rand.Rand) plan {
 		}
 		return of[r.IntN(len(of))]
 	}
-	return plan{
+	p := plan{
 		letters: 1 + r.IntN(3), trouble: time.Duration(20+r.IntN(160)) * time.Minute, horizon: 45 * 24 * time.Hour,
 		lease: []time.Duration{8 * time.Second, 90 * time.Second}[r.IntN(2)],
 		crash: some(.004, .02, .06), storeDown: some(.01, .05, .2), lostAnswer: some(.01, .05, .2), stall: some(.005, .03), shutdown: some(.01, .05),
@@ -47,5 +51,10 @@ func newPlan(r *rand.Rand) plan {
 		busy: some(.1, .5), lostBefore: some(.1, .3), lostAfter: some(.1, .3, .8), refuseContent: some(.05, .2),
 		twice: some(.3, .9), late: some(.3, .9), contradict: some(.3, 1), never: some(.1), sourceDown: some(.1, .4), returned: some(.3, .8),
 		jump: some(.02, .1), flip: some(.02, .2), unsure: some(.2, .7), fade: some(.1, .4), cancel: some(.2), strict: r.IntN(2) == 0,
+		resends: 30, budget: 72 * time.Hour,
 	}
+	if r.Uint64()%3 == 0 {
+		p.resends, p.budget = 2, time.Hour
+	}
+	return p
 }
