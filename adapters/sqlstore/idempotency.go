@@ -69,3 +69,22 @@ func (s *Store) DropAnswer(ctx context.Context, client, key string, claim int64)
 	}
 	return nil
 }
+
+// ForgetAnswers drops the answers and claims from before a time, a thousand at
+// once. What their requests did stays known by the records' own keys.
+func (s *Store) ForgetAnswers(ctx context.Context, before time.Time) error {
+	for {
+		var n int64
+		err := s.tx(ctx, func(tx *sql.Tx) (err error) {
+			n, err = exec(ctx, tx, `DELETE FROM idempotency WHERE (client, key) IN (
+			     SELECT client, key FROM idempotency WHERE at < $1 LIMIT 1000)`, micros(before))
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("forget answers: %w", err)
+		}
+		if n < 1000 {
+			return nil
+		}
+	}
+}

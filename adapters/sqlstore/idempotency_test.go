@@ -90,3 +90,32 @@ func aDroppedKeyIsFree(t *testing.T, address string) {
 		t.Errorf("after it was dropped: %v", err)
 	}
 }
+
+func TestAnswersAreForgottenByAge(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, fresh func(*testing.T) (address, driver, dsn string)) {
+		address, _, _ := fresh(t)
+		s, err := sqlstore.Open(t.Context(), address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		now := time.Now()
+		for key, at := range map[string]time.Time{"old": now.Add(-48 * time.Hour), "new": now} {
+			claim, _, _, _, err := s.ClaimAnswer(t.Context(), "c", key, at, at.Add(-time.Hour))
+			if err == nil {
+				err = s.KeepAnswer(t.Context(), "c", key, claim, []byte("r"), 201, []byte("a"))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.ForgetAnswers(t.Context(), now.Add(-24*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		for key, want := range map[string]int{"old": 0, "new": 201} {
+			if _, _, status, _, err := s.ClaimAnswer(t.Context(), "c", key, now, now.Add(-time.Hour)); err != nil || status != want {
+				t.Errorf("%s: %d, %v", key, status, err)
+			}
+		}
+	})
+}

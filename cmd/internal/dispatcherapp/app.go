@@ -43,6 +43,7 @@ const (
 	keepLetters   = 180 * 24 * time.Hour
 	keepInquiries = 180 * 24 * time.Hour
 	keepForwarded = 30 * 24 * time.Hour // a letter carries it
+	keepAnswers   = 30 * 24 * time.Hour // of one Idempotency-Key; a letter's own key is known for ever
 )
 
 // App is a dispatcher, assembled.
@@ -146,11 +147,7 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	if err != nil {
 		return err
 	}
-	keeper, err := retention.New(retention.Config{Blobs: blobs, References: a.store, Log: a.log, Rules: []retention.Rule{
-		{Name: "letter", After: keepLetters, Shelf: a.store.LetterShelf()},
-		{Name: "inquiry.closed", After: keepInquiries, Shelf: a.store.InquiryShelf(post.InquiryClosed)},
-		{Name: "inquiry.forwarded", After: keepForwarded, Shelf: a.store.InquiryShelf(post.InquiryForwarded)},
-	}})
+	keeper, err := a.keeper(blobs)
 	if err != nil {
 		return err
 	}
@@ -168,6 +165,9 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 		{Name: "receipt matcher", Run: a.loop(min(every, mostPoll), "receipts not matched", matcher.Step)},
 		{Name: "ledger integrator", Run: integrator.Run},
 		{Name: "retention", Run: keeper.Run},
+		{Name: "answers", Run: a.loop(time.Hour, "kept answers not forgotten", func(ctx context.Context) error {
+			return a.store.ForgetAnswers(ctx, time.Now().Add(-keepAnswers))
+		})},
 	}
 	if cfg.Admin != "" {
 		a.url = "http://" + cfg.Admin
@@ -176,6 +176,15 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 		}))
 	}
 	return nil
+}
+
+// keeper lets go of what is over.
+func (a *App) keeper(blobs *blobstore.Store) (*retention.Keeper, error) {
+	return retention.New(retention.Config{Blobs: blobs, References: a.store, Log: a.log, Rules: []retention.Rule{
+		{Name: "letter", After: keepLetters, Shelf: a.store.LetterShelf()},
+		{Name: "inquiry.closed", After: keepInquiries, Shelf: a.store.InquiryShelf(post.InquiryClosed)},
+		{Name: "inquiry.forwarded", After: keepForwarded, Shelf: a.store.InquiryShelf(post.InquiryForwarded)},
+	}})
 }
 
 // mostPoll bounds how long a carrier's receipt waits to be fetched.
