@@ -28,6 +28,13 @@ chaos: ## 10,000 letters under 100 kills, 10 PostgreSQL stops and 10 empty Redis
 peers: ## retry and fallback policies of known senders beside ours, over the same 100,000 simulated worlds
 	nice $(GO) test ./internal/sim -run TestPeers -peers 100000 -v -timeout 1h
 
+FUZZTIME ?= 60s
+fuzz: ## each fuzz target for a minute (FUZZTIME=10m for longer); the seeds alone run in every test
+	@set -e; for p in $$(grep -rl --include='*_test.go' '^func Fuzz' adapters internal cmd | xargs -n1 dirname | sort -u); do \
+		for f in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' $$p/*_test.go); do \
+			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) ./$$p; \
+		done; done
+
 bench: ## every speed goal beside its figures, in ratios within one run
 	.ci/install
 	@test -x .bin/pysaml2/bin/python || { python3 -m venv .bin/pysaml2 && .bin/pysaml2/bin/pip install -q pysaml2==7.5.5; } || \

@@ -38,9 +38,9 @@ type Case struct {
 func Catalogue() []Case {
 	var all []Case
 	for _, group := range [][]Case{
-		controls(), signatureCases(), algorithmCases(), referenceCases(), wrappingCases(), documentCases(), textCases(),
+		controls(), signatureCases(), algorithmCases(), transformCases(), referenceCases(), shapeCases(), wrappingCases(), documentCases(), textCases(),
 		envelopeCases(), statusCases(), timeCases(), subjectCases(), conditionCases(), statementCases(),
-		levelCases(), identityCases(), encryptionCases(), cipherCases(), floodCases(), formCases(), flowCases(),
+		levelCases(), identityCases(), encryptionCases(), cipherCases(), floodCases(), limitCases(), formCases(), flowCases(),
 	} {
 		all = append(all, group...)
 	}

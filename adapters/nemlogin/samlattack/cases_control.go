@@ -3,6 +3,7 @@ package samlattack
 import (
 	"crypto"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +66,13 @@ func controls() []Case {
 		accept("V-SIG-24/unused", "an unused namespace on the assertion", edit(func(a *etree.Element) { a.CreateAttr("xmlns:unused", "urn:unused") })),
 		accept("V-SIG-26/sha384", "rsa-sha384 with a SHA-384 digest", hashes(crypto.SHA384, rsaSHA384, digSHA384)),
 		accept("V-SIG-26/sha512", "rsa-sha512 with a SHA-512 digest", hashes(crypto.SHA512, rsaSHA512, digSHA512)),
+	}
+	return slices.Concat(list, genuineStatements(), encryptionControls())
+}
+
+// genuineStatements say what a strict service believes.
+func genuineStatements() []Case {
+	return []Case{
 		accept("V-SCM-4", "holder-of-key for another party first, bearer for us second", edit(func(a *etree.Element) {
 			c := at(a, "./Subject/SubjectConfirmation").Copy()
 			c.CreateAttr("Method", confirmPrefix+"holder-of-key")
@@ -103,7 +111,6 @@ func controls() []Case {
 			return append([]byte(`<?xml version="1.0" encoding="UTF-8"?>`+"\n"), b...)
 		}}),
 	}
-	return append(list, encryptionControls()...)
 }
 
 func hashes(hash crypto.Hash, method, digestMethod string) Bend {

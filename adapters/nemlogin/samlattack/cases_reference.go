@@ -7,17 +7,14 @@ import (
 	"github.com/beevik/etree"
 )
 
-// referenceCases: what the signature is about.
-func referenceCases() []Case {
-	uri := func(u string) Bend {
-		return info(crypto.SHA256, func(_ *Draft, _, info *etree.Element) { at(info, "./Reference").CreateAttr("URI", u) })
-	}
+// transformCases: what is done to the signed part before it is digested.
+func transformCases() []Case {
 	first := func(alg string) Bend {
 		return info(crypto.SHA256, func(_ *Draft, _, info *etree.Element) {
 			at(info, "./Reference/Transforms/Transform[1]").CreateAttr("Algorithm", alg)
 		})
 	}
-	list := []Case{
+	return []Case{
 		refuse("V-SIG-15/xslt", "an XSLT transform", first("http://www.w3.org/TR/1999/REC-xslt-19991116")),
 		refuse("V-SIG-15/xpath", "an XPath transform", info(crypto.SHA256, func(_ *Draft, _, info *etree.Element) {
 			t := at(info, "./Reference/Transforms/Transform[1]")
@@ -45,6 +42,15 @@ func referenceCases() []Case {
 			at(info, "./Reference/Transforms/Transform[1]").CreateAttr("Algorithm", excC14N)
 			at(info, "./Reference/Transforms/Transform[2]").CreateAttr("Algorithm", enveloped)
 		})),
+	}
+}
+
+// referenceCases: what the signature is about.
+func referenceCases() []Case {
+	uri := func(u string) Bend {
+		return info(crypto.SHA256, func(_ *Draft, _, info *etree.Element) { at(info, "./Reference").CreateAttr("URI", u) })
+	}
+	list := []Case{
 		refuse("V-SIG-16/after", "an extra Reference after the good one", info(crypto.SHA256, func(_ *Draft, _, info *etree.Element) {
 			info.AddChild(bogus(at(info, "./Reference")))
 		})),
@@ -83,6 +89,19 @@ func referenceCases() []Case {
 			a.CreateAttr("xmlns:v", "1")
 			at(info, "./Reference/DigestValue").SetText("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=")
 		})),
+	}
+	for _, v := range [][2]string{
+		{"V-SIG-17/empty", ""}, {"V-SIG-17/other", "#_other"}, {"S6/hash", "#"}, {"S6/root", "#xpointer(/)"},
+		{"S6/id", "#xpointer(id('x'))"}, {"S6/external", "https://attacker.example/doc.xml"}, {"S6/file", "file:///etc/hostname"},
+	} {
+		list = append(list, refuse(v[0], "Reference to "+`"`+v[1]+`"`, uri(v[1])))
+	}
+	return list
+}
+
+// shapeCases: a signature of another shape.
+func shapeCases() []Case {
+	return []Case{
 		refuse("V-SIG-19/signature", "two Signature, the first twice", forge(func(a *etree.Element) { a.InsertChildAt(1, at(a, "./Signature").Copy()) })),
 		refuse("V-SIG-19/stranger", "two Signature, a stranger's first", forge(func(a *etree.Element) { sign(a, stranger()) })),
 		refuse("V-SIG-19/info-before", "two SignedInfo, a false one first", forge(func(a *etree.Element) {
@@ -124,13 +143,6 @@ func referenceCases() []Case {
 			at(a, "./Signature/SignatureValue").CreateElement("ds:x")
 		})),
 	}
-	for _, v := range [][2]string{
-		{"V-SIG-17/empty", ""}, {"V-SIG-17/other", "#_other"}, {"S6/hash", "#"}, {"S6/root", "#xpointer(/)"},
-		{"S6/id", "#xpointer(id('x'))"}, {"S6/external", "https://attacker.example/doc.xml"}, {"S6/file", "file:///etc/hostname"},
-	} {
-		list = append(list, refuse(v[0], "Reference to "+`"`+v[1]+`"`, uri(v[1])))
-	}
-	return list
 }
 
 // bogus is a Reference to something else.

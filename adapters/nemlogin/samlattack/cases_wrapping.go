@@ -2,6 +2,7 @@ package samlattack
 
 import (
 	"crypto"
+	"slices"
 
 	"github.com/beevik/etree"
 )
@@ -64,6 +65,18 @@ func wrappingCases() []Case {
 			at(r, "./DigestValue").SetText(digest(a, crypto.SHA256, form{}))
 			a.CreateElement("saml:Wrapper").AddChild(good)
 		})),
+	}
+	return slices.Concat(list, nestedCases(), clearCases())
+}
+
+// nestedCases hide one document inside another.
+func nestedCases() []Case {
+	bare := func(a *etree.Element) *etree.Element {
+		c := a.Copy()
+		remove(at(c, "./Signature"))
+		return c
+	}
+	return []Case{
 		refuse("V-XSW-15", "inside: a second, unsigned Subject of somebody else first", forge(func(a *etree.Element) {
 			a.InsertChildAt(2, at(evil(a, newID()), "./Subject"))
 		})),
@@ -102,7 +115,6 @@ func wrappingCases() []Case {
 			return append([]byte(`<saml:Assertion xmlns:saml="`+nsAssertion+`"/>`), b...)
 		}}),
 	}
-	return append(list, clearCases()...)
 }
 
 // clearCases stand beside or around the encrypted assertion.
