@@ -1,0 +1,294 @@
+//go:build linux
+
+package letterbench
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"sikkerpost.dk/gateway/adapters/deskapi/wire"
+	"sikkerpost.dk/gateway/cmd/internal/devcerts"
+	"sikkerpost.dk/gateway/internal/outside"
+	"sikkerpost.dk/gateway/internal/persona"
+)
+
+var (
+	letters  = flag.Int("letters", 1000, "letters of a run")
+	many     = flag.Int("many", 0, "letters of one more run, which is compared with the first; 0: none")
+	profiles = flag.String("profiles", "", "`directory` for CPU profiles of desk and dispatcher")
+	only     = flag.String("only", "", "the one `run` to do: batch, letter or p256")
+)
+
+// documentSize is that of a letter's one document.
+const documentSize = 100 << 10
+
+// cost is what a run of letters took.
+type cost struct {
+	letters  int
+	wall     time.Duration
+	spent    map[string]time.Duration
+	resident float64 // MB, of desk and dispatcher together, the greatest
+}
+
+// ours is the processor time of our own programs.
+func (c cost) ours() time.Duration { return c.spent["desk"] + c.spent["dispatcher"] }
+
+func (c cost) perCPU() float64  { return float64(c.letters) / c.ours().Seconds() }
+func (c cost) perWall() float64 { return float64(c.letters) / c.wall.Seconds() }
+
+func (c cost) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d letters in %.1f s, %.0f a second, %.0f per CPU-second of ours; ms of CPU per letter:", c.letters, c.wall.Seconds(), c.perWall(), c.perCPU())
+	for _, name := range slices.Sorted(maps.Keys(c.spent)) {
+		fmt.Fprintf(&b, " %s %.2f", name, c.spent[name].Seconds()*1000/float64(c.letters))
+	}
+	fmt.Fprintf(&b, "; desk and dispatcher at most %.0f MB resident", c.resident)
+	return b.String()
+}
+
+// pdf is a valid PDF of about documentSize bytes, different for each n.
+func pdf(n int) []byte {
+	var b bytes.Buffer
+	var at []int
+	obj := func(s string) {
+		at = append(at, b.Len())
+		fmt.Fprintf(&b, "%d 0 obj\n%s\nendobj\n", len(at), s)
+	}
+	b.WriteString("%PDF-1.4\n")
+	obj("<< /Type /Catalog /Pages 2 0 R >>")
+	obj("<< /Type /Pages /Kids [3 0 R] /Count 1 >>")
+	obj("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << >> >>")
+	stream := fmt.Sprintf("%% %d\n", n) + strings.Repeat("% text\n", documentSize/7)
+	obj(fmt.Sprintf("<< /Length %d >>\nstream\n%s\nendstream", len(stream), stream))
+	start := b.Len()
+	fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(at)+1)
+	for _, a := range at {
+		fmt.Fprintf(&b, "%010d 00000 n \n", a)
+	}
+	fmt.Fprintf(&b, "trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n", len(at)+1, start)
+	return b.Bytes()
+}
+
+// send takes n letters, each with a document of its own, from the first byte of
+// the batch until the last business receipt is matched.
+func (h *house) send(key, policy string, n int) cost {
+	ctx := h.b.Context()
+	var to []wire.Party
+	for _, name := range []string{"nancy", "aisha", "mette"} {
+		p, ok := persona.By(name)
+		if !ok {
+			h.b.Fatal("no such persona")
+		}
+		to = append(to, wire.Party{IDType: "CPR", ID: p.CPR, Name: p.Name, Address: p.Address})
+	}
+	before, began := h.spent(), time.Now()
+	batch, err := h.caller.OpenBatch(ctx, wire.BatchOpen{Key: key, Announced: n, Policy: policy})
+	h.must(err)
+	for first := 0; first < n; first += 1000 {
+		var lines []wire.BatchLine
+		for i := first; i < min(first+1000, n); i++ {
+			sum := sha256.Sum256(pdf(i))
+			lines = append(lines, wire.BatchLine{Key: fmt.Sprintf("%s-%06d", key, i), Title: "Afgørelse om hjemmehjælp", Recipient: to[i%len(to)],
+				Document: "afgoerelse.pdf", SHA256: hex.EncodeToString(sum[:])})
+		}
+		_, err := h.caller.PutLines(ctx, batch.ID, first/1000+1, lines)
+		h.must(err)
+	}
+	h.must(h.putAll(ctx, batch.ID, n))
+	for batch.State != "closed" {
+		batch, err = h.caller.CloseBatch(ctx, batch.ID)
+		h.must(err)
+	}
+	for batch.State != "approved" && batch.State != "released" {
+		batch, err = h.approver.ApproveBatch(ctx, batch.ID)
+		h.must(err)
+	}
+	h.until(20*time.Minute, "the letters", func() bool {
+		var left int
+		h.must(h.db.QueryRow(`SELECT count(*) FROM (SELECT 1 FROM letter WHERE batch = $1 AND state <> 'delivered' LIMIT 1) AS x`, batch.ID).Scan(&left))
+		return left == 0
+	})
+	c := cost{letters: n, wall: time.Since(began), spent: map[string]time.Duration{}, resident: h.resident("desk") + h.resident("dispatcher")}
+	for name, after := range h.spent() {
+		c.spent[name] = after - before[name]
+	}
+	if n >= *letters { // the first few only warm everything up
+		fmt.Fprintf(os.Stderr, "%s: %s\n", key, c)
+	}
+	return c
+}
+
+// putAll puts the documents over four connections.
+func (h *house) putAll(ctx context.Context, batch string, n int) error {
+	var next atomic.Int64
+	failed := make(chan error, 4)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for i := int(next.Add(1) - 1); i < n; i = int(next.Add(1) - 1) {
+				b := pdf(i)
+				sum := sha256.Sum256(b)
+				if err := h.caller.PutDocument(ctx, batch, hex.EncodeToString(sum[:]), int64(len(b)), io.NopCloser(bytes.NewReader(b))); err != nil {
+					failed <- err
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	close(failed)
+	return <-failed
+}
+
+// signatures returns bare RSA-3072 signatures: per CPU-second, and per second of
+// all cores together.
+func signatures(b testing.TB) (perCPU, perWall float64) {
+	key, err := rsa.GenerateKey(rand.Reader, 3072)
+	if err != nil {
+		b.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte("bare"))
+	var n atomic.Int64
+	end := time.Now().Add(time.Second)
+	began, from := time.Now(), used(b)
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() {
+			for time.Now().Before(end) {
+				if _, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:]); err != nil {
+					b.Error(err)
+					return
+				}
+				n.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	return float64(n.Load()) / (used(b) - from).Seconds(), float64(n.Load()) / time.Since(began).Seconds()
+}
+
+func used(b testing.TB) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// bareTasks returns what asynq's worker does of tasks that hold nothing, per
+// CPU-second of a process that does nothing else.
+func (h *house) bareTasks() float64 {
+	const n = 20_000
+	h.must(h.bare.Fill(h.b.Context(), n))
+	h.start("asynq", "", []string{childIs + "=asynq", childConfig + "=" + h.redis}, os.Args[0])
+	h.until(2*time.Minute, "the bare tasks", func() bool {
+		left, err := h.bare.Left()
+		h.must(err)
+		return left == 0
+	})
+	return n / processor(h.b, h.pid["asynq"], false).Seconds()
+}
+
+// row reports one ratio with its goal and both its sides, as rates turned into
+// the time of one.
+func row(b *testing.B, name string, atLeast, subject, base float64) {
+	b.Run(name, func(b *testing.B) {
+		b.ReportMetric(0, "ns/op")
+		b.ReportMetric(subject/base, "ratio")
+		b.ReportMetric(1e9/subject, "subject-ns")
+		b.ReportMetric(1e9/base, "base-ns")
+		if atLeast > 0 {
+			b.ReportMetric(atLeast, "at-least")
+		}
+	})
+}
+
+// tell reports, for the record, what a letter costs each program.
+func (c cost) tell(b *testing.B, run string) {
+	for _, name := range programs {
+		b.Run("letters:_"+run+",_processor_time_of_"+name+"_per_letter", func(b *testing.B) {
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(c.spent[name].Seconds()*1000/float64(c.letters), "ms")
+		})
+	}
+}
+
+// BenchmarkRatio measures letters from end to end.
+func BenchmarkRatio(b *testing.B) {
+	if _, err := exec.LookPath("redis-server"); err != nil || os.Getenv("SIKKERPOST_POSTGRES") == "" {
+		if outside.Full() {
+			b.Fatal("redis-server or PostgreSQL (.ci/with-postgres) is missing, and SIKKERPOST_FULL=1 asks for every check")
+		}
+		b.Log("LEFT OUT, because redis-server or PostgreSQL (.ci/with-postgres) is missing: letters from end to end")
+		return
+	}
+	if *only == "" || *only == "batch" {
+		perBatch(b)
+	}
+	if *only == "" || *only == "letter" {
+		perLetter(b)
+	}
+	if *only == "" || *only == "p256" {
+		perTask(b)
+	}
+}
+
+func rsaKey(s *devcerts.Set) devcerts.Pair { return s.LetterRSA }
+
+// perBatch is policy "batch": one signature over all letters.
+func perBatch(b *testing.B) {
+	h := newHouse(b, rsaKey)
+	h.send("warm", "batch", 20)
+	cpu1, wall1 := signatures(b)
+	c := h.send("batch", "batch", *letters)
+	cpu2, wall2 := signatures(b)
+	row(b, "letters:_policy_batch,_per_CPU-second,_to_bare_RSA-3072_signatures", 3.0, c.perCPU(), (cpu1+cpu2)/2)
+	c.tell(b, "policy_batch")
+	row(b, "letters:_policy_batch,_per_second,_to_bare_RSA-3072_signatures_of_both_cores", 1.0, c.perWall(), (wall1+wall2)/2)
+	if *many > 0 {
+		m := h.send("many", "batch", *many)
+		row(b, fmt.Sprintf("letters:_per_second,_%d_to_%d", *many, *letters), 0.9, m.perWall(), c.perWall())
+		b.Run(fmt.Sprintf("letters:_memory_of_%d_to_%d", *many, *letters), func(b *testing.B) {
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(m.resident/c.resident, "ratio")
+			b.ReportMetric(1.2, "at-most")
+		})
+	}
+}
+
+// perLetter is policy "letter": a signature for each.
+func perLetter(b *testing.B) {
+	h := newHouse(b, rsaKey)
+	h.send("warm", "letter", 20)
+	cpu1, _ := signatures(b)
+	c := h.send("letter", "letter", *letters)
+	cpu2, _ := signatures(b)
+	row(b, "letters:_policy_letter,_per_CPU-second,_to_bare_RSA-3072_signatures", 0.75, c.perCPU(), (cpu1+cpu2)/2)
+}
+
+// perTask is policy "letter" with P-256 keys beside tasks that do nothing.
+func perTask(b *testing.B) {
+	h := newHouse(b, func(s *devcerts.Set) devcerts.Pair { return s.LetterP256 })
+	h.send("warm", "letter", 20)
+	bare := h.bareTasks()
+	c := h.send("p256", "letter", *letters)
+	row(b, "letters:_P-256,_per_CPU-second,_to_bare_asynq_tasks_per_CPU-second_of_their_worker", 0.15, c.perCPU(), bare)
+}
