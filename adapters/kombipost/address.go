@@ -141,6 +141,6 @@ var countries = map[string]string{
 	"pl": "PL", "polen": "PL", "poland": "PL", "cz": "CZ", "tjekkiet": "CZ", "czechia": "CZ", "hu": "HU", "ungarn": "HU", "hungary": "HU",
 	"ee": "EE", "estland": "EE", "estonia": "EE", "lv": "LV", "letland": "LV", "latvia": "LV", "lt": "LT", "litauen": "LT", "lithuania": "LT",
 	"ie": "IE", "irland": "IE", "ireland": "IE", "gb": "GB", "storbritannien": "GB", "united kingdom": "GB", "england": "GB",
-	"us": "US", "usa": "US", "united states": "US", "ca": "CA", "canada": "CA", "au": "AU", "australien": "AU", "australia": "AU",
+	"us": "US", "usa": "US", "united states": "US", "ca": "CA", "canada": "CA", "au": "AU", "australia": "AU",
 	"nz": "NZ", "new zealand": "NZ", "th": "TH", "thailand": "TH", "tr": "TR", "tyrkiet": "TR",
 }

@@ -60,6 +60,7 @@ func (m Meaning) verdict() dispatch.Verdict {
 		return dispatch.NotTaken
 	case Unclear:
 		return dispatch.Unknown
+	case Content:
 	}
 	return dispatch.RefusedContent
 }

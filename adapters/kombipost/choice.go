@@ -49,8 +49,8 @@ type way struct {
 // would then differ from the one committed, and nothing would leave.
 func (c *Client) Via(choice Choice) dispatch.Channel { return way{c, choice} }
 
-func (w way) Render(ctx context.Context, j dispatch.Job, out io.Writer) error {
-	return w.client.render(ctx, j, w.choice, out)
+func (w way) Render(_ context.Context, j dispatch.Job, out io.Writer) error {
+	return w.client.render(j, w.choice, out)
 }
 
 func (w way) HandOver(ctx context.Context, j dispatch.Job, f dispatch.Form) dispatch.Outcome {
@@ -59,11 +59,11 @@ func (w way) HandOver(ctx context.Context, j dispatch.Job, f dispatch.Form) disp
 
 // Render implements [dispatch.Channel]: a kombi_request for the channel of j.
 // What no retry can cure wraps [post.ErrPermanent].
-func (c *Client) Render(ctx context.Context, j dispatch.Job, w io.Writer) error {
-	return c.render(ctx, j, choiceOf(j), w)
+func (c *Client) Render(_ context.Context, j dispatch.Job, w io.Writer) error {
+	return c.render(j, choiceOf(j), w)
 }
 
-func (c *Client) render(ctx context.Context, j dispatch.Job, choice Choice, w io.Writer) error {
+func (c *Client) render(j dispatch.Job, choice Choice, w io.Writer) error {
 	s, err := c.system(j.Tenant.ID)
 	if err != nil {
 		return fmt.Errorf("render shipment %s: %w", j.MessageID, err)
@@ -71,7 +71,7 @@ func (c *Client) render(ctx context.Context, j dispatch.Job, choice Choice, w io
 	if !choice.goesOn(j.Channel) {
 		return permanently(j, post.FaultChoice.At("%s, %s", j.Channel, choice))
 	}
-	if err := writeRequest(ctx, w, j, choice, s.Paper); err != nil {
+	if err := writeRequest(w, j, choice, s.Paper); err != nil {
 		return fmt.Errorf("render shipment %s: %w", j.MessageID, err)
 	}
 	return nil

@@ -49,6 +49,9 @@ func (c *Client) HandOver(ctx context.Context, j dispatch.Job, f dispatch.Form) 
 			return out(dispatch.NotTaken, tokenCode(err))
 		}
 		o, again := c.send(ctx, s, token, j, f)
+		if o.Verdict == dispatch.RefusedRecipient && j.Channel == post.Physical {
+			o.Verdict = dispatch.RefusedContent // there is no other channel after paper: a person looks
+		}
 		if o.At.IsZero() {
 			o.At = time.Now().UTC()
 		}
@@ -74,7 +77,7 @@ func tokenCode(err error) string {
 // send makes the call. It reports true when the token was refused.
 func (c *Client) send(ctx context.Context, s *system, token string, j dispatch.Job, f dispatch.Form) (dispatch.Outcome, bool) {
 	body := &watched{r: f.Open()}
-	defer body.Close()
+	defer func() { _ = body.Close() }() // what it says, reading has said
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.serviceURL.String()+PathSend, body)
 	if err != nil {
 		return dispatch.Outcome{Verdict: dispatch.NotTaken, Code: codeNoConnection}, false

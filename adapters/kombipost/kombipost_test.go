@@ -231,6 +231,14 @@ func TestAnOutcomeIsNeverAGuess(t *testing.T) {
 	}
 }
 
+func TestPaperIsTheLastChannel(t *testing.T) {
+	w := newWorld(t, nil)
+	w.sim.SetFaults(kombiposttest.Faults{Refuse: 1, Code: "recipient.exempt.not.allowed"})
+	if o := w.send(t, w.client, w.Job(post.Physical, w.Exempt)); o.Verdict != dispatch.RefusedContent {
+		t.Errorf("got %s %q", o.Verdict, o.Code)
+	}
+}
+
 func TestAnswersAreReadWithCare(t *testing.T) {
 	const yes = `<kombi_response><Result>true</Result><TransmissionID>317720e2-052b-450b-b510-2a0a3ab35d38</TransmissionID></kombi_response>`
 	for _, c := range []struct {

@@ -151,6 +151,7 @@ func TestEveryEventArrives(t *testing.T) {
 		{post.Physical, kombiposttest.Status{Event: kombipost.Update}, track.Unreadable, "update"},
 		{post.Physical, kombiposttest.Status{Event: kombipost.Recalled}, track.Unreadable, "recalled"},
 		{post.Physical, kombiposttest.Status{Event: kombipost.Failed, Code: "1234"}, track.RefusedContent, "1234"},
+		{post.Physical, kombiposttest.Status{Event: kombipost.Failed, Code: "recipient.exempt.not.allowed"}, track.RefusedContent, "recipient.exempt.not.allowed"},
 		{post.Physical, kombiposttest.Status{Event: kombipost.HandedToPost, Sender: "96514e13-afdd-44d6-95a8-adc2ca19b127"}, track.Unreadable, kombipost.CodeSender},
 		{post.Digital, kombiposttest.Status{Event: kombipost.DeliveredDigital, Sender: "afd21f3d-11c7-4f51-b2a6-f31d6480a9fb"}, track.Unreadable, kombipost.CodeSender},
 		{post.Digital, kombiposttest.Status{Event: kombipost.DeliveredDigital, Sender: post.NewID()}, track.Unreadable, kombipost.CodeSender},

@@ -3,7 +3,6 @@ package kombipost
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -19,7 +18,7 @@ import (
 // writeRequest writes kombi_request: KombiValgKode, Message,
 // ForsendelseISamling, in the order that is known to work. Whether KOMBIT holds
 // others to it nobody outside knows.
-func writeRequest(ctx context.Context, w io.Writer, j dispatch.Job, choice Choice, p Paper) error {
+func writeRequest(w io.Writer, j dispatch.Job, choice Choice, p Paper) error {
 	var m *memo.Message
 	if choice != OnPaper {
 		var err error
@@ -36,7 +35,7 @@ func writeRequest(ctx context.Context, w io.Writer, j dispatch.Job, choice Choic
 		}
 	}
 	buf := bufio.NewWriterSize(w, 64<<10)
-	x := &xmlOut{ctx: ctx, w: buf}
+	x := &xmlOut{w: buf}
 	x.put(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<kombi_request>`)
 	x.leaf("KombiValgKode", string(choice))
 	if m != nil && x.err == nil {
@@ -131,16 +130,12 @@ func message(j dispatch.Job) *memo.Message {
 
 // xmlOut writes elements. Its first error stays.
 type xmlOut struct {
-	ctx context.Context
 	w   *bufio.Writer
 	err error
 }
 
 // Write lets a MeMo stand inside.
 func (x *xmlOut) Write(p []byte) (int, error) {
-	if x.err == nil {
-		x.err = x.ctx.Err()
-	}
 	if x.err != nil {
 		return 0, x.err
 	}

@@ -71,7 +71,7 @@ func (s statusRules) read(raw []byte, now time.Time) (r track.Receipt, allowed [
 	r.Kind, r.Code = event.Kind, cleanCode(e.status.text("FejlDetaljer", "FejlKode"))
 	switch event.Name {
 	case Failed:
-		r.Kind, r.Code = s.failure(r.Code)
+		r.Kind, r.Code = s.failure(r.Code, e.status.text("KanalKode"))
 	case Update:
 		r.Kind, r.Code = s.update(e.status)
 	case Recalled:
@@ -131,13 +131,17 @@ func letterOf(e envelope) (string, bool) {
 
 // failure reads a Fejlet by its code. A code that says "later" or nothing clear
 // is no receipt of a refusal: a person looks.
-func (s statusRules) failure(code string) (track.Kind, string) {
+func (s statusRules) failure(code, channel string) (track.Kind, string) {
 	code = orElse(code, "fejlet")
 	switch meaningOf(s.codes, code) {
 	case Recipient:
+		if channel == onPaper { // there is no other channel after paper
+			return track.RefusedContent, code
+		}
 		return track.RefusedRecipient, code
 	case Later, Unclear:
 		return track.Unreadable, code
+	case Content:
 	}
 	return track.RefusedContent, code
 }

@@ -128,7 +128,7 @@ func (c *Client) issue(ctx context.Context, s *system, entity string) (string, t
 	fail := func(code string, cause error) (string, time.Time, error) {
 		return "", time.Time{}, &tokenError{"assertion", code, cause}
 	}
-	in := issueRequest{
+	in := issueRequest{ //nolint:gosec // names of types, no secrets
 		TokenType:   "http://docs.oasis-open.org/wss/oasis-wss-saml-token-profile-1.1#SAMLV2.0",
 		RequestType: "http://docs.oasis-open.org/ws-sx/ws-trust/200512/Issue",
 		KeyType:     "http://docs.oasis-open.org/ws-sx/ws-trust/200512/PublicKey",

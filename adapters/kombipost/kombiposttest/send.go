@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/xml"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -115,7 +116,7 @@ func (s *Server) take(req request, cvr post.CVR, transaction, sum string, body [
 	s.shipments[req.id], s.order = p, append(s.order, p)
 	s.stats.Accepted++
 	s.live(p)
-	s.cfg.Log.Info("shipment accepted", "shipment", p.ID, "choice", string(p.Choice), "paper", p.Paper)
+	s.cfg.Log.Info("shipment accepted", slog.String("shipment", p.ID), slog.String("choice", string(p.Choice)), slog.Bool("paper", p.Paper))
 	return *p
 }
 

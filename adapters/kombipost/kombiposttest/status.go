@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"regexp"
 	"slices"
@@ -68,7 +69,7 @@ func (s *Server) live(p *Shipment) {
 			st.Code = code
 		}
 		if err := s.report(p, st); err != nil {
-			s.cfg.Log.Error("status not queued", "error", err)
+			s.cfg.Log.Error("status not queued", slog.Any("error", err))
 		}
 	}
 }
