@@ -23,7 +23,7 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
-	"sikkerpost.dk/gateway/cmd/internal/snapshot"
+	"sikkerpost.dk/gateway/adapters/sqlstore/sqlstoretest/suite"
 	"sikkerpost.dk/gateway/internal/persona"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -78,7 +78,7 @@ var byThemselves = regexp.MustCompile(`^(login_.*|ledger_.*|sole|job|data_key)$`
 // files.
 func (w *world) records() string {
 	w.t.Helper()
-	rows := snapshot.Of(w.t, w.db, byThemselves)
+	rows := suite.Snapshot(w.t, w.db, byThemselves)
 	if !strings.Contains(rows, "inquiry ") {
 		w.t.Fatal("the snapshot lacks the inquiry: it proves nothing")
 	}

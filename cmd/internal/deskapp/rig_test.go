@@ -33,8 +33,8 @@ import (
 	"sikkerpost.dk/gateway/adapters/blobstore"
 	"sikkerpost.dk/gateway/adapters/deskapi/client"
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
+	"sikkerpost.dk/gateway/adapters/sqlstore/sqlstoretest/suite"
 	"sikkerpost.dk/gateway/cmd/internal/deskapp"
-	"sikkerpost.dk/gateway/cmd/internal/snapshot"
 	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/persona"
 	"sikkerpost.dk/gateway/internal/post"
@@ -269,7 +269,7 @@ func (r *rig) inquiry(inboxID string, attachments ...string) (id, reference stri
 // snapshot is every row of every table, so that "nothing changed" can be said.
 func (r *rig) snapshot() string {
 	r.t.Helper()
-	return snapshot.Of(r.t, r.db, nil)
+	return suite.Snapshot(r.t, r.db, nil)
 }
 
 type authority struct {

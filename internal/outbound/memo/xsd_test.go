@@ -9,40 +9,21 @@ import (
 	"testing"
 
 	"sikkerpost.dk/gateway/internal/outbound/memo"
+	"sikkerpost.dk/gateway/internal/outside"
 )
 
 // official returns the folder of public MeMo schemas and samples, which are
 // not part of this project, or "" with a word about what is left out.
 func official(t *testing.T) string {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
-			continue
-		}
-		data := filepath.Join(filepath.Dir(dir), "shared", "data", "memo")
-		if _, err := os.Stat(data); err == nil {
-			return data
-		}
-	}
-	t.Log("LEFT OUT: the public MeMo schemas and samples are not beside this checkout (../shared/data/memo)")
-	return ""
+	path, _ := outside.Data(t, "memo", "everything that is compared with the official MeMo schemas and samples")
+	return path
 }
 
 func xmllint(t *testing.T) string {
 	t.Helper()
-	path, err := exec.LookPath("xmllint")
-	if err == nil {
-		return path
-	}
-	if os.Getenv("SIKKERPOST_FULL") == "1" {
-		t.Fatal("xmllint is not installed, and SIKKERPOST_FULL=1 asks for every check")
-	}
-	t.Log("LEFT OUT: xmllint is not installed; no message was validated against the schema")
-	return ""
+	path, _ := outside.Program(t, "xmllint", "the check of each message against the schema")
+	return path
 }
 
 func TestEmittedMessagesHoldToTheSchema(t *testing.T) {

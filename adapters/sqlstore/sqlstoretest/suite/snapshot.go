@@ -1,6 +1,7 @@
-// Package snapshot tells what a database holds, so that a test can say that a
-// refusal changed nothing. Only tests import it.
-package snapshot
+// Package suite helps tests of programs that keep their records in the store:
+// it tells what a database holds, so that a test can say that a refusal changed
+// nothing. It refuses a database without tables.
+package suite
 
 import (
 	"crypto/sha256"
@@ -11,10 +12,10 @@ import (
 	"testing"
 )
 
-// Of returns a line for every row of every SQLite table whose name skip does
+// Snapshot returns a line for every row of every SQLite table whose name skip does
 // not match (nil skips none). Values stand there as digests, so that a failing
 // test prints nothing personal.
-func Of(t testing.TB, db *sql.DB, skip *regexp.Regexp) string {
+func Snapshot(t testing.TB, db *sql.DB, skip *regexp.Regexp) string {
 	t.Helper()
 	var b strings.Builder
 	for _, table := range tables(t, db) {
