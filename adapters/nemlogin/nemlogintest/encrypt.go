@@ -6,7 +6,7 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/rsa"
-	_ "crypto/sha1" // SHA-1 inside OAEP: registered for crypto.SHA1
+	_ "crypto/sha1" //nolint:gosec // SHA-1 inside OAEP: registered for crypto.SHA1
 	_ "crypto/sha256"
 	"encoding/base64"
 	"errors"

@@ -4,7 +4,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
-	_ "crypto/sha1" // registered: some cases sign with it
+	_ "crypto/sha1" //nolint:gosec // registered: some cases sign with it
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	"crypto/x509"
