@@ -89,6 +89,10 @@ func TestWorstDocumentsCostLittle(t *testing.T) {
 		slowest, largest = max(slowest, cost), max(largest, g.bytes)
 	}
 	t.Logf("the worst of 16 documents costs %v; the largest %d KB", slowest, largest>>10)
+	if !outside.Full() {
+		t.Log("LEFT OUT without SIKKERPOST_FULL=1: log-ins beside four attackers")
+		return
+	}
 	besides(t, c)
 }
 
@@ -123,12 +127,12 @@ func besides(t *testing.T, c samlattack.Config) {
 	t.Logf("beside four attackers a log-in takes %v (p50), %v (p99); without them %v (p99)", p50, p99, calm)
 }
 
-// logIns makes genuine log-ins: 100, or 40 when time is short.
+// logIns makes 100 genuine log-ins.
 func logIns(t *testing.T, c samlattack.Config) (p50, p99 time.Duration) {
 	t.Helper()
 	control := slices.DeleteFunc(samlattack.Catalogue(), func(k samlattack.Case) bool { return k.ID != "V-OK-1" })
 	g := &meter{next: c.Client.Transport}
-	c.Client, c.Cases = &http.Client{Transport: g}, slices.Repeat(control, map[bool]int{true: 100, false: 40}[outside.Full()])
+	c.Client, c.Cases = &http.Client{Transport: g}, slices.Repeat(control, 100)
 	s, err := samlattack.Run(t.Context(), c)
 	if err != nil || !s.OK() {
 		t.Fatalf("%+v %v", s, err)
