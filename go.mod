@@ -6,6 +6,7 @@ exclude github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50
 
 require (
 	filippo.io/age v1.3.2 // sealing: hybrid post-quantum recipients, streams, stock tools open it
+	github.com/ThalesGroup/crypto11 v1.5.0 // letter keys on PKCS#11 tokens; behind the build tag pkcs11, because it needs cgo
 	github.com/alecthomas/kong v1.17.0 // command lines of the tools, from structs
 	github.com/alicebob/miniredis/v2 v2.40.0 // embedded Redis of the demo and tests
 	github.com/beevik/etree v1.8.1 // XML trees of SAML, letters and MeMo
@@ -29,7 +30,6 @@ require (
 
 require (
 	filippo.io/hpke v0.4.0 // indirect
-	github.com/ThalesGroup/crypto11 v1.5.0 // letter keys on PKCS#11 tokens; behind the build tag pkcs11, because it needs cgo
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/clipperhouse/uax29/v2 v2.7.0 // indirect

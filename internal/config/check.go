@@ -209,9 +209,26 @@ func (r *report) role(at string, c Client, inboxes map[post.InboxID]bool, tenant
 	}
 }
 
+// letterKey wants the letters' certificate and its key, in a file or on a token.
+func (r *report) letterKey(c *Dispatcher) {
+	t := c.LetterToken
+	if t == (Token{}) {
+		r.keyPair("letter", c.LetterCertFile, c.LetterKeyFile)
+		return
+	}
+	if c.LetterKeyFile != "" {
+		r.at("letter_key_file", "the key is on a token (letter_token); give one of the two")
+	}
+	r.file("letter_cert_file", c.LetterCertFile)
+	r.file("letter_token.module_file", t.ModuleFile)
+	r.required("letter_token.token", t.Token)
+	r.required("letter_token.label", t.Label)
+	r.secret("letter_token.pin_file", t.PINFile)
+}
+
 func (r *report) dispatcher(c *Dispatcher) {
 	r.secret("identity_file", c.IdentityFile)
-	r.keyPair("letter", c.LetterCertFile, c.LetterKeyFile)
+	r.letterKey(c)
 	r.secret("checkpoint_key_file", c.CheckpointKeyFile)
 	r.required("ledger_dir", c.LedgerDir)
 	r.https("digital_post.base_url", c.DigitalPost.BaseURL)

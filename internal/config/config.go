@@ -136,8 +136,9 @@ type Dispatcher struct {
 	Common
 	IdentityFile      string        `json:"identity_file"` // age identity: opens letters, persons, municipality mail
 	LetterCertFile    string        `json:"letter_cert_file"`
-	LetterKeyFile     string        `json:"letter_key_file"`
-	CheckpointKeyFile string        `json:"checkpoint_key_file"` // note signer
+	LetterKeyFile     string        `json:"letter_key_file,omitempty"`
+	LetterToken       Token         `json:"letter_token,omitzero"` // instead of LetterKeyFile
+	CheckpointKeyFile string        `json:"checkpoint_key_file"`   // note signer
 	LedgerDir         string        `json:"ledger_dir"`
 	DigitalPost       DigitalPost   `json:"digital_post"`
 	PrintHouse        PrintHouse    `json:"print_house"`
@@ -152,6 +153,15 @@ type Dispatcher struct {
 	// Quiet is how long after an unclear hand-over the same is sent again; 2
 	// minutes when 0.
 	Quiet time.Duration `json:"quiet"`
+}
+
+// Token names a key on a PKCS#11 token. It needs a program that was built with
+// the tag pkcs11.
+type Token struct {
+	ModuleFile string `json:"module_file"` // the PKCS#11 library
+	Token      string `json:"token"`       // label of the token
+	Label      string `json:"label"`       // of the key pair
+	PINFile    string `json:"pin_file"`    // the user's PIN
 }
 
 // DigitalPost configures the NgDP client.

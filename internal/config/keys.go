@@ -1,10 +1,12 @@
 package config
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"strings"
@@ -86,6 +88,24 @@ func LoadSigner(certFile, keyFile string) (crypto.Signer, *x509.Certificate, err
 		return nil, nil, post.FaultKeyFile.At("%s: the key cannot sign", keyFile)
 	}
 	return s, pair.Leaf, nil
+}
+
+// LoadCertificate reads the one certificate of a PEM file, whose key is
+// elsewhere.
+func LoadCertificate(path string) (*x509.Certificate, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, post.FaultKeyFile.Because(err)
+	}
+	block, rest := pem.Decode(b)
+	if block == nil || block.Type != "CERTIFICATE" || len(bytes.TrimSpace(rest)) > 0 {
+		return nil, post.FaultKeyFile.At("%s: want one certificate in PEM", path)
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, post.FaultKeyFile.Because(fmt.Errorf("read %s: %w", path, err))
+	}
+	return c, nil
 }
 
 // ReadPool reads the certificates of a PEM file as a pool of authorities. It

@@ -21,6 +21,7 @@ import (
 	"sikkerpost.dk/gateway/adapters/asynqueue"
 	"sikkerpost.dk/gateway/adapters/blobstore"
 	"sikkerpost.dk/gateway/adapters/digitalpost"
+	"sikkerpost.dk/gateway/adapters/pkcs11key"
 	"sikkerpost.dk/gateway/adapters/printhouse"
 	"sikkerpost.dk/gateway/adapters/sqlstore"
 	"sikkerpost.dk/gateway/internal/config"
@@ -280,7 +281,24 @@ func (a *App) urgent(advancer *dispatch.Advancer) func(context.Context) error {
 	}
 }
 
+// letterSigner takes the letters' key from its file or from its token, to which
+// the program stays logged in until it ends.
 func letterSigner(cfg config.Dispatcher) (*sign.Signer, error) {
+	if t := cfg.LetterToken; t.ModuleFile != "" {
+		pin, err := config.ReadSecret(t.PINFile)
+		if err != nil {
+			return nil, err
+		}
+		cert, err := config.LoadCertificate(cfg.LetterCertFile)
+		if err != nil {
+			return nil, err
+		}
+		key, err := pkcs11key.Open(pkcs11key.Key{Module: t.ModuleFile, Token: t.Token, Label: t.Label, PIN: pin})
+		if err != nil {
+			return nil, err
+		}
+		return sign.New(key, cert)
+	}
 	key, cert, err := config.LoadSigner(cfg.LetterCertFile, cfg.LetterKeyFile)
 	if err != nil {
 		return nil, err
