@@ -134,7 +134,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	c := &call{server: s, id: post.NewID(), danish: prefersDanish(r)}
 	r = r.WithContext(withCall(r.Context(), c))
-	defer func() {
+	defer func() { //nolint:contextcheck // r carries it
 		p := recover()
 		if p == nil {
 			return

@@ -71,7 +71,7 @@ func (s *Server) spend(pick func(*Faults) *int) bool {
 
 // dropped reports whether this answer is to be lost.
 func (s *Server) dropped() bool {
-	return s.spend(func(f *Faults) *int { return &f.DropReplies }) || rand.IntN(100) < s.Faults().DropPercent
+	return s.spend(func(f *Faults) *int { return &f.DropReplies }) || rand.IntN(100) < s.Faults().DropPercent //nolint:gosec // chance, not a secret
 }
 
 // breakOff ends the connection without an answer.
