@@ -16,7 +16,7 @@ import (
 	"sikkerpost.dk/gateway/internal/post"
 )
 
-var peerSeeds = flag.Int("peers", 200, "how many worlds each sender's policy is run in")
+var peerSeeds = flag.Int("peers", 600, "how many worlds each sender's policy is run in")
 
 // A policy is how a known sender retries and falls back, and nothing else of
 // it: its texts, screens and speed are not judged here.
