@@ -130,7 +130,7 @@ func besides(t *testing.T, c samlattack.Config) {
 // logIns makes 100 genuine log-ins.
 func logIns(t *testing.T, c samlattack.Config) (p50, p99 time.Duration) {
 	t.Helper()
-	control := slices.DeleteFunc(samlattack.Catalogue(), func(k samlattack.Case) bool { return k.ID != "V-OK-1" })
+	control := slices.DeleteFunc(samlattack.Catalog(), func(k samlattack.Case) bool { return k.ID != "V-OK-1" })
 	g := &meter{next: c.Client.Transport}
 	c.Client, c.Cases = &http.Client{Transport: g}, slices.Repeat(control, 100)
 	s, err := samlattack.Run(t.Context(), c)

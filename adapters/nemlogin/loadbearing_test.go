@@ -15,7 +15,7 @@ import (
 )
 
 // alone are checks that each keep somebody out by themselves: with that one
-// check switched off and every other one on, the case of the catalogue logs in.
+// check switched off and every other one on, the case of the catalog logs in.
 var alone = map[string]string{
 	"form-parameters": "F1/two", "form-relay-state": "F1/relay-long", "form-size": "F1/large",
 
@@ -91,14 +91,14 @@ const absent = `sig-missing sig-base64 sig-token sig-reparse c14n xml-syntax dec
 
 // TestLoadBearing takes the checks of the reader away, one at a time. A check
 // that nobody would miss proves either that it is not needed or that the
-// catalogue has no attack for it. That each case is refused with every check on
-// is shown by the catalogue's own test.
+// catalog has no attack for it. That each case is refused with every check on
+// is shown by the catalog's own test.
 func TestLoadBearing(t *testing.T) {
 	w := newWorld(t)
 	c := attacked(w)
 	c.Cookies = []string{"__Host-session"}
 	cases := map[string]samlattack.Case{}
-	for _, k := range samlattack.Catalogue() {
+	for _, k := range samlattack.Catalog() {
 		cases[k.ID] = k
 	}
 	try := func(t *testing.T, id string, off ...string) string {

@@ -107,7 +107,7 @@ func TestWhateverWeAcceptXMLSecAcceptsToo(t *testing.T) {
 	o := newOpinion(t, tool)
 	dice := rand.New(rand.NewPCG(20261122, 3)) //nolint:gosec // a seed, so that a failure comes back
 	accepted, refused, changed := 0, 0, 0
-	cases := slices.DeleteFunc(samlattack.Catalogue(), func(k samlattack.Case) bool {
+	cases := slices.DeleteFunc(samlattack.Catalog(), func(k samlattack.Case) bool {
 		return k.Play != nil || k.Second || k.Roll || k.Bend.Form != nil || k.Bend.Request != nil
 	})
 	controls := slices.DeleteFunc(slices.Clone(cases), func(k samlattack.Case) bool { return k.Want == samlattack.Refuse })

@@ -26,7 +26,7 @@ import (
 )
 
 // requirement is one line of the table in docs/saml.md, shown to hold. The
-// catalogue of attacks goes deeper; here each line stands for itself.
+// catalog of attacks goes deeper; here each line stands for itself.
 type requirement struct {
 	id   string
 	test func(t *testing.T)

@@ -28,7 +28,7 @@ func pageNames() []string {
 }
 
 func parsePages() (pages, error) {
-	texts, err := readCatalogues()
+	texts, err := readCatalogs()
 	if err != nil {
 		return pages{}, err
 	}

@@ -20,21 +20,21 @@ type catalog map[string]string
 // languages are those of the pages; the first is the default.
 var languages = []string{"da", "en"}
 
-func readCatalogues() (map[string]catalog, error) {
+func readCatalogs() (map[string]catalog, error) {
 	all := map[string]catalog{}
 	for _, lang := range languages {
 		data, err := textFiles.ReadFile("text/" + lang + ".txt")
 		if err != nil {
 			return nil, fmt.Errorf("read texts: %w", err)
 		}
-		if all[lang], err = parseCatalogue(string(data)); err != nil {
+		if all[lang], err = parseCatalog(string(data)); err != nil {
 			return nil, fmt.Errorf("read texts %s: %w", lang, err)
 		}
 	}
 	return all, nil
 }
 
-func parseCatalogue(data string) (catalog, error) {
+func parseCatalog(data string) (catalog, error) {
 	c := catalog{}
 	for n, line := range strings.Split(data, "\n") {
 		line = strings.TrimSpace(line)

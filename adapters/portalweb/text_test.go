@@ -15,7 +15,7 @@ import (
 
 func catalogs(t *testing.T) map[string]catalog {
 	t.Helper()
-	all, err := readCatalogues()
+	all, err := readCatalogs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,9 +177,9 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-func TestCatalogueRefusesATextTwice(t *testing.T) {
+func TestCatalogRefusesATextTwice(t *testing.T) {
 	for _, bad := range []string{"a = b\na = c", "no equals sign"} {
-		if _, err := parseCatalogue(bad); err == nil {
+		if _, err := parseCatalog(bad); err == nil {
 			t.Errorf("%q was taken", bad)
 		}
 	}

@@ -14,24 +14,21 @@ import (
 // answers [post.ErrStale] while another request claims it since after stale;
 // or the kept answer (status > 0); or a claim.
 func (s *Store) ClaimAnswer(ctx context.Context, client, key string, now, stale time.Time) (claim int64, request []byte, status int, answer []byte, err error) {
-	err = s.tx(ctx, func(tx *sql.Tx) error {
-		// status 0 is a claim; its time is the claim's name.
-		claim, request, status, answer = micros(now), nil, 0, nil
-		n, err := exec(ctx, tx,
-			`INSERT INTO idempotency (client, key, request, status, answer, at) VALUES ($1, $2, $3, 0, $3, $4)
-			 ON CONFLICT (client, key) DO UPDATE SET at = excluded.at
-			 WHERE idempotency.status = 0 AND idempotency.at <= $5`,
-			client, key, []byte{}, claim, micros(stale))
-		if err != nil || n > 0 {
-			return err
-		}
-		err = tx.QueryRowContext(ctx, `SELECT request, status, answer FROM idempotency WHERE client = $1 AND key = $2`,
+	// status 0 is a claim; its time is the claim's name. One statement claims; the
+	// other only reads who was first.
+	claim = micros(now)
+	n, err := s.single(ctx,
+		`INSERT INTO idempotency (client, key, request, status, answer, at) VALUES ($1, $2, $3, 0, $3, $4)
+		 ON CONFLICT (client, key) DO UPDATE SET at = excluded.at
+		 WHERE idempotency.status = 0 AND idempotency.at <= $5`,
+		client, key, []byte{}, claim, micros(stale))
+	if err == nil && n == 0 {
+		err = s.read.QueryRowContext(ctx, `SELECT request, status, answer FROM idempotency WHERE client = $1 AND key = $2`,
 			client, key).Scan(&request, &status, &answer)
 		if errors.Is(err, sql.ErrNoRows) || err == nil && status == 0 {
-			return post.ErrStale
+			err = post.ErrStale
 		}
-		return err
-	})
+	}
 	if err != nil {
 		return 0, nil, 0, nil, fmt.Errorf("claim answer: %w", err)
 	}
@@ -41,16 +38,13 @@ func (s *Store) ClaimAnswer(ctx context.Context, client, key string, now, stale 
 // KeepAnswer ends a claim with the answer of a request. A claim that somebody
 // took over changes nothing.
 func (s *Store) KeepAnswer(ctx context.Context, client, key string, claim int64, request []byte, status int, answer []byte) error {
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		if answer == nil {
-			answer = []byte{}
-		}
-		_, err := tx.ExecContext(ctx,
-			`UPDATE idempotency SET request = $1, status = $2, answer = $3
-			 WHERE client = $4 AND key = $5 AND status = 0 AND at = $6`,
-			request, status, answer, client, key, claim)
-		return err
-	})
+	if answer == nil {
+		answer = []byte{}
+	}
+	_, err := s.single(ctx,
+		`UPDATE idempotency SET request = $1, status = $2, answer = $3
+		 WHERE client = $4 AND key = $5 AND status = 0 AND at = $6`,
+		request, status, answer, client, key, claim)
 	if err != nil {
 		return fmt.Errorf("keep answer: %w", err)
 	}

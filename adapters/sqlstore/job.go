@@ -49,32 +49,31 @@ func fenced(ctx context.Context, tx *sql.Tx, kind queue.Kind, id string, fence i
 // nothing left to do.
 func (s *Store) Lease(ctx context.Context, kind queue.Kind, id string, d time.Duration) (l queue.Lease, ok bool, err error) {
 	now := time.Now()
-	err = s.tx(ctx, func(tx *sql.Tx) error {
-		l, ok = queue.Lease{Kind: kind, ID: id}, false
-		err := tx.QueryRowContext(ctx,
+	l = queue.Lease{Kind: kind, ID: id}
+	err = insist(ctx, func() error { // one statement is a transaction by itself
+		return s.write.QueryRowContext(ctx,
 			`UPDATE job SET fence = fence + 1, lease_until = $1
 			 WHERE kind = $2 AND id = $3 AND lease_until <= $4 AND due_at <= $4
 			 RETURNING fence, attempt`,
 			micros(now.Add(d)), string(kind), id, micros(now)).Scan(&l.Fence, &l.Attempt)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		ok = err == nil
-		return err
 	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return l, false, nil
+	}
 	if err != nil {
 		return queue.Lease{}, false, fmt.Errorf("lease %s %s: %w", kind, id, err)
 	}
-	return l, ok, nil
+	return l, true, nil
 }
 
 // ExtendLease makes a lease that is still held last d from now. It answers
 // [post.ErrStale] when the lease was given back or taken over.
 func (s *Store) ExtendLease(ctx context.Context, l queue.Lease, d time.Duration) error {
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		return swap(ctx, tx, `UPDATE job SET lease_until = $1 WHERE kind = $2 AND id = $3 AND fence = $4 AND lease_until > 0`,
-			micros(time.Now().Add(d)), string(l.Kind), l.ID, l.Fence)
-	})
+	n, err := s.single(ctx, `UPDATE job SET lease_until = $1 WHERE kind = $2 AND id = $3 AND fence = $4 AND lease_until > 0`,
+		micros(time.Now().Add(d)), string(l.Kind), l.ID, l.Fence)
+	if err == nil && n == 0 {
+		err = post.ErrStale
+	}
 	if err != nil {
 		return fmt.Errorf("extend lease of %s %s: %w", l.Kind, l.ID, err)
 	}

@@ -17,117 +17,110 @@ import (
 
 var _ dispatch.Store = (*Store)(nil)
 
-// LetterForStep implements [dispatch.Store].
-func (s *Store) LetterForStep(ctx context.Context, l queue.Lease) (r dispatch.Record, err error) {
-	err = s.tx(ctx, func(tx *sql.Tx) error {
-		if err := fenced(ctx, tx, l.Kind, l.ID, l.Fence); err != nil {
-			return err
-		}
-		r, err = stepRecord(ctx, tx, l.ID)
-		return err
-	})
+// LetterForStep implements [dispatch.Store]. It is one statement, so all of it is
+// as of one moment; a lease that is not the newest finds nothing.
+func (s *Store) LetterForStep(ctx context.Context, l queue.Lease) (dispatch.Record, error) {
+	r, err := s.stepRecord(ctx, l)
 	if err != nil {
 		return dispatch.Record{}, fmt.Errorf("read letter %s: %w", l.ID, err)
 	}
 	return r, nil
 }
 
-func stepRecord(ctx context.Context, tx *sql.Tx, id string) (r dispatch.Record, err error) {
-	var only, notBefore, since int64
-	err = tx.QueryRowContext(ctx,
-		`SELECT id, reference, tenant, inquiry, digital_only, state, version, channel, generation, code, failures,
-		     not_before, since, recipient, content, manifest, batch, line
-		 FROM letter WHERE id = $1`, id).
-		Scan(&r.ID, &r.Reference, &r.Tenant, &r.Inquiry, &only, &r.State, &r.Version, &r.Channel, &r.Generation, &r.Code, &r.Failures,
-			&notBefore, &since, &r.Recipient, &r.Content, &r.Manifest, &r.Batch, &r.Line)
-	if errors.Is(err, sql.ErrNoRows) {
-		return r, post.ErrNotFound
-	}
+// stepRecord reads one row for each document; all else repeats.
+func (s *Store) stepRecord(ctx context.Context, l queue.Lease) (r dispatch.Record, err error) {
+	rows, err := s.read.QueryContext(ctx,
+		`SELECT l.id, l.reference, l.tenant, l.inquiry, l.digital_only, l.state, l.version, l.channel, l.generation, l.code, l.failures,
+		     l.not_before, l.since, l.recipient, l.content, l.manifest, l.batch, l.line,
+		     b.policy, CASE WHEN l.batch = '' OR b.state IN ('approved', 'released') AND b.paused = 0 THEN 1 ELSE 0 END,
+		     h.message_id, h.created_at, h.form_size, h.form_sha256, h.attempts, h.unsure,
+		     d.header, d.blob, d.blob_sha256, d.blob_size, d.clear_size
+		 FROM job j JOIN letter l ON l.id = j.id
+		     LEFT JOIN batch b ON b.id = l.batch AND l.batch <> ''
+		     LEFT JOIN hand_over h ON h.letter = l.id AND h.channel = l.channel AND h.generation = l.generation
+		     LEFT JOIN letter_document d ON d.letter = l.id
+		 WHERE j.kind = $1 AND j.id = $2 AND j.fence = $3 ORDER BY d.n`, string(l.Kind), l.ID, l.Fence)
 	if err != nil {
 		return r, err
-	}
-	r.DigitalOnly, r.NotBefore, r.Since = only == 1, fromMicros(notBefore), fromMicros(since)
-	if r.Released = r.Batch == ""; !r.Released {
-		if err := tx.QueryRowContext(ctx,
-			`SELECT policy, CASE WHEN state IN ('approved', 'released') AND paused = 0 THEN 1 ELSE 0 END FROM batch WHERE id = $1`,
-			string(r.Batch)).Scan(&r.Policy, &only); err != nil {
-			return r, err
-		}
-		r.Released = only == 1
-	}
-	if r.Documents, err = letterDocuments(ctx, tx, id); err != nil {
-		return r, err
-	}
-	r.Intent, err = intentOf(ctx, tx, id, r.Channel, r.Generation)
-	return r, err
-}
-
-func letterDocuments(ctx context.Context, tx *sql.Tx, id string) (docs []letter.Sealed, err error) {
-	rows, err := tx.QueryContext(ctx,
-		`SELECT header, blob, blob_sha256, blob_size, clear_size FROM letter_document WHERE letter = $1 ORDER BY n`, id)
-	if err != nil {
-		return nil, err
 	}
 	defer rows.Close()
+	found := false
 	for rows.Next() {
-		var d letter.Sealed
-		if err := rows.Scan(&d.Header, &d.Blob, &d.SHA256, &d.Size, &d.Clear); err != nil {
-			return nil, err
+		d, err := scanStep(rows, &r)
+		if err != nil {
+			return r, err
 		}
-		docs = append(docs, d)
+		found = true
+		if d != nil {
+			r.Documents = append(r.Documents, *d)
+		}
 	}
-	return docs, rows.Err()
+	if err := rows.Err(); err != nil {
+		return r, err
+	}
+	if !found {
+		return r, s.noStep(ctx, l)
+	}
+	return r, nil
 }
 
-func intentOf(ctx context.Context, tx *sql.Tx, id string, ch post.Channel, generation int) (*dispatch.Intent, error) {
-	var in dispatch.Intent
-	var created, unsure int64
-	var sum []byte
-	err := tx.QueryRowContext(ctx,
-		`SELECT message_id, created_at, form_size, form_sha256, attempts, unsure FROM hand_over
-		 WHERE letter = $1 AND channel = $2 AND generation = $3`, id, string(ch), generation).
-		Scan(&in.MessageID, &created, &in.Size, &sum, &in.Attempts, &unsure)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
+// noStep says why a lease finds no letter.
+func (s *Store) noStep(ctx context.Context, l queue.Lease) error {
+	var held int64
+	err := s.read.QueryRowContext(ctx, `SELECT fence FROM job WHERE kind = $1 AND id = $2`, string(l.Kind), l.ID).Scan(&held)
+	switch {
+	case errors.Is(err, sql.ErrNoRows) || err == nil && held != l.Fence:
+		return post.ErrStale
+	case err != nil:
+		return err
 	}
-	if err != nil {
+	return post.ErrNotFound
+}
+
+// scanStep reads the letter into r and returns the row's document; nil when the
+// letter has none.
+func scanStep(rows *sql.Rows, r *dispatch.Record) (*letter.Sealed, error) {
+	var only, notBefore, since, released int64
+	var policy, message, blob sql.NullString
+	var created, formSize, attempts, unsure, size, clear sql.NullInt64
+	var form, header, sum []byte
+	if err := rows.Scan(&r.ID, &r.Reference, &r.Tenant, &r.Inquiry, &only, &r.State, &r.Version, &r.Channel, &r.Generation, &r.Code, &r.Failures,
+		&notBefore, &since, &r.Recipient, &r.Content, &r.Manifest, &r.Batch, &r.Line,
+		&policy, &released, &message, &created, &formSize, &form, &attempts, &unsure,
+		&header, &blob, &sum, &size, &clear); err != nil {
 		return nil, err
 	}
-	if copy(in.SHA256[:], sum) != 32 {
-		return nil, errors.New("form digest is not 32 bytes")
+	r.DigitalOnly, r.NotBefore, r.Since = only == 1, fromMicros(notBefore), fromMicros(since)
+	r.Policy, r.Released = post.SigningPolicy(policy.String), released == 1
+	if message.Valid {
+		r.Intent = &dispatch.Intent{MessageID: message.String, CreatedAt: fromMicros(created.Int64), Size: formSize.Int64,
+			Attempts: int(attempts.Int64), Unsure: unsure.Int64 == 1}
+		if len(form) != 32 {
+			return nil, errors.New("form digest is not 32 bytes")
+		}
+		copy(r.Intent.SHA256[:], form)
 	}
-	in.CreatedAt, in.Unsure = fromMicros(created), unsure == 1
-	return &in, nil
+	if !blob.Valid {
+		return nil, nil
+	}
+	var d letter.Sealed
+	d.Header, d.Blob, d.SHA256, d.Size, d.Clear = header, blob.String, sum, size.Int64, clear.Int64
+	return &d, nil
 }
 
 // MoveLetter implements [dispatch.Store].
 func (s *Store) MoveLetter(ctx context.Context, l queue.Lease, m dispatch.Move) error {
 	err := s.tx(ctx, func(tx *sql.Tx) error {
-		if err := fenced(ctx, tx, l.Kind, l.ID, l.Fence); err != nil {
-			return err
-		}
 		if err := moveLetter(ctx, tx, move{
-			id: m.Letter, tenant: m.Tenant, from: m.From, version: m.Version, to: m.To,
+			id: m.Letter, tenant: m.Tenant, from: m.From, version: m.Version, through: m.Through, to: m.To, manifest: m.Manifest,
 			channel: m.Channel, generation: m.Generation, code: m.Code, actor: "dispatcher", digest: digestOf(m),
 		}); err != nil {
 			return err
 		}
-		if m.Manifest != nil {
-			if _, err := exec(ctx, tx, `UPDATE letter SET manifest = $1, signed_at = $2 WHERE id = $3`,
-				m.Manifest, micros(time.Now()), string(m.Letter)); err != nil {
-				return err
-			}
-		}
 		if err := bookHandOver(ctx, tx, m); err != nil {
 			return err
 		}
-		if m.Due.IsZero() {
-			return finish(ctx, tx, l.Kind, l.ID)
-		}
-		if err := postpone(ctx, tx, l.Kind, l.ID, m.Due); err != nil || !m.Free {
-			return err
-		}
-		return freeLease(ctx, tx, l)
+		return rebook(ctx, tx, l, m.Due, m.Free)
 	})
 	if err != nil {
 		return fmt.Errorf("move letter %s to %s: %w", m.Letter, m.To, err)
@@ -211,6 +204,21 @@ func (s *Store) WaitLetter(ctx context.Context, l queue.Lease, w dispatch.Wait) 
 	return nil
 }
 
+// rebook moves the job of a lease to due, or ends it when due is zero, and gives
+// the lease back when free is set. It answers [post.ErrStale] unless the lease is
+// the newest, so whatever else the transaction did is undone.
+func rebook(ctx context.Context, tx *sql.Tx, l queue.Lease, due time.Time, free bool) error {
+	if due.IsZero() {
+		return swap(ctx, tx, `DELETE FROM job WHERE kind = $1 AND id = $2 AND fence = $3`, string(l.Kind), l.ID, l.Fence)
+	}
+	if free {
+		return swap(ctx, tx, `UPDATE job SET due_at = $1, lease_until = 0 WHERE kind = $2 AND id = $3 AND fence = $4`,
+			micros(due), string(l.Kind), l.ID, l.Fence)
+	}
+	return swap(ctx, tx, `UPDATE job SET due_at = $1 WHERE kind = $2 AND id = $3 AND fence = $4`,
+		micros(due), string(l.Kind), l.ID, l.Fence)
+}
+
 func freeLease(ctx context.Context, tx *sql.Tx, l queue.Lease) error {
 	_, err := exec(ctx, tx, `UPDATE job SET lease_until = 0 WHERE kind = $1 AND id = $2 AND fence = $3`, string(l.Kind), l.ID, l.Fence)
 	return err
@@ -221,30 +229,50 @@ type move struct {
 	id         post.LetterID
 	tenant     post.TenantID
 	from, to   post.LetterState
+	through    post.LetterState // entered on the way; "" is none
 	version    int64
 	channel    post.Channel
 	generation int
 	code       string
 	actor      string
 	digest     string
+	manifest   []byte // the signature, when the move brings one
 }
 
-// moveLetter moves the row and records the ledger entry.
+// moveLetter moves the row and records a ledger entry for each state that it
+// enters. The digest is that of the first.
 func moveLetter(ctx context.Context, tx *sql.Tx, m move) error {
+	states := []post.LetterState{m.through, m.to}
+	if m.through == "" {
+		states = states[1:]
+	}
 	now := time.Now()
-	if err := swap(ctx, tx,
-		`UPDATE letter SET state = $1, version = version + 1, channel = $2, generation = $3, code = $4, failures = 0, since = $5
-		 WHERE id = $6 AND state = $7 AND version = $8`,
-		string(m.to), string(m.channel), m.generation, m.code, micros(now), string(m.id), string(m.from), m.version); err != nil {
+	query := `UPDATE letter SET state = $1, version = version + $9, channel = $2, generation = $3, code = $4, failures = 0, since = $5
+		 WHERE id = $6 AND state = $7 AND version = $8`
+	args := []any{string(m.to), string(m.channel), m.generation, m.code, micros(now), string(m.id), string(m.from), m.version, len(states)}
+	if m.manifest != nil {
+		query = `UPDATE letter SET state = $1, version = version + $9, channel = $2, generation = $3, code = $4, failures = 0, since = $5,
+		     manifest = $10, signed_at = $5
+		 WHERE id = $6 AND state = $7 AND version = $8`
+		args = append(args, m.manifest)
+	}
+	if err := swap(ctx, tx, query, args...); err != nil {
 		return err
 	}
-	e := ledger.New("letter."+string(m.to), m.tenant, string(m.id))
-	e.Actor, e.Outcome, e.Digest = m.actor, m.code, m.digest
-	if m.channel != "" {
-		e.Outcome = fmt.Sprintf("%s/%d", m.channel, m.generation)
-		if m.code != "" {
-			e.Outcome += " " + m.code
+	var events []ledger.Event
+	for i, state := range states {
+		e := ledger.New("letter."+string(state), m.tenant, string(m.id))
+		e.Actor, e.Outcome = m.actor, m.code
+		if i == 0 {
+			e.Digest = m.digest
 		}
+		if m.channel != "" {
+			e.Outcome = fmt.Sprintf("%s/%d", m.channel, m.generation)
+			if m.code != "" {
+				e.Outcome += " " + m.code
+			}
+		}
+		events = append(events, e)
 	}
-	return record(ctx, tx, e)
+	return recordAll(ctx, tx, events)
 }

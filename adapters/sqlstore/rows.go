@@ -75,9 +75,9 @@ func recordAll(ctx context.Context, tx *sql.Tx, events []ledger.Event) error {
 		if err != nil {
 			return err
 		}
-		rows = append(rows, []any{e.ID, micros(e.At), e.Subject, row.Body, row.Salt, row.Leaf})
+		rows = append(rows, []any{e.ID, micros(e.At), e.Kind, string(e.Tenant), e.Subject, row.Body, row.Salt, row.Leaf})
 	}
-	if _, err := insertRows(ctx, tx, `INSERT INTO ledger_event (id, at, subject, body, salt, leaf)`, "", rows); err != nil {
+	if _, err := insertRows(ctx, tx, `INSERT INTO ledger_event (id, at, kind, tenant, subject, body, salt, leaf)`, "", rows); err != nil {
 		return fmt.Errorf("record events: %w", err)
 	}
 	return nil

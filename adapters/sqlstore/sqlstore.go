@@ -165,8 +165,13 @@ func (s *Store) Ping(ctx context.Context) error { return s.read.PingContext(ctx)
 // tx runs f in one transaction. It repeats f when the engine says that two
 // transactions collided; f must therefore have no other effects.
 func (s *Store) tx(ctx context.Context, f func(*sql.Tx) error) error {
+	return insist(ctx, func() error { return s.once(ctx, f) })
+}
+
+// insist repeats f while the engine says that two transactions collided.
+func insist(ctx context.Context, f func() error) error {
 	for try := 0; ; try++ {
-		err := s.once(ctx, f)
+		err := f()
 		if err == nil || !collided(err) || try == 8 {
 			return err
 		}
@@ -176,6 +181,19 @@ func (s *Store) tx(ctx context.Context, f func(*sql.Tx) error) error {
 		case <-time.After(time.Duration(1<<try) * time.Millisecond):
 		}
 	}
+}
+
+// single runs one statement that is a transaction by itself, without the two
+// journeys that BEGIN and COMMIT take, and reports how many rows it touched.
+func (s *Store) single(ctx context.Context, query string, args ...any) (n int64, err error) {
+	err = insist(ctx, func() error {
+		r, err := s.write.ExecContext(ctx, query, args...)
+		if err == nil {
+			n, err = r.RowsAffected()
+		}
+		return err
+	})
+	return n, err
 }
 
 func (s *Store) once(ctx context.Context, f func(*sql.Tx) error) error {

@@ -16,7 +16,7 @@ import (
 	"sikkerpost.dk/gateway/internal/outside"
 )
 
-// TestNobodyGetsInByAForgedAnswer runs the whole catalogue of attacks over HTTPS
+// TestNobodyGetsInByAForgedAnswer runs the whole catalog of attacks over HTTPS
 // against the portal of a running demo, as the command "simulator attack" does.
 func TestNobodyGetsInByAForgedAnswer(t *testing.T) {
 	dir, redis := t.TempDir(), miniredis.RunT(t)

@@ -101,10 +101,7 @@ func TestTheStoryGoesOnAfterEachKill(t *testing.T) {
 	play((*teller).openInquiry, (*teller).answer)
 	cut()
 	play((*teller).receiveAnswer, (*teller).sendBatch)
-	if err := tell.release(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if err := tell.halfway(ctx); err != nil {
+	if err := errors.Join(tell.slow(ctx), tell.release(ctx), tell.halfway(ctx)); err != nil {
 		t.Fatal(err)
 	}
 	cut()
@@ -126,13 +123,19 @@ func TestTheStoryGoesOnAfterEachKill(t *testing.T) {
 	play((*teller).checkLedger, (*teller).count)
 }
 
-// halfway waits until some letters of the batch are delivered, and reports when
-// all are already: then nothing is left to be interrupted.
+// slow makes Digital Post take its time, so that a batch can be interrupted on
+// any machine. The dial is forgotten with the process.
+func (t *teller) slow(ctx context.Context) error {
+	return t.press(ctx, "/api/v1/faults", `{"delay_ms": 700, "hold_receipts": true}`, &struct{}{})
+}
+
+// halfway waits until Digital Post has taken some letters of the batch and not
+// yet all; receipts are held back, so none is delivered.
 func (t *teller) halfway(ctx context.Context) error {
-	return until(ctx, "a letter of the batch is delivered", func() (bool, error) {
+	return until(ctx, "Digital Post takes a letter of the batch", func() (bool, error) {
 		var b batchState
 		err := t.postctl(ctx, t.cases(), &b, "batch", "show", t.batch)
-		n := b.Letters[string(post.LetterDelivered)]
+		n := b.Letters[string(post.LetterHandedOver)]
 		if n == 16 {
 			return false, errors.New("the batch was through before it could be interrupted")
 		}

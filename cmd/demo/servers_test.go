@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"database/sql"
-	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -77,7 +76,7 @@ func TestTheStoryPlaysOnRealServers(t *testing.T) {
 	u.RawQuery = q.Encode()
 	var out, talk bytes.Buffer
 	if code := run(t.Context(), []string{"-story", "-dir", t.TempDir(), "-redis", redis, "-database", u.String()}, &out, &talk); code != exitDone {
-		t.Fatal(fmt.Sprintf("exit %d\n%s%s", code, out.String(), talk.String()))
+		t.Fatalf("exit %d\n%s%s", code, out.String(), talk.String())
 	}
 	if !strings.Contains(out.String(), "all as promised") {
 		t.Error(out.String())

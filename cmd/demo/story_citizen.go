@@ -257,8 +257,8 @@ func copenhagen() *time.Location {
 }
 
 // press posts to the simulators, as a click on one of their buttons does.
-func (t *teller) press(ctx context.Context, path string, v any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.s.SimulatorURL+path, http.NoBody)
+func (t *teller) press(ctx context.Context, path, body string, v any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.s.SimulatorURL+path, strings.NewReader(body))
 	if err != nil {
 		return err
 	}

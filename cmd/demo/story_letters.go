@@ -157,7 +157,7 @@ func (t *teller) print(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("no print job is addressed to %s", p.Name)
 		}
 		for _, event := range fates[key] {
-			if err := t.press(ctx, "/api/v1/print/"+job.ID+"/"+event, &job); err != nil {
+			if err := t.press(ctx, "/api/v1/print/"+job.ID+"/"+event, "", &job); err != nil {
 				return "", err
 			}
 		}

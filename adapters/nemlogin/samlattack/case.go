@@ -34,8 +34,8 @@ type Case struct {
 	Play func(ctx context.Context, p *Player) (*Browser, Reply, error)
 }
 
-// Catalogue returns every case. Identifiers are unique.
-func Catalogue() []Case {
+// Catalog returns every case. Identifiers are unique.
+func Catalog() []Case {
 	var all []Case
 	for _, group := range [][]Case{
 		controls(), signatureCases(), algorithmCases(), transformCases(), referenceCases(), shapeCases(), wrappingCases(), documentCases(), textCases(),

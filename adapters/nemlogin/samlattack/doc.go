@@ -1,5 +1,5 @@
 // Package samlattack attacks the assertion consumer of a SAML service provider:
-// it keeps a catalogue of answers that a strict OIOSAML 3 service must refuse,
+// it keeps a catalog of answers that a strict OIOSAML 3 service must refuse,
 // together with genuine ones that it must accept, and plays each against a
 // running service over HTTP.
 //

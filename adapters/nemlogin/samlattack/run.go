@@ -14,7 +14,7 @@ type Config struct {
 	Provider Provider
 	Client   *http.Client     // without cookies of its own; redirects are not followed
 	Now      func() time.Time // time.Now when nil
-	Cases    []Case           // [Catalogue] when nil
+	Cases    []Case           // [Catalog] when nil
 	Cookies  []string         // names of the target's session cookies; learned from a genuine log-in when empty
 	// Panics reads the target's own count of panics; nil when it tells none.
 	Panics func(ctx context.Context) (int, error)
@@ -54,7 +54,7 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 		c.Now = time.Now
 	}
 	if c.Cases == nil {
-		c.Cases = Catalogue()
+		c.Cases = Catalog()
 	}
 	client := *c.Client
 	client.Jar = nil

@@ -1,4 +1,4 @@
-// Package attackapp is the command "simulator attack": it plays the catalogue of
+// Package attackapp is the command "simulator attack": it plays the catalog of
 // adapters/nemlogin/samlattack against a running SAML service provider and prints
 // one JSON line with what came of it.
 //
@@ -70,7 +70,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f.StringVar(&o.page, "page", "", "`address` of a page for logged-in persons only")
 	f.StringVar(&o.ca, "ca", "", "`file` of the certificate authority of the target's TLS")
 	f.StringVar(&o.only, "only", "", "play the cases whose identifier begins with `text`")
-	f.BoolVar(&o.list, "list", false, "print the catalogue and end")
+	f.BoolVar(&o.list, "list", false, "print the catalog and end")
 	f.BoolVar(&o.lenient, "lenient", false, "a refusal may be a redirect or a page with status 200")
 	f.BoolVar(&o.beyond, "beyond-loopback", false, "allow a target that is not on this machine")
 	f.BoolVar(&o.verbose, "v", false, "name every case")
@@ -98,7 +98,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func list(w io.Writer) int {
-	all := samlattack.Catalogue()
+	all := samlattack.Catalog()
 	for _, c := range all {
 		fmt.Fprintf(w, "%-28s %-7s %s\n", c.ID, c.Want, c.Story)
 	}
@@ -184,7 +184,7 @@ func (o *options) attack(ctx context.Context, stdout, stderr io.Writer) (int, er
 func (o *options) config(client *http.Client, target samlattack.Target, stderr io.Writer) samlattack.Config {
 	c := samlattack.Config{
 		Target: target, Provider: o.provider, Client: client, Lenient: o.lenient,
-		Cases: slices.DeleteFunc(samlattack.Catalogue(), func(c samlattack.Case) bool { return !strings.HasPrefix(c.ID, o.only) }),
+		Cases: slices.DeleteFunc(samlattack.Catalog(), func(c samlattack.Case) bool { return !strings.HasPrefix(c.ID, o.only) }),
 		Mismatch: func(c samlattack.Case, why string) {
 			fmt.Fprintf(stderr, "%s (%s; want %s): %s\n", c.ID, c.Story, c.Want, why)
 		},

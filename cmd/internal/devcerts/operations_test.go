@@ -83,7 +83,8 @@ func example[T config.Program](t *testing.T, page, dir, name string) {
 	}
 }
 
-// keys lists the JSON names of the struct t, those of nested structs too when deep.
+// keys lists the JSON names of the struct t that must be given, those of nested
+// structs too when deep.
 func keys(t reflect.Type, deep bool) []string {
 	var out []string
 	for i := range t.NumField() {
@@ -102,7 +103,7 @@ func keys(t reflect.Type, deep bool) []string {
 		for elem.Kind() == reflect.Slice || elem.Kind() == reflect.Map {
 			elem = elem.Elem()
 		}
-		if deep && elem.Kind() == reflect.Struct {
+		if deep && omit == "" && elem.Kind() == reflect.Struct { // what may be left out has its own example
 			out = append(out, keys(elem, deep)...)
 		}
 	}

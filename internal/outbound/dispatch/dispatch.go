@@ -59,6 +59,8 @@ type Record struct {
 	Manifest    []byte    // signed; nil until then
 	Documents   []letter.Sealed
 	Intent      *Intent // of (Channel, Generation), when committed
+
+	run *run // what this run over the letter has opened; nil: nothing is kept
 }
 
 // An Intent is a hand-over that was decided: all that may differ between two
@@ -79,13 +81,14 @@ type Move struct {
 	Tenant     post.TenantID
 	From       post.LetterState
 	Version    int64
+	Through    post.LetterState // entered on the way to To, in the same commit; "" is none
 	To         post.LetterState
 	Channel    post.Channel
 	Generation int
 	Code       string
 	Due        time.Time // when the next step is due; zero when none is
 	Free       bool      // give the lease back
-	Manifest   []byte    // when To is signed
+	Manifest   []byte    // when To or Through is signed
 	Intent     *Intent   // kept when To is handing-over
 	Answer     *Outcome  // what came of the hand-over of MessageID
 	MessageID  string
@@ -261,8 +264,10 @@ func (a *Advancer) Advance(ctx context.Context, id post.LetterID) error {
 	}
 	ctx, end := a.hold(ctx, l)
 	defer end()
+	var kept run
 	for range maxSteps {
 		r, err := a.Store.LetterForStep(ctx, l)
+		r.run = &kept
 		if errors.Is(err, post.ErrStale) || errors.Is(err, post.ErrNotFound) {
 			return nil // another holder, or nothing left to do
 		}
@@ -409,8 +414,15 @@ func (a *Advancer) move(ctx context.Context, l queue.Lease, r Record, m Move) er
 	if m.Channel == "" {
 		m.Channel, m.Generation = r.Channel, r.Generation
 	}
-	if !m.From.May(m.To, m.Channel) {
-		return fmt.Errorf("%w: letter may not go from %s to %s", post.ErrPermanent, m.From, m.To)
+	from := m.From
+	if m.Through != "" {
+		if !from.May(m.Through, m.Channel) {
+			return fmt.Errorf("%w: letter may not go from %s to %s", post.ErrPermanent, from, m.Through)
+		}
+		from = m.Through
+	}
+	if !from.May(m.To, m.Channel) {
+		return fmt.Errorf("%w: letter may not go from %s to %s", post.ErrPermanent, from, m.To)
 	}
 	if err := a.Store.MoveLetter(ctx, l, m); err != nil {
 		return err

@@ -45,10 +45,11 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 	}
 	ch := a.Channels[r.Channel]
 	j := a.job(ctx, r, o, m, in.CreatedAt)
-	size, sum, err := render(ctx, ch, j)
+	rendered, sum, err := render(ctx, ch, j)
 	if err != nil {
 		return false, fmt.Errorf("render: %w", err)
 	}
+	size := rendered.n
 	if r.Intent == nil {
 		in.MessageID, in.Size, in.SHA256 = j.MessageID, size, sum
 	}
@@ -60,7 +61,12 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 		return false, err
 	}
 	r.State, r.Version, r.Intent = post.LetterHandingOver, r.Version+1, &in
-	out := ch.HandOver(ctx, j, Form{Size: in.Size, SHA256: in.SHA256, Open: func() io.ReadCloser { return form(ctx, ch, j, in) }})
+	out := ch.HandOver(ctx, j, Form{Size: in.Size, SHA256: in.SHA256, Open: func() io.ReadCloser {
+		if rendered.bytes != nil { // the very bytes that were measured
+			return rendered.reader()
+		}
+		return form(ctx, ch, j, in)
+	}})
 	verdict = out.Verdict
 	// The answer is recorded even when our own time is up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookTimeout)
@@ -114,26 +120,13 @@ func (a *Advancer) interrupted(ctx context.Context, l queue.Lease, r Record) (bo
 		MessageID: r.Intent.MessageID, Unsure: true, Due: a.Now().Add(a.Quiet), Free: true})
 }
 
-// render measures the carrier's form of j.
-func render(ctx context.Context, ch Channel, j Job) (size int64, sum [32]byte, err error) {
-	h := sha256.New()
-	n := counter{w: h}
-	if err := ch.Render(ctx, j, &n); err != nil {
-		return 0, sum, err
+// render measures the carrier's form of j, and keeps it while it is small.
+func render(ctx context.Context, ch Channel, j Job) (f *measured, sum [32]byte, err error) {
+	f = newMeasured(j)
+	if err := ch.Render(ctx, j, f); err != nil {
+		return nil, sum, err
 	}
-	return n.n, [32]byte(h.Sum(nil)), nil
-}
-
-type counter struct {
-	w io.Writer
-	n int64
-}
-
-// Write implements io.Writer.
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
+	return f, [32]byte(f.h.Sum(nil)), nil
 }
 
 // form renders again while it is read, and holds the last byte back until the

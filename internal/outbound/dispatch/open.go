@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -23,6 +24,9 @@ type opened struct {
 }
 
 func (a *Advancer) open(r Record) (opened, error) {
+	if o, ok := r.run.letter(r); ok {
+		return o, nil
+	}
 	var o opened
 	b, err := a.Opener.Small(r.Content)
 	if err != nil {
@@ -40,6 +44,7 @@ func (a *Advancer) open(r Record) (opened, error) {
 	if len(o.content.Documents) != len(r.Documents) {
 		return o, fmt.Errorf("%w: letter has %d documents, its content names %d", verify.ErrNotProven, len(r.Documents), len(o.content.Documents))
 	}
+	r.run.keepLetter(r, o)
 	return o, nil
 }
 
@@ -82,7 +87,7 @@ func (a *Advancer) sign(ctx context.Context, l queue.Lease, r Record) (bool, err
 		if _, err := a.check(ctx, r, o); err != nil {
 			return false, err
 		}
-		return true, a.move(ctx, l, r, Move{To: post.LetterSigned, Manifest: r.Manifest, Due: a.Now()})
+		return true, a.move(ctx, l, r, Move{Through: post.LetterSigned, To: post.LetterAwaitingLookup, Manifest: r.Manifest, Due: a.Now()})
 	}
 	at, whole := a.Now(), (*signedBatch)(nil)
 	if r.Policy == post.SignBatch { // signed already, with all of its batch
@@ -107,7 +112,7 @@ func (a *Advancer) sign(ctx context.Context, l queue.Lease, r Record) (bool, err
 	if err != nil {
 		return false, err
 	}
-	return true, a.move(ctx, l, r, Move{To: post.LetterSigned, Manifest: signed, Due: a.Now()})
+	return true, a.move(ctx, l, r, Move{Through: post.LetterSigned, To: post.LetterAwaitingLookup, Manifest: signed, Due: a.Now()})
 }
 
 // check verifies signature, commitments and every document, and returns what
@@ -140,18 +145,34 @@ func same(a, b verify.Manifest) bool {
 		a.SignedAt.Equal(b.SignedAt) && a.Recipient == b.Recipient && a.Title == b.Title
 }
 
+// checkDocuments reads every document of r and finds it to be what m says. What
+// it has found so in this run is in memory, under its digest.
 func (a *Advancer) checkDocuments(ctx context.Context, r Record, m verify.Manifest) error {
 	for i, d := range m.Documents {
-		rc, err := a.payload(ctx, r.Documents[i])
-		if err != nil {
-			return fmt.Errorf("document %d: %w", i+1, err)
-		}
-		err = d.Bytes(rc)
-		rc.Close()
-		if err != nil {
+		if err := a.checkDocument(ctx, r.run, r.Documents[i], d); err != nil {
 			return fmt.Errorf("document %d: %w", i+1, err)
 		}
 	}
+	return nil
+}
+
+func (a *Advancer) checkDocument(ctx context.Context, kept *run, s letter.Sealed, d verify.Document) error {
+	if kept.document(s, d.Size, d.SHA256) != nil {
+		return nil
+	}
+	rc, err := a.payload(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer rc.Close()
+	copied := kept.room(d.Size)
+	if copied == nil {
+		return d.Bytes(rc)
+	}
+	if err := d.Bytes(io.TeeReader(rc, copied)); err != nil {
+		return err
+	}
+	kept.keepDocument(s, d.SHA256, copied.Bytes())
 	return nil
 }
 
@@ -194,6 +215,9 @@ func (a *Advancer) job(ctx context.Context, r Record, o opened, m verify.Manifes
 			Filename: d.Filename, Label: d.Label, MediaType: d.MediaType, Language: d.Language,
 			Size: signed.Size, SHA256: signed.SHA256,
 			Open: func() (io.ReadCloser, error) {
+				if b := r.run.document(sealed, signed.Size, signed.SHA256); b != nil {
+					return io.NopCloser(bytes.NewReader(b)), nil
+				}
 				rc, err := a.payload(ctx, sealed)
 				if err != nil {
 					return nil, err

@@ -109,7 +109,12 @@ func (s *Store) moveLetter(l queue.Lease, m dispatch.Move) error {
 		return err
 	}
 	now := s.clock()
-	s.db.move(now, r, m.To, m.Channel, m.Generation, m.Code, "dispatcher", digestOf(m))
+	digest := digestOf(m)
+	if m.Through != "" {
+		s.db.move(now, r, m.Through, m.Channel, m.Generation, m.Code, "dispatcher", digest)
+		digest = ""
+	}
+	s.db.move(now, r, m.To, m.Channel, m.Generation, m.Code, "dispatcher", digest)
 	if m.Manifest != nil {
 		r.manifest, r.signedAt = m.Manifest, now
 	}

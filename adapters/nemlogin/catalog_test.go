@@ -20,7 +20,7 @@ import (
 	"sikkerpost.dk/gateway/adapters/nemlogin/samlattack"
 )
 
-var update = flag.Bool("update", false, "write testdata/saml/reasons.txt from what the catalogue meets")
+var update = flag.Bool("update", false, "write testdata/saml/reasons.txt from what the catalog meets")
 
 const reasonsFile = "../../testdata/saml/reasons.txt"
 
@@ -88,10 +88,10 @@ func (w *world) lastReason(r samlattack.Reply) string {
 	return fmt.Sprint("http-", r.Status)
 }
 
-// TestCatalogueIsRefusedForTheReasonWritten plays the whole catalogue. Each case
+// TestCatalogIsRefusedForTheReasonWritten plays the whole catalog. Each case
 // is refused by the check that testdata/saml/reasons.txt names, so that a check
 // that starts to catch what another should is noticed.
-func TestCatalogueIsRefusedForTheReasonWritten(t *testing.T) {
+func TestCatalogIsRefusedForTheReasonWritten(t *testing.T) {
 	w := newWorld(t)
 	c := attacked(w)
 	panicsBefore := nemlogin.PanicsSoFar()
@@ -112,7 +112,7 @@ func TestCatalogueIsRefusedForTheReasonWritten(t *testing.T) {
 	if len(s.LeftOut) > 0 || !s.OK() || nemlogin.PanicsSoFar() != panicsBefore {
 		t.Errorf("%+v", s)
 	}
-	if s.Cases < 220 || s.Cases != len(samlattack.Catalogue()) {
+	if s.Cases < 220 || s.Cases != len(samlattack.Catalog()) {
 		t.Errorf("%d cases, want 220 or more, and every one", s.Cases)
 	}
 	for _, secret := range []string{"Nancy", "Tove", "6503851236", "6607551192", "SAMLResponse", "Assertion>", "panic", "<script>", "forged"} {
@@ -163,9 +163,9 @@ func reasons(t testing.TB) map[string]string {
 	return out
 }
 
-func TestCatalogueHasNoCaseTwiceAndAStoryForEach(t *testing.T) {
+func TestCatalogHasNoCaseTwiceAndAStoryForEach(t *testing.T) {
 	seen := map[string]bool{}
-	for _, c := range samlattack.Catalogue() {
+	for _, c := range samlattack.Catalog() {
 		if seen[c.ID] || c.Story == "" || strings.ContainsAny(c.ID, " \t") || strings.Contains(c.Story, "\n") {
 			t.Errorf("%s %q", c.ID, c.Story)
 		}
