@@ -64,8 +64,7 @@ func linesAreNew(ctx context.Context, tx *sql.Tx, tenant post.TenantID, lines []
 		for rows.Next() {
 			var key []byte
 			if err := rows.Scan(&key); err != nil {
-				rows.Close()
-				return err
+				return errors.Join(err, rows.Close()) //nolint:sqlclosecheck // closed before the next statement of the same connection
 			}
 			faults = append(faults, post.FaultLineKeyUsed.At("line %d", place[string(key)]))
 		}
@@ -204,6 +203,7 @@ func (s *Store) BatchView(ctx context.Context, tenant post.TenantID, id post.Bat
 		return v, err
 	case batch.Approved:
 		v.Waiting = v.Lines - allowed
+	default: // nothing more to say than the letters' states
 	}
 	v.Letters = map[post.LetterState]int{}
 	rows, err := s.read.QueryContext(ctx, `SELECT state, count(*) FROM letter WHERE batch = $1 AND batch <> '' GROUP BY state`, string(id))

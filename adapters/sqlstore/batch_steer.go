@@ -282,8 +282,7 @@ func (s *Store) ReleaseApproved(ctx context.Context, n int) error {
 	for rows.Next() {
 		var o open
 		if err := rows.Scan(&o.id, &o.state); err != nil {
-			rows.Close()
-			return fmt.Errorf("list approved batches: %w", err)
+			return fmt.Errorf("list approved batches: %w", errors.Join(err, rows.Close())) //nolint:sqlclosecheck // closed before the next statement of the same connection
 		}
 		all = append(all, o)
 	}

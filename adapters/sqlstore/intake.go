@@ -165,8 +165,7 @@ func (s *Store) OwnInquiries(ctx context.Context, own map[post.TenantID][]byte) 
 		for rows.Next() {
 			q, _, err := scanOwn(rows.Scan)
 			if err != nil {
-				rows.Close()
-				return nil, fmt.Errorf("read own inquiry: %w", err)
+				return nil, fmt.Errorf("read own inquiry: %w", errors.Join(err, rows.Close())) //nolint:sqlclosecheck // in a loop: not left to the end of the function
 			}
 			all = append(all, q)
 		}

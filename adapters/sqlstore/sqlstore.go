@@ -65,12 +65,10 @@ func Open(ctx context.Context, address string) (*Store, error) {
 		_, err = p.Up(ctx)
 	}
 	if err != nil {
-		s.Close()
-		return nil, fmt.Errorf("migrate database: %w", err)
+		return nil, errors.Join(fmt.Errorf("migrate database: %w", err), s.Close())
 	}
 	if err := s.durable(ctx); err != nil {
-		s.Close()
-		return nil, err
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
@@ -99,8 +97,7 @@ func OpenReader(ctx context.Context, address string) (*Store, error) {
 		}
 	}
 	if err != nil {
-		s.Close()
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, errors.Join(fmt.Errorf("open database: %w", err), s.Close())
 	}
 	return s, nil
 }
@@ -137,6 +134,7 @@ func open(address string) (*Store, error) {
 			return nil, fmt.Errorf("open sqlite: %w", err)
 		}
 		read.SetMaxOpenConns(4)
+		read.SetMaxIdleConns(4)
 		return &Store{write: write, read: read, d: dialect{goose: database.DialectSQLite3}}, nil
 	case strings.HasPrefix(address, "postgres://"), strings.HasPrefix(address, "postgresql://"):
 		db, err := sql.Open("pgx", address)
@@ -144,6 +142,10 @@ func open(address string) (*Store, error) {
 			return nil, fmt.Errorf("open postgres: %w", err)
 		}
 		db.SetMaxOpenConns(16)
+		// All are kept: a new one costs PostgreSQL a process, and us a handshake and
+		// every statement's preparation. Those that nobody needs for minutes go.
+		db.SetMaxIdleConns(16)
+		db.SetConnMaxIdleTime(5 * time.Minute)
 		return &Store{write: db, read: db, d: dialect{goose: database.DialectPostgres, skipLocked: " FOR UPDATE SKIP LOCKED",
 			snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}}}, nil
 	}

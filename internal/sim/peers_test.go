@@ -87,7 +87,6 @@ type slip struct {
 	due      time.Time
 	since    time.Time
 	detected time.Time // when its own records showed that something is wrong
-	harmed   time.Time
 	heard    map[string]bool
 }
 

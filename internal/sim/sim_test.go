@@ -198,9 +198,12 @@ func pdf(text string) []byte {
 	return b.Bytes()
 }
 
-// A world lives for milliseconds: collecting it late costs little memory and
-// saves much time.
-func init() { debug.SetGCPercent(400) }
+// TestMain collects garbage late: a world lives for milliseconds, so that costs
+// little memory and saves much time.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	m.Run()
+}
 
 // each runs f for seeds 1 to n on every processor.
 func each(n int, f func(seed uint64)) {

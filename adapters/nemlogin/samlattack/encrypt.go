@@ -96,7 +96,7 @@ func wrap(content []byte, key *rsa.PublicKey, e Encryption) *etree.Element {
 	var sealed []byte
 	var err error
 	if e.Transport == rsa15 {
-		sealed, err = rsa.EncryptPKCS1v15(rand.Reader, key, content)
+		sealed, err = rsa.EncryptPKCS1v15(rand.Reader, key, content) //nolint:staticcheck // an attack: what a service must refuse to open
 	} else {
 		hashes := map[string]crypto.Hash{"": crypto.SHA1, "none": crypto.SHA1, digSHA1: crypto.SHA1, digSHA256: crypto.SHA256,
 			mgf1SHA1: crypto.SHA1, mgf1SHA2: crypto.SHA256}

@@ -54,7 +54,7 @@ func (p *process) once(ctx context.Context) error {
 	}
 	defer out.Close() // the process has its own
 	// No context: only signal ends it, so that nothing but the plan does.
-	cmd := exec.Command(p.args[0], p.args[1:]...)
+	cmd := exec.Command(p.args[0], p.args[1:]...) //nolint:noctx // see above
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, out, out
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)

@@ -69,7 +69,7 @@ func New(ctx context.Context, cfg config.Dispatcher, log *slog.Logger) (*App, er
 		return nil, err
 	}
 	a := &App{log: log, store: store}
-	if err := a.assemble(cfg); err != nil {
+	if err := a.assemble(cfg); err != nil { //nolint:contextcheck // data keys are opened for as long as the program runs
 		return nil, errors.Join(err, a.close())
 	}
 	return a, nil
@@ -369,7 +369,7 @@ func (a *App) loop(every time.Duration, failed string, step func(context.Context
 		defer tick.Stop()
 		for {
 			if err := step(ctx); err != nil && ctx.Err() == nil {
-				a.log.ErrorContext(ctx, failed, slog.Any("error", err))
+				a.log.ErrorContext(ctx, "loop step failed", slog.String("what", failed), slog.Any("error", err))
 			}
 			select {
 			case <-ctx.Done():

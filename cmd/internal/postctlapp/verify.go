@@ -31,7 +31,7 @@ type verifyAll struct {
 
 // Run goes through the books, prints what does not add up, and exits with
 // [ctl.NeedsPerson] when anything does not.
-func (c *verifyAll) Run(r *run) error {
+func (c *verifyAll) Run(r *run) (err error) {
 	cfg := account.Config{Late: c.Late, Carriers: map[post.Channel]account.Carrier{}}
 	if (c.Ledger == "") != (c.LedgerKey == "") {
 		return &ctl.Hint{Err: errors.New("a ledger is checked with the key that signs its checkpoints"), Hint: "give both -ledger and -ledger-key", Exit: ctl.Misused}
@@ -40,7 +40,7 @@ func (c *verifyAll) Run(r *run) error {
 	if err != nil {
 		return &ctl.Hint{Err: err, Hint: "check the address and the role; postctl and the programs must be of one version", Exit: ctl.Unreachable}
 	}
-	defer db.Close()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	cfg.Books = db
 	if c.Blobs != "" {
 		// Opening the store would make a missing folder, and then all is gone.

@@ -128,7 +128,7 @@ func TestSessionSaysWhenItEnds(t *testing.T) {
 	}
 	for range 23 {
 		c.now = c.now.Add(20 * time.Minute)
-		if got, err = s.Current(t.Context(), cookie); err != nil {
+		if _, err = s.Current(t.Context(), cookie); err != nil {
 			break
 		}
 	}

@@ -20,12 +20,10 @@ package dispatch
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/batch"
@@ -134,115 +132,6 @@ type Signer interface {
 	Sign(m verify.Manifest) ([]byte, error)
 }
 
-// Config is what an [Advancer] needs. Zero durations and counts take the
-// values of [New].
-type Config struct {
-	Store     Store
-	Blobs     Blobs
-	Opener    Opener
-	Signer    Signer
-	Certs     []*x509.Certificate // that letters may be signed with
-	Channels  map[post.Channel]Channel
-	Directory Directory
-	Roots     Roots // nil: no batch is signed as a whole
-	Tenants   []post.Tenant
-	Log       *slog.Logger
-
-	// Gate keeps letters back from a carrier; nil: none is.
-	Gate *Gate
-	// Leases extends leases while work lasts; nil: LeaseTime bounds one run over
-	// a letter, and a hand-over must fit in it.
-	Leases Extender
-	// LeaseTime is how long a dead process blocks its letters.
-	LeaseTime time.Duration // 6 s with Leases, else 90 s
-	// LookupBudget is how long an unsure look-up waits before a person is asked.
-	LookupBudget time.Duration // 72 h
-	// Quiet is how long after an unclear outcome the same is sent again.
-	Quiet time.Duration // 2 min
-	// Backoff is the first pause after a failure; it doubles up to 15 min.
-	Backoff time.Duration // 5 s
-	// Resends is how often an unclear hand-over is repeated before a person is asked.
-	Resends int // 30
-	// Poison is how many failures in a row make a letter need a person.
-	Poison int // 8
-	// Overdue is how long a hand-over may go without a receipt before it is
-	// reported, again and again.
-	Overdue time.Duration // 24 h
-
-	// Check returns what a kept manifest proves, or an error that wraps
-	// [verify.ErrNotProven]; nil is [verify.Signed] with Certs.
-	Check func(manifest []byte) (verify.Manifest, error)
-	// Now is the clock; nil is [time.Now].
-	Now func() time.Time
-	// Rand returns a duration in [0, n); nil is [rand.N].
-	Rand func(n time.Duration) time.Duration
-}
-
-// Advancer takes letters from step to step.
-type Advancer struct {
-	Config
-	tenants map[post.TenantID]post.Tenant
-	batches batches
-}
-
-// New returns an advancer, or an error that names every gap of c.
-func New(c Config) (*Advancer, error) {
-	var gaps []error
-	need := func(ok bool, what string) {
-		if !ok {
-			gaps = append(gaps, errors.New("dispatch: "+what+" is required"))
-		}
-	}
-	need(c.Store != nil, "Store")
-	need(c.Blobs != nil, "Blobs")
-	need(c.Opener != nil, "Opener")
-	need(c.Signer != nil, "Signer")
-	need(len(c.Certs) > 0 || c.Check != nil, "Certs")
-	need(c.Channels[post.Digital] != nil, "Channels[digital]")
-	need(c.Channels[post.Physical] != nil, "Channels[physical]")
-	need(c.Directory != nil, "Directory")
-	need(len(c.Tenants) > 0, "Tenants")
-	need(c.Log != nil, "Log")
-	if len(gaps) > 0 {
-		return nil, errors.Join(gaps...)
-	}
-	lease := longLease
-	if c.Leases != nil {
-		lease = shortLease
-	}
-	for _, d := range []struct {
-		have *time.Duration
-		def  time.Duration
-	}{
-		{&c.LeaseTime, lease}, {&c.LookupBudget, 72 * time.Hour}, {&c.Quiet, 2 * time.Minute},
-		{&c.Backoff, 5 * time.Second}, {&c.Overdue, 24 * time.Hour},
-	} {
-		if *d.have == 0 {
-			*d.have = d.def
-		}
-	}
-	if c.Check == nil {
-		c.Check = func(manifest []byte) (verify.Manifest, error) { return verify.Signed(manifest, c.Certs) }
-	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	if c.Rand == nil {
-		c.Rand = rand.N[time.Duration]
-	}
-	if c.Resends == 0 {
-		c.Resends = 30
-	}
-	if c.Poison == 0 {
-		c.Poison = 8
-	}
-	a := &Advancer{Config: c, tenants: map[post.TenantID]post.Tenant{}}
-	for _, t := range c.Tenants {
-		a.tenants[t.ID] = t
-	}
-	return a, nil
-}
-
 // maxSteps bounds one run; the longest road between two waits has eight steps,
 // and a lost compare-and-swap costs one more.
 const maxSteps = 16
@@ -330,8 +219,9 @@ func stayable(s post.LetterState) bool {
 	switch s {
 	case post.LetterReady, post.LetterSigned, post.LetterAwaitingLookup, post.LetterRouted, post.LetterNotTaken:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // release lets an accepted letter go, or holds it for its date.
@@ -374,6 +264,7 @@ func (a *Advancer) route(ctx context.Context, l queue.Lease, r Record) (bool, er
 		return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Digital, Generation: 1, Code: reach.Code, Due: a.Now()})
 	case Unreachable:
 		return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Physical, Generation: 1, Code: reach.Code, Due: a.Now()})
+	case Unsure: // whatever else it says is not definite either
 	}
 	if a.Now().Sub(r.Since) > a.LookupBudget {
 		return false, a.askPerson(ctx, l, r, "lookup-unsure")
@@ -434,74 +325,4 @@ func (a *Advancer) move(ctx context.Context, l queue.Lease, r Record, m Move) er
 
 func (a *Advancer) wait(ctx context.Context, l queue.Lease, r Record, code string, due time.Time) error {
 	return a.Store.WaitLetter(ctx, l, Wait{Letter: r.ID, Version: r.Version, Code: code, Failures: r.Failures, Due: due})
-}
-
-// fail counts a failed step. What cannot be cured, or fails again and again,
-// needs a person, where the table allows it; else it waits and is tried again.
-// An end of the caller's context is no failure of the letter.
-func (a *Advancer) fail(ctx context.Context, l queue.Lease, r Record, cause error) error {
-	ended := ctx.Err() != nil
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookTimeout)
-	defer cancel()
-	if !ended {
-		r.Failures++
-	}
-	a.Log.ErrorContext(ctx, "step failed", slog.String("letter", string(r.ID)), slog.String("state", string(r.State)),
-		slog.Int("failures", r.Failures), slog.Any("error", cause))
-	var err error
-	if reason := failureCode(cause); r.State.May(post.LetterNeedsPerson, r.Channel) &&
-		(errors.Is(cause, post.ErrPermanent) || errors.Is(cause, verify.ErrNotProven) || r.Failures >= a.Poison) {
-		err = a.askPerson(ctx, l, r, reason)
-	} else {
-		err = a.wait(ctx, l, r, reason, a.Now().Add(a.pause(r.Failures)))
-	}
-	if err != nil && !errors.Is(err, post.ErrStale) {
-		return fmt.Errorf("record failure of letter %s: %w", r.ID, err)
-	}
-	return nil
-}
-
-// errForm says that a form would differ from its committed intent.
-var errForm = fmt.Errorf("%w: the rendered form differs from the committed one", post.ErrPermanent)
-
-func failureCode(err error) string {
-	switch {
-	case errors.Is(err, errForm):
-		return "form-changed"
-	case errors.Is(err, verify.ErrNotProven):
-		return "not-proven"
-	case errors.Is(err, post.ErrPermanent):
-		return "refused-by-rule"
-	}
-	return "step-failed"
-}
-
-// mostPause bounds every back-off: an outage that ends is noticed this soon.
-const mostPause = 15 * time.Minute
-
-// pause returns a jittered back-off for the n-th failure in a row.
-func (a *Advancer) pause(n int) time.Duration {
-	d := a.Backoff << min(max(n-1, 0), 20)
-	if d <= 0 || d > mostPause {
-		d = mostPause
-	}
-	return d/2 + a.Rand(d/2+1)
-}
-
-// code joins our prefix and a carrier's own word, kept short and plain.
-func code(prefix, word string) string {
-	clean := make([]byte, 0, 64)
-	for i := 0; i < len(word) && len(clean) < 64; i++ {
-		switch c := word[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '-', c == '_', c == ' ':
-			clean = append(clean, c)
-		}
-	}
-	switch {
-	case len(clean) == 0:
-		return prefix
-	case prefix == "":
-		return string(clean)
-	}
-	return prefix + ": " + string(clean)
 }

@@ -175,4 +175,4 @@ func (g *Gate) halted(ctx context.Context, tenant post.TenantID, ch post.Channel
 }
 
 // spread draws a time between half of d and d.
-func spread(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
+func spread(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) } //nolint:gosec // a pause, not a secret

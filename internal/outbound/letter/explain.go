@@ -125,9 +125,10 @@ func next(v View) string {
 		return "somebody decides: retry, print, cancel or close"
 	case post.LetterReturned:
 		return "somebody decides: reissue or close"
+	default:
+		if v.State.Final() {
+			return "nothing: its road has ended"
+		}
+		return "the dispatcher takes its next step"
 	}
-	if v.State.Final() {
-		return "nothing: its road has ended"
-	}
-	return "the dispatcher takes its next step"
 }

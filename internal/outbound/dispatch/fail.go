@@ -1,0 +1,83 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/verify"
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/queue"
+)
+
+// fail counts a failed step. What cannot be cured, or fails again and again,
+// needs a person, where the table allows it; else it waits and is tried again.
+// An end of the caller's context is no failure of the letter.
+func (a *Advancer) fail(ctx context.Context, l queue.Lease, r Record, cause error) error {
+	ended := ctx.Err() != nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookTimeout)
+	defer cancel()
+	if !ended {
+		r.Failures++
+	}
+	a.Log.ErrorContext(ctx, "step failed", slog.String("letter", string(r.ID)), slog.String("state", string(r.State)),
+		slog.Int("failures", r.Failures), slog.Any("error", cause))
+	var err error
+	if reason := failureCode(cause); r.State.May(post.LetterNeedsPerson, r.Channel) &&
+		(errors.Is(cause, post.ErrPermanent) || errors.Is(cause, verify.ErrNotProven) || r.Failures >= a.Poison) {
+		err = a.askPerson(ctx, l, r, reason)
+	} else {
+		err = a.wait(ctx, l, r, reason, a.Now().Add(a.pause(r.Failures)))
+	}
+	if err != nil && !errors.Is(err, post.ErrStale) {
+		return fmt.Errorf("record failure of letter %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// errForm says that a form would differ from its committed intent.
+var errForm = fmt.Errorf("%w: the rendered form differs from the committed one", post.ErrPermanent)
+
+func failureCode(err error) string {
+	switch {
+	case errors.Is(err, errForm):
+		return "form-changed"
+	case errors.Is(err, verify.ErrNotProven):
+		return "not-proven"
+	case errors.Is(err, post.ErrPermanent):
+		return "refused-by-rule"
+	}
+	return "step-failed"
+}
+
+// mostPause bounds every back-off: an outage that ends is noticed this soon.
+const mostPause = 15 * time.Minute
+
+// pause returns a jittered back-off for the n-th failure in a row.
+func (a *Advancer) pause(n int) time.Duration {
+	d := a.Backoff << min(max(n-1, 0), 20)
+	if d <= 0 || d > mostPause {
+		d = mostPause
+	}
+	return d/2 + a.Rand(d/2+1)
+}
+
+// code joins our prefix and a carrier's own word, kept short and plain.
+func code(prefix, word string) string {
+	clean := make([]byte, 0, 64)
+	for i := 0; i < len(word) && len(clean) < 64; i++ {
+		switch c := word[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '-', c == '_', c == ' ':
+			clean = append(clean, c)
+		}
+	}
+	switch {
+	case len(clean) == 0:
+		return prefix
+	case prefix == "":
+		return string(clean)
+	}
+	return prefix + ": " + string(clean)
+}
