@@ -188,7 +188,6 @@ func (s *Store) DecideLetter(ctx context.Context, d letter.Decided) (to post.Let
 			return err
 		}
 		c.DigitalOnly, c.Signed, c.Unsure = only == 1, signed > 0, unsure == 1
-		c.RefusedRecipient = answer == "refused-recipient"
 		refused := answer == "refused-recipient" || answer == "refused-content"
 		c.Taken, c.Spent = taken > 0 && !refused, taken > 0 && refused
 		r, err := letter.Judge(d.Decision, c)

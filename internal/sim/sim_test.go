@@ -245,9 +245,10 @@ func TestSeeds(t *testing.T) {
 // TestNamedSeeds runs the worlds that have shown a fault of the house.
 func TestNamedSeeds(t *testing.T) {
 	for s, fault := range map[uint64]string{
-		39:  "a retry, under the same id, of a letter that the carrier took and refused by receipt: it had that already, and said nothing more",
-		64:  "the same",
-		160: "the same",
+		39:   "a retry, under the same id, of a letter that the carrier took and refused by receipt: it had that already, and said nothing more",
+		64:   "the same",
+		160:  "the same",
+		3100: "a person printed after a refusal at the door, and an earlier, unclear attempt had been taken",
 	} {
 		if w := play(s, hazard{}, false); len(w.broken) > 0 {
 			t.Errorf("seed %d (%s): %s", s, fault, w.broken[0])

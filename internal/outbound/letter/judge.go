@@ -10,9 +10,8 @@ type Case struct {
 	DigitalOnly bool
 	Signed      bool
 	// Of the present hand-over, when there is one:
-	Taken            bool // the carrier has taken it
-	Unsure           bool // some attempt had no clear answer
-	RefusedRecipient bool // its last clear word: this recipient cannot receive
+	Taken  bool // the carrier has taken it, and not refused it by receipt
+	Unsure bool // some attempt had no clear answer, and no receipt has ended the doubt
 	// Spent: the carrier took it and then refused it for good. Under the same id
 	// it would answer "I have this already" and never deliver.
 	Spent bool
@@ -77,7 +76,7 @@ func judgePrint(c Case, mayBeOut bool) (Ruling, error) {
 	if !waits || !c.Signed || c.DigitalOnly || c.Channel == post.Physical {
 		return Ruling{}, post.FaultLetterState
 	}
-	if c.Taken || mayBeOut && !c.RefusedRecipient {
+	if mayBeOut { // a refusal at the door speaks of that attempt only; a receipt ends the doubt
 		return Ruling{}, post.FaultMayBeDelivered
 	}
 	return Ruling{To: post.LetterRouted, Channel: post.Physical, Generation: max(c.Generation, 1)}, nil

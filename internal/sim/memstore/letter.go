@@ -195,7 +195,7 @@ func (s *Store) DecideLetter(_ context.Context, d letter.Decided) (post.LetterSt
 	}
 	c := letter.Case{State: r.state, Channel: r.channel, Generation: r.generation, DigitalOnly: r.DigitalOnly, Signed: !r.signedAt.IsZero()}
 	if h := s.db.present(r); h != nil {
-		c.Unsure, c.RefusedRecipient = h.Unsure, h.answer == "refused-recipient"
+		c.Unsure = h.Unsure
 		refused := h.answer == "refused-recipient" || h.answer == "refused-content"
 		c.Taken, c.Spent = !h.taken.IsZero() && !refused, !h.taken.IsZero() && refused
 	}
