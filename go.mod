@@ -17,6 +17,7 @@ require (
 	github.com/pdfcpu/pdfcpu v0.15.0 // structure check of PDFs before they are taken
 	github.com/pressly/goose/v3 v3.29.0 // migrations, embedded, on both engines
 	github.com/prometheus/client_golang v1.25.0 // metrics, in the form that everybody scrapes
+	github.com/prometheus/client_model v0.6.3 // tests: reading a gathered metric
 	github.com/redis/go-redis/v9 v9.23.0 // one Redis client, handed to asynq
 	github.com/rogpeppe/go-internal v1.16.0 // tests: stories as txtar scripts
 	github.com/russellhaering/goxmldsig v1.6.1 // canonical XML and signatures; behind internal/xmldsig only
@@ -50,7 +51,6 @@ require (
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/ncruces/go-strftime v1.1.0 // indirect
 	github.com/pkg/errors v0.9.1 // indirect
-	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
