@@ -39,7 +39,7 @@ bench: ## every speed goal beside its figures, in ratios within one run
 	.ci/install
 	@test -x .bin/pysaml2/bin/python || { python3 -m venv .bin/pysaml2 && .bin/pysaml2/bin/pip install -q pysaml2==7.5.5; } || \
 		{ rm -rf .bin/pysaml2; echo "pysaml2 cannot be installed here: it will be left out"; }
-	$(GO) run ./cmd/internal/bench -go $(GO)
+	.ci/with-postgres $(GO) run ./cmd/internal/bench -go $(GO)
 
 check: ## format, vet, modules, lint, race detector (no vulnerability scan: its database is not everywhere)
 	.ci/install
