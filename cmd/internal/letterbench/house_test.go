@@ -31,16 +31,15 @@ var programs = []string{"desk", "dispatcher", "postgres", "redis", "carriers", "
 
 // house is everything that a letter passes, each in a process of its own.
 type house struct {
-	b         testing.TB
-	dir       string
-	certs     *devcerts.Set
-	db        *sql.DB
-	pid       map[string]int
-	redis     string // address
-	bare      *asynqueuetest.Intruder
-	caller    *client.Client
-	approver  *client.Client
-	simulator string // binary
+	b        testing.TB
+	dir      string
+	certs    *devcerts.Set
+	db       *sql.DB
+	pid      map[string]int
+	redis    string // address
+	bare     *asynqueuetest.Intruder
+	caller   *client.Client
+	approver *client.Client
 }
 
 // newHouse starts all of it on an empty database. The letters are signed with
