@@ -65,6 +65,7 @@ func New(address string, key queue.Key, log *slog.Logger) (*Queue, error) {
 	if log == nil {
 		return nil, errors.New("asynqueue: a logger is required")
 	}
+	listen(log)
 	rc, err := dial(address)
 	if err != nil {
 		return nil, err

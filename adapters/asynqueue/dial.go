@@ -1,6 +1,10 @@
 package asynqueue
 
 import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -42,4 +46,19 @@ func dial(address string) (redis.UniversalClient, error) {
 		DialTimeout: ringTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, ContextTimeoutEnabled: true,
 		MaintNotificationsConfig: quiet,
 	}), nil
+}
+
+// heard makes the Redis client speak through our log. It has one logger for
+// the whole process, so the first queue gives it.
+var heard sync.Once
+
+func listen(log *slog.Logger) { heard.Do(func() { redis.SetLogger(client{log}) }) }
+
+// client hears what the Redis client says of its connections: many lines a
+// second in an outage, which our own errors report already.
+type client struct{ log *slog.Logger }
+
+// Printf implements the Redis client's logger.
+func (c client) Printf(ctx context.Context, format string, v ...any) {
+	c.log.DebugContext(ctx, "redis client", slog.String("said", fmt.Sprintf(format, v...)))
 }
