@@ -44,7 +44,7 @@ func (c *Client) Look(ctx context.Context, tenant post.Tenant, recipient post.Pa
 	status, body, err := c.ask(ctx, system, http.MethodGet, "contacts/", url.Values{parameter: {recipient.ID}})
 	switch {
 	case err != nil:
-		return unsure(failure(err))
+		return unsure(dispatch.Unanswered(err))
 	case status == http.StatusUnauthorized:
 		return unsure(codeUnauthorized)
 	case status == http.StatusForbidden:
@@ -95,14 +95,6 @@ func reach(all []contact, parameter, number string, now time.Time) dispatch.Reac
 		return unsure("subscription-ended")
 	}
 	return dispatch.Reach{Answer: dispatch.Reachable, Code: box.Status}
-}
-
-// failure names why an answer did not come; the error itself holds the URL.
-func failure(err error) string {
-	if timedOut(err) {
-		return codeTimeout
-	}
-	return codeNoConnection
 }
 
 // ask sends a request without a body and returns the bounded answer. Its error

@@ -3,15 +3,10 @@ package digitalpost
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
@@ -21,13 +16,13 @@ import (
 // Our own codes of an outcome; all others are NgDP's.
 const (
 	codeDuplicate    = "duplicate"
-	codeUnauthorized = "auth.unauthorized" // our token is refused: alarm
-	codeForbidden    = "auth.forbidden"    // our certificate or system is refused: alarm
+	codeUnauthorized = "auth.unauthorized"    // our token is refused: alarm
+	codeForbidden    = dispatch.CodeForbidden // our certificate or system is refused: alarm
 	codeUnavailable  = "unavailable"
-	codeNoConnection = "no-connection"
-	codeTimeout      = "timeout"
-	codeBroken       = "connection-broken"
-	codeForm         = "form.unreadable" // our own form did not render as committed
+	codeNoConnection = dispatch.CodeNoConnection
+	codeTimeout      = dispatch.CodeTimeout
+	codeBroken       = dispatch.CodeBroken
+	codeForm         = dispatch.CodeForm // our own form did not render as committed
 	codeOther        = "answer.other-message"
 	codeUnreadable   = "answer.unreadable"
 )
@@ -43,7 +38,7 @@ func (c *Client) HandOver(ctx context.Context, j dispatch.Job, f dispatch.Form) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, handOverTimeout)
 	defer cancel()
-	body := &watched{r: f.Open()}
+	body := dispatch.Watch(f.Open())
 	defer func() { _ = body.Close() }() // of a reader
 	query := url.Values{"memo-message-uuid": {j.MessageID}}.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.address("memos/", query), body)
@@ -59,7 +54,7 @@ func (c *Client) HandOver(ctx context.Context, j dispatch.Job, f dispatch.Form) 
 	req.SetBasicAuth(system.ID, system.Token)
 	answer, err := c.http.Do(req)
 	if err != nil {
-		return out(body.verdict(err, f.Size))
+		return out(body.Verdict(err, f.Size))
 	}
 	defer answer.Body.Close()
 	text, err := bounded(answer)
@@ -131,71 +126,4 @@ func cleanTransmission(s string) string {
 		return s
 	}
 	return ""
-}
-
-// watched notes what the transport has taken of the form.
-type watched struct {
-	r       io.ReadCloser
-	read    atomic.Int64
-	started atomic.Bool
-	failed  atomic.Pointer[error]
-	once    sync.Once
-}
-
-func (b *watched) Read(p []byte) (int, error) {
-	b.started.Store(true)
-	n, err := b.r.Read(p)
-	b.read.Add(int64(n))
-	if err != nil && !errors.Is(err, io.EOF) {
-		b.failed.CompareAndSwap(nil, &err)
-	}
-	return n, err
-}
-
-// Close implements io.Closer; the transport and HandOver both call it.
-func (b *watched) Close() (err error) {
-	b.once.Do(func() { err = b.r.Close() })
-	return err
-}
-
-// verdict says what is known when no answer came.
-func (b *watched) verdict(err error, size int64) (dispatch.Verdict, string) {
-	if !b.started.Load() {
-		if timedOut(err) {
-			return dispatch.NotTaken, codeTimeout
-		}
-		return dispatch.NotTaken, codeNoConnection
-	}
-	if certificateRefused(err) {
-		return dispatch.NotTaken, codeForbidden
-	}
-	// A form that broke off is shorter than the Content-Length that announced
-	// it: the carrier cannot have taken it for whole.
-	if failed := b.failed.Load(); failed != nil && b.read.Load() < size {
-		if errors.Is(*failed, post.ErrPermanent) {
-			return dispatch.RefusedContent, codeForm
-		}
-		return dispatch.NotTaken, codeForm
-	}
-	if timedOut(err) {
-		return dispatch.Unknown, codeTimeout
-	}
-	return dispatch.Unknown, codeBroken
-}
-
-func timedOut(err error) bool {
-	var n net.Error
-	return errors.As(err, &n) && n.Timeout() || errors.Is(err, context.DeadlineExceeded)
-}
-
-// certificateRefused reports whether NgDP ended the TLS handshake over our
-// certificate. With TLS 1.3 the client learns of it only after it began to
-// write; the server's HTTP side never sees those bytes.
-func certificateRefused(err error) bool {
-	var op *net.OpError
-	if !errors.As(err, &op) || op.Op != "remote error" {
-		return false
-	}
-	text := op.Err.Error()
-	return strings.Contains(text, "certificate") || strings.Contains(text, "access denied")
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -50,7 +51,7 @@ func (c *Client) waiting(ctx context.Context, tenant post.TenantID) ([]track.Rec
 	query := url.Values{"page": {"0"}, "size": {fmt.Sprint(receiptsPerPage)}}
 	status, body, err := c.ask(ctx, c.systems[tenant], http.MethodGet, "receipts-bulk/", query)
 	if err != nil {
-		return nil, fmt.Errorf("fetch receipts of %s: %s", tenant, failure(err))
+		return nil, fmt.Errorf("fetch receipts of %s: %s", tenant, dispatch.Unanswered(err))
 	}
 	if status != http.StatusOK {
 		return nil, fmt.Errorf("fetch receipts of %s: %s", tenant, refusal(status, body))
@@ -141,7 +142,7 @@ func (c *Client) Forget(ctx context.Context, r track.Receipt) error {
 	}
 	status, body, err := c.ask(ctx, system, http.MethodDelete, "receipts/"+id, nil)
 	if err != nil {
-		return fmt.Errorf("forget receipt %s: %s", id, failure(err))
+		return fmt.Errorf("forget receipt %s: %s", id, dispatch.Unanswered(err))
 	}
 	switch status {
 	case http.StatusNoContent, http.StatusOK, http.StatusNotFound:

@@ -48,7 +48,7 @@ func (c *Client) look(ctx context.Context, tenant post.Tenant, recipient post.Pa
 		status, body, err := c.ask(ctx, s, token, c.serviceURL.String()+path+"?"+query)
 		switch {
 		case err != nil:
-			return unsure(failure(err))
+			return unsure(dispatch.Unanswered(err))
 		case status == http.StatusUnauthorized && spent == "":
 			spent = token // renewed once; a second 401 is a missing agreement
 			continue

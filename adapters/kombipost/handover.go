@@ -3,12 +3,7 @@ package kombipost
 import (
 	"context"
 	"errors"
-	"io"
-	"net"
 	"net/http"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
@@ -17,14 +12,14 @@ import (
 
 // Our own codes of an outcome; all others are KOMBIT's.
 const (
-	codeUnauthorized = "auth.unauthorized" // a fresh token is refused: alarm
-	codeForbidden    = "auth.forbidden"    // our certificate is refused: alarm
+	codeUnauthorized = "auth.unauthorized"    // a fresh token is refused: alarm
+	codeForbidden    = dispatch.CodeForbidden // our certificate is refused: alarm
 	codeNoSystem     = "auth.no-system"
 	codeOtherTenant  = "auth.other-tenant" // a token for another authority: alarm
-	codeNoConnection = "no-connection"
-	codeTimeout      = "timeout"
-	codeBroken       = "connection-broken"
-	codeForm         = "form.unreadable" // our own form did not render as committed
+	codeNoConnection = dispatch.CodeNoConnection
+	codeTimeout      = dispatch.CodeTimeout
+	codeBroken       = dispatch.CodeBroken
+	codeForm         = dispatch.CodeForm // our own form did not render as committed
 	codeUnreadable   = "answer.unreadable"
 	codeContradicts  = "answer.contradicts" // Result and Fejl do not agree
 	codeNoResult     = "answer.no-result"
@@ -76,7 +71,7 @@ func tokenCode(err error) string {
 
 // send makes the call. It reports true when the token was refused.
 func (c *Client) send(ctx context.Context, s *system, token string, j dispatch.Job, f dispatch.Form) (dispatch.Outcome, bool) {
-	body := &watched{r: f.Open()}
+	body := dispatch.Watch(f.Open())
 	defer func() { _ = body.Close() }() // what it says, reading has said
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.serviceURL.String()+PathSend, body)
 	if err != nil {
@@ -91,7 +86,7 @@ func (c *Client) send(ctx context.Context, s *system, token string, j dispatch.J
 	c.sign(req, token, j.MessageID)
 	answer, err := s.http.Do(req)
 	if err != nil {
-		verdict, code := body.verdict(err, f.Size)
+		verdict, code := body.Verdict(err, f.Size)
 		return dispatch.Outcome{Verdict: verdict, Code: code}, false
 	}
 	defer answer.Body.Close()
@@ -108,79 +103,4 @@ func (c *Client) sign(req *http.Request, token, transaction string) {
 	if c.cfg.RequestID {
 		req.Header.Set("x-RequestId", post.NewID())
 	}
-}
-
-// watched notes what the transport has taken of the form.
-type watched struct {
-	r       io.ReadCloser
-	read    atomic.Int64
-	started atomic.Bool
-	failed  atomic.Pointer[error]
-	once    sync.Once
-}
-
-func (b *watched) Read(p []byte) (int, error) {
-	b.started.Store(true)
-	n, err := b.r.Read(p)
-	b.read.Add(int64(n))
-	if err != nil && !errors.Is(err, io.EOF) {
-		b.failed.CompareAndSwap(nil, &err)
-	}
-	return n, err
-}
-
-// Close implements io.Closer; the transport and send both call it.
-func (b *watched) Close() (err error) {
-	b.once.Do(func() { err = b.r.Close() })
-	return err
-}
-
-// verdict says what is known when no answer came.
-func (b *watched) verdict(err error, size int64) (dispatch.Verdict, string) {
-	if !b.started.Load() {
-		return dispatch.NotTaken, failure(err)
-	}
-	if certificateRefused(err) {
-		return dispatch.NotTaken, codeForbidden
-	}
-	// A form that broke off is shorter than the Content-Length that announced
-	// it: nobody can have taken it for whole.
-	if failed := b.failed.Load(); failed != nil && b.read.Load() < size {
-		if errors.Is(*failed, post.ErrPermanent) {
-			return dispatch.RefusedContent, codeForm
-		}
-		return dispatch.NotTaken, codeForm
-	}
-	if timedOut(err) {
-		return dispatch.Unknown, codeTimeout
-	}
-	return dispatch.Unknown, codeBroken
-}
-
-// failure names why an answer did not come; the error itself holds the URL.
-func failure(err error) string {
-	switch {
-	case certificateRefused(err):
-		return codeForbidden
-	case timedOut(err):
-		return codeTimeout
-	}
-	return codeNoConnection
-}
-
-func timedOut(err error) bool {
-	var n net.Error
-	return errors.As(err, &n) && n.Timeout() || errors.Is(err, context.DeadlineExceeded)
-}
-
-// certificateRefused reports whether the TLS handshake ended over our
-// certificate. With TLS 1.3 the client learns of it only after it began to
-// write; the server's HTTP side never sees those bytes.
-func certificateRefused(err error) bool {
-	var op *net.OpError
-	if !errors.As(err, &op) || op.Op != "remote error" {
-		return false
-	}
-	text := op.Err.Error()
-	return strings.Contains(text, "certificate") || strings.Contains(text, "access denied")
 }

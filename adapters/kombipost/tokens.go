@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
@@ -142,7 +143,7 @@ func (c *Client) issue(ctx context.Context, s *system, entity string) (string, t
 	}
 	status, answer, err := c.tell(ctx, s, c.tokenURL.String()+PathIssue, "application/json", body)
 	if err != nil {
-		return fail(failure(err), err)
+		return fail(dispatch.Unanswered(err), err)
 	}
 	var out struct {
 		RequestedSecurityToken struct{ Assertion string }
@@ -241,7 +242,7 @@ func (c *Client) exchange(ctx context.Context, s *system, assertion string) (str
 	asked := time.Now()
 	status, answer, err := c.tell(ctx, s, c.serviceURL.String()+PathToken, "application/x-www-form-urlencoded", []byte(form))
 	if err != nil {
-		return fail(failure(err), err)
+		return fail(dispatch.Unanswered(err), err)
 	}
 	if status != http.StatusOK {
 		return fail(fmt.Sprintf("http.%d", status), nil)

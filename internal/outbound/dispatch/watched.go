@@ -1,0 +1,106 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// Codes of an outcome without an answer, the same for every carrier that is
+// reached over a connection.
+const (
+	CodeNoConnection = "no-connection"
+	CodeTimeout      = "timeout"
+	CodeBroken       = "connection-broken"
+	CodeForbidden    = "auth.forbidden"  // our certificate is refused: alarm
+	CodeForm         = "form.unreadable" // our own form did not render as committed
+)
+
+// A Watched form notes what a transport has taken of it, so that it can be said
+// what is known when no answer comes. It is the one place where silence becomes
+// a verdict.
+type Watched struct {
+	r       io.ReadCloser
+	read    atomic.Int64
+	started atomic.Bool
+	failed  atomic.Pointer[error]
+	once    sync.Once
+}
+
+// Watch returns r, watched.
+func Watch(r io.ReadCloser) *Watched { return &Watched{r: r} }
+
+// Read implements io.Reader.
+func (b *Watched) Read(p []byte) (int, error) {
+	b.started.Store(true)
+	n, err := b.r.Read(p)
+	b.read.Add(int64(n))
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.failed.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// Close implements io.Closer; transport and caller may both call it.
+func (b *Watched) Close() (err error) {
+	b.once.Do(func() { err = b.r.Close() })
+	return err
+}
+
+// Verdict says what is known when no answer came, but err. size is the
+// Content-Length that announced the form.
+func (b *Watched) Verdict(err error, size int64) (verdict Verdict, code string) {
+	if !b.started.Load() {
+		return NotTaken, Unanswered(err)
+	}
+	if certificateRefused(err) {
+		return NotTaken, CodeForbidden
+	}
+	// A form that broke off is shorter than was announced: nobody can have
+	// taken it for whole.
+	if failed := b.failed.Load(); failed != nil && b.read.Load() < size {
+		if errors.Is(*failed, post.ErrPermanent) {
+			return RefusedContent, CodeForm
+		}
+		return NotTaken, CodeForm
+	}
+	if timedOut(err) {
+		return Unknown, CodeTimeout
+	}
+	return Unknown, CodeBroken
+}
+
+// Unanswered names why a question that changes nothing got no answer. The error
+// itself may hold an address with personal data and is not for a log.
+func Unanswered(err error) string {
+	switch {
+	case certificateRefused(err):
+		return CodeForbidden
+	case timedOut(err):
+		return CodeTimeout
+	}
+	return CodeNoConnection
+}
+
+func timedOut(err error) bool {
+	var n net.Error
+	return errors.As(err, &n) && n.Timeout() || errors.Is(err, context.DeadlineExceeded)
+}
+
+// certificateRefused reports whether the TLS handshake ended over our
+// certificate. With TLS 1.3 the client learns of it only after it began to
+// write; the server's HTTP side never sees those bytes.
+func certificateRefused(err error) bool {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "remote error" {
+		return false
+	}
+	text := op.Err.Error()
+	return strings.Contains(text, "certificate") || strings.Contains(text, "access denied")
+}
