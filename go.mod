@@ -15,6 +15,7 @@ require (
 	github.com/hibiken/asynq v0.26.0 // the doorbell: workers on Redis; behind adapters/asynqueue only
 	github.com/jackc/pgx/v5 v5.12.0 // PostgreSQL driver
 	github.com/pdfcpu/pdfcpu v0.15.0 // structure check of PDFs before they are taken
+	github.com/pkg/sftp v1.13.12 // the print house over SFTP; behind adapters/printhouse only
 	github.com/pressly/goose/v3 v3.29.0 // migrations, embedded, on both engines
 	github.com/prometheus/client_golang v1.25.0 // metrics, in the form that everybody scrapes
 	github.com/prometheus/client_model v0.6.3 // tests: reading a gathered metric
@@ -22,6 +23,7 @@ require (
 	github.com/rogpeppe/go-internal v1.16.0 // tests: stories as txtar scripts
 	github.com/russellhaering/goxmldsig v1.6.1 // canonical XML and signatures; behind internal/xmldsig only
 	github.com/ulikunitz/xz v0.5.17 // LZMA of Digital Post containers (.tar.lzma); not in the standard library
+	golang.org/x/crypto v0.58.0 // SSH below SFTP, with pinned host keys
 	golang.org/x/mod v0.42.0 // signed notes and Merkle log of the ledger
 	golang.org/x/net v0.62.0 // HTML parsing in tests and the demo's browser
 	golang.org/x/term v0.47.0 // is a person watching? progress bars
@@ -42,6 +44,7 @@ require (
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
 	github.com/jonboulle/clockwork v0.5.0 // indirect
+	github.com/kr/fs v0.1.0 // indirect
 	github.com/kylelemons/godebug v1.1.0 // indirect
 	github.com/mattermost/xml-roundtrip-validator v0.1.0 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
@@ -62,7 +65,6 @@ require (
 	go.uber.org/atomic v1.12.0 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
-	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/image v0.44.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
