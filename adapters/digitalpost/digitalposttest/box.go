@@ -40,7 +40,7 @@ func (s *Server) AuthorityBox(cvr post.CVR, contactPoint string) []Message {
 
 // box returns the available messages that belong. The caller holds mu.
 func (s *Server) box(belongs func(*Message) bool) []Message {
-	now := time.Now()
+	now := s.cfg.Now()
 	box := []Message{}
 	for _, m := range slices.Backward(s.order) {
 		if m.Status == statusCompleted && !m.Due.After(now) && belongs(m) {
@@ -117,7 +117,7 @@ func (s *Server) XML(uuid string) (io.ReadCloser, error) {
 	if !ok {
 		return nil, ErrUnknown
 	}
-	if s.cfg.Dir != "" {
+	if s.cfg.Dir != "" && m.body == nil {
 		f, err := os.Open(s.file(m.UUID))
 		if err != nil {
 			return nil, fmt.Errorf("open message: %w", err)

@@ -159,7 +159,7 @@ func (s *Server) accept(uuid, system string, in *incoming) (*Message, bool, erro
 			return nil, false, fmt.Errorf("keep message %s: %w", uuid, err)
 		}
 	}
-	msg := s.register(uuid, system, in, time.Now().UTC())
+	msg := s.register(uuid, system, in, s.cfg.Now().UTC())
 	s.cfg.Log.Info("message accepted", slog.String("message", uuid), slog.String("system", system), slog.String("outcome", string(msg.Status)))
 	return msg, true, nil
 }

@@ -29,6 +29,10 @@ type Message struct {
 	SHA256    string     `json:"sha256"` // of the message as received
 	Handed    int        `json:"handed_over"`
 	Events    []Event    `json:"events"`
+	// Road is who carried it here when its sender did not: see [Server.Carry].
+	Road string `json:"road,omitempty"`
+	// Fault says why Status is what it is, in words; "" when all is well.
+	Fault string `json:"fault,omitempty"`
 
 	system    string
 	recipient memo.Party
@@ -76,7 +80,7 @@ func newMessage(uuid string, m *memo.Message, at time.Time) *Message {
 // decide fixes the business outcome: schema, sender, recipient, business rules.
 func (s *Server) decide(msg *Message, m *memo.Message, invalid error) {
 	status, code, note := s.outcome(msg, m, invalid)
-	msg.Status, msg.Code, msg.note = status, code, note
+	msg.Status, msg.Code, msg.note, msg.Fault = status, code, note, note
 	verdict, end := "MEMO_SEND_VALIDATED", "MEMO_AVAILABLE_TO_RECIPIENT"
 	if status != statusCompleted {
 		verdict, end = "MEMO_SEND_VALIDATION_FAILED", ""
@@ -97,7 +101,7 @@ func (s *Server) outcome(msg *Message, m *memo.Message, invalid error) (status, 
 	if code := ruleCode(m); code != "" {
 		return statusInvalid, code, code
 	}
-	if owner := s.cfg.Systems[msg.system].CVR; !ownedBy(m, string(owner)) {
+	if owner := s.owner(msg.system); !ownedBy(m, string(owner)) {
 		return statusNotAllowed, "sim.sender.not.allowed", "the sender is not the system's organization"
 	}
 	r := m.Header.Recipient

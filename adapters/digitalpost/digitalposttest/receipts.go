@@ -58,7 +58,7 @@ func (s *Server) businessReceipt(m *Message) {
 // waiting returns the receipts that a system may fetch now. The caller holds mu.
 func (s *Server) waiting(system string) []*receipt {
 	ready := []*receipt{}
-	now := time.Now()
+	now := s.cfg.Now()
 	for _, r := range s.receipts[system] {
 		if !s.faults.HoldReceipts && !r.due.After(now) {
 			ready = append(ready, r)

@@ -50,6 +50,8 @@ type Config struct {
 	// Delay is the time from the technical to the business receipt.
 	Delay time.Duration
 	Log   *slog.Logger
+	// Now is the clock; the machine's when nil.
+	Now func() time.Time
 }
 
 // System is one registered sender system.
@@ -102,6 +104,9 @@ type Stats struct {
 func New(c Config) (*Server, error) {
 	if len(c.Systems) == 0 || c.Log == nil {
 		return nil, errors.New("digitalposttest: Systems and Log are required")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	s := &Server{cfg: c, parties: map[string]Party{}}
 	for _, p := range c.Parties {

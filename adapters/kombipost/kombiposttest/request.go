@@ -20,6 +20,8 @@ type request struct {
 	cvr       string // of the MeMo's sender
 	recipient string
 	invalid   string // why the MeMo will fail later
+	memo      []byte
+	print     *Print
 }
 
 // parseRequest reads a kombi_request; code is the Fejl it gets, or "".
@@ -73,6 +75,7 @@ func parseRequest(body []byte) (r request, code string) {
 		return r, "sim.choice.and.content"
 	}
 	if message != nil {
+		r.memo = message
 		if code := r.readMemo(message); code != "" {
 			return r, code
 		}
@@ -158,7 +161,7 @@ func (r *request) readShipment(n *element) string {
 	if r.id != "" && r.id != id {
 		return "sim.ids.differ"
 	}
-	r.id = id
+	r.id, r.print = id, printOf(s)
 	if r.recipient == "" {
 		r.recipient = s.find("PersonName")
 	}

@@ -32,7 +32,9 @@ type Shipment struct {
 	Paper        bool // it went to print
 	Invalid      string
 	At           time.Time
-	Body         []byte // the last [keepBodies] only
+	Body         []byte // the last [keepBodies] only, as are Memo and Print
+	Memo         []byte // the MeMo in it, as a document of its own
+	Print        *Print // what would be printed
 }
 
 // send is KombiPostAfsend.
@@ -71,6 +73,9 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 	}
 	sum := sha256.Sum256(body)
 	got := s.take(req, token.cvr, r.Header.Get("X-TransaktionsId"), hex.EncodeToString(sum[:]), body)
+	if s.cfg.Taken != nil {
+		s.cfg.Taken(got)
+	}
 	select {
 	case <-time.After(s.delay()):
 	case <-r.Context().Done():
@@ -104,14 +109,14 @@ func (s *Server) take(req request, cvr post.CVR, transaction, sum string, body [
 	}
 	p := &Shipment{
 		ID: req.id, CVR: cvr, Choice: req.choice, Transaction: transaction, MessageID: req.messageID, Recipient: req.recipient,
-		SHA256: sum, Handed: 1, Copies: 1, At: time.Now().UTC(), Body: body, Invalid: req.invalid,
+		SHA256: sum, Handed: 1, Copies: 1, At: s.cfg.Now().UTC(), Body: body, Memo: req.memo, Print: req.print, Invalid: req.invalid,
 	}
 	p.Paper = req.choice == kombipost.OnPaper || req.choice == kombipost.Automatic && !s.parties[req.recipient].Digital
 	if !p.Paper {
 		p.Transmission = post.NewID()
 	}
 	if old := len(s.order) - keepBodies; old >= 0 {
-		s.order[old].Body = nil
+		s.order[old].Body, s.order[old].Memo, s.order[old].Print = nil, nil, nil
 	}
 	s.shipments[req.id], s.order = p, append(s.order, p)
 	s.stats.Accepted++

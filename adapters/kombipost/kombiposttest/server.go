@@ -46,6 +46,11 @@ type Config struct {
 	// TokenLife is how long access tokens live; one hour when zero.
 	TokenLife time.Duration
 	Log       *slog.Logger
+	// Now is the clock; the machine's when nil.
+	Now func() time.Time
+	// Taken, when set, is told of each hand-over that was taken, repetitions
+	// included (Handed tells them apart), before it is answered.
+	Taken func(Shipment)
 }
 
 // Agreement lets a certificate call services in the name of an authority.
@@ -110,6 +115,9 @@ func New(c Config) (*Server, error) {
 	}
 	if c.TokenLife == 0 {
 		c.TokenLife = time.Hour
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	s := &Server{
 		cfg: c, parties: map[string]Party{}, assertions: map[string]issued{}, tokens: map[string]issued{},
@@ -204,7 +212,7 @@ func (s *Server) bearer(w http.ResponseWriter, r *http.Request, entity string) (
 	}
 	s.mu.Unlock()
 	switch {
-	case !ok || !known || t.print != print || time.Now().After(t.expires):
+	case !ok || !known || t.print != print || s.cfg.Now().After(t.expires):
 		fault(w, http.StatusUnauthorized, "sim.token.refused")
 	case t.entity != entity:
 		fault(w, http.StatusUnauthorized, "sim.agreement.missing")

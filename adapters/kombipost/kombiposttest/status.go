@@ -81,7 +81,7 @@ func (s *Server) report(p *Shipment, st Status) error {
 		return fmt.Errorf("report status: no event %q", st.Event)
 	}
 	if st.At.IsZero() {
-		st.At = time.Now()
+		st.At = s.cfg.Now()
 	}
 	cvr := string(p.CVR)
 	if spend(&s.faults.WrongTenant) {

@@ -48,7 +48,7 @@ func (s *Server) issue(w http.ResponseWriter, r *http.Request) {
 	if spend(&s.faults.WrongAssertions) {
 		named = "29000099"
 	}
-	end := time.Now().Add(assertionLife).UTC()
+	end := s.cfg.Now().Add(assertionLife).UTC()
 	assertion := base64.StdEncoding.EncodeToString([]byte(fmt.Sprintf(
 		`<saml2:Assertion xmlns:saml2="urn:oasis:names:tc:SAML:2.0:assertion" ID="_%s"><saml2:Conditions NotOnOrAfter="%s"/>`+
 			`<saml2:AttributeStatement><saml2:Attribute Name="dk:gov:saml:attribute:CvrNumberIdentifier">`+
@@ -73,12 +73,12 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request) {
 		fault(w, http.StatusServiceUnavailable, "sim.unavailable")
 		return
 	}
-	if !known || a.print != print || time.Now().After(a.expires) {
+	if !known || a.print != print || s.cfg.Now().After(a.expires) {
 		fault(w, http.StatusUnauthorized, "sim.assertion.refused")
 		return
 	}
 	token := post.NewID()
-	a.expires = time.Now().Add(s.cfg.TokenLife)
+	a.expires = s.cfg.Now().Add(s.cfg.TokenLife)
 	s.tokens[token] = a
 	s.stats.Tokens++
 	writeJSON(w, map[string]any{"access_token": token, "token_type": "Holder-of-key", "expires_in": int(s.cfg.TokenLife.Seconds())})

@@ -39,6 +39,11 @@ type Config struct {
 	// Interval is how often Run looks into the folder; 200 ms when 0.
 	Interval time.Duration
 	Log      *slog.Logger
+	// Now is the clock; the machine's when nil.
+	Now func() time.Time
+	// Carry, when set, delivers an event instead of the print house: as often
+	// as it calls deliver, each time under an id of its own, or never.
+	Carry func(j Job, kind printhouse.EventKind, deliver func() error) error
 }
 
 // A Fate is the list of events that follow printing without any command.
@@ -84,6 +89,9 @@ func New(c Config) (*House, error) {
 	}
 	if c.Interval == 0 {
 		c.Interval = 200 * time.Millisecond
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	h := &House{cfg: c, jobs: map[string]*Job{}}
 	for _, dir := range []string{c.Jobs, c.Events, c.Dir} {
@@ -160,7 +168,7 @@ func (h *House) pick(id string) (bool, error) {
 	if j, ok := h.jobs[id]; ok && j.State != printhouse.EventRejected {
 		return false, nil
 	}
-	now := time.Now().UTC()
+	now := h.cfg.Now().UTC()
 	ticket, err := h.unpack(id)
 	if errors.Is(err, os.ErrNotExist) { // the gateway took it back in the meantime
 		return false, nil

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"sikkerpost.dk/gateway/adapters/printhouse"
 )
@@ -54,17 +53,13 @@ func reason(kind printhouse.EventKind, code string) string {
 // job and kind, so a repetition after a crash is the same event. The caller
 // holds mu.
 func (h *House) report(j *Job, kind printhouse.EventKind, code string) error {
-	e := printhouse.Event{EventID: j.ID + "-" + string(kind), JobID: j.ID, Kind: kind, At: time.Now().UTC(), Code: code}
+	e := printhouse.Event{EventID: j.ID + "-" + string(kind), JobID: j.ID, Kind: kind, At: h.cfg.Now().UTC(), Code: code}
 	tracking := j.Tracking
 	if kind == printhouse.EventPosted {
 		tracking = trackingOf(j.ID)
 	}
 	e.Tracking = tracking
-	text, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("report print job %s: %w", j.ID, err)
-	}
-	if err := publish(filepath.Join(h.cfg.Events, e.EventID+".json"), text); err != nil {
+	if err := h.deliver(j, e); err != nil {
 		return fmt.Errorf("report print job %s: %w", j.ID, err)
 	}
 	j.State, j.Code, j.Tracking = kind, code, tracking
