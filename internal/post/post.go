@@ -57,4 +57,8 @@ type Tenant struct {
 	Phone string `json:"phone"`
 	// Signing is what one signature covers; each letter when it is "".
 	Signing SigningPolicy `json:"signing_policy,omitempty"`
+	// Times are the rules about lead times and silence.
+	Times LetterTimes `json:"times,omitzero"`
+	// Keep says how long records stay.
+	Keep Keep `json:"keep_days,omitzero"`
 }
