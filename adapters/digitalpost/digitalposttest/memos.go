@@ -168,7 +168,7 @@ func (s *Server) accept(uuid, system string, in *incoming) (*Message, bool, erro
 // is New.
 func (s *Server) register(uuid, system string, in *incoming, at time.Time) *Message {
 	msg := newMessage(uuid, in.memo, at)
-	msg.system, msg.SHA256, msg.Handed, msg.Due = system, in.sum, 1, at.Add(s.cfg.Delay)
+	msg.system, msg.SHA256, msg.Handed, msg.Due = system, in.sum, 1, s.due(in.memo, at)
 	msg.Documents = append(msg.Documents, in.files...)
 	s.decide(msg, in.memo, in.invalid)
 	if s.cfg.Dir == "" {

@@ -88,6 +88,9 @@ func (s *Server) decide(msg *Message, m *memo.Message, invalid error) {
 	msg.Events = []Event{
 		{msg.ReceivedAt, "MEMO_SEND_RECEIVED"}, {msg.ReceivedAt, "TECHNICAL_RECEIPT_SENT"}, {msg.Due, verdict},
 	}
+	if end != "" && msg.Due.Sub(msg.ReceivedAt) > s.cfg.Delay { // a value date
+		msg.Events = append(msg.Events, Event{msg.ReceivedAt, "DELAYED_MEMO_SEND_VALIDATED_AWAITING_DELAY"}, Event{msg.Due, "DELAYED_MEMO_SEND_SENT"})
+	}
 	if end != "" {
 		msg.Events = append(msg.Events, Event{msg.Due, end})
 	}

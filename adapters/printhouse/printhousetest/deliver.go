@@ -3,6 +3,8 @@ package printhousetest
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 
@@ -28,4 +30,21 @@ func (h *House) deliver(j *Job, e printhouse.Event) error {
 		return once()
 	}
 	return h.cfg.Carry(j.copy(), e.Kind, once)
+}
+
+// Document opens the n-th document of a job as it would be printed, counted
+// from 0.
+func (h *House) Document(id string, n int) (io.ReadCloser, error) {
+	j, err := h.Job(id)
+	if err != nil {
+		return nil, err
+	}
+	if n < 0 || n >= len(j.Ticket.Documents) {
+		return nil, ErrUnknown
+	}
+	f, err := os.Open(filepath.Join(h.cfg.Dir, j.ID, fmt.Sprintf("%02d.pdf", n+1)))
+	if err != nil {
+		return nil, fmt.Errorf("open document of print job %s: %w", j.ID, err)
+	}
+	return f, nil
 }
