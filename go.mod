@@ -25,7 +25,7 @@ require (
 	github.com/ulikunitz/xz v0.5.17 // LZMA of Digital Post containers (.tar.lzma); not in the standard library
 	golang.org/x/crypto v0.58.0 // SSH below SFTP, with pinned host keys
 	golang.org/x/mod v0.42.0 // signed notes and Merkle log of the ledger
-	golang.org/x/net v0.62.0 // HTML parsing in tests and the demo's browser
+	golang.org/x/net v0.62.0 // HTML parsing: letters that come in as pages; tests; the demo's browser
 	golang.org/x/term v0.47.0 // is a person watching? progress bars
 	modernc.org/sqlite v1.61.1 // SQLite without cgo
 	pgregory.net/rapid v1.3.0 // tests: models and properties

@@ -103,13 +103,7 @@ func (s *Store) AcceptInquiry(ctx context.Context, a intake.Accepted) error {
 		if err := swap(ctx, tx, `DELETE FROM draft WHERE id = $1 AND version = $2`, string(q.ID), a.Version); err != nil {
 			return err
 		}
-		if _, err := exec(ctx, tx,
-			`INSERT INTO inquiry (id, reference, tenant, inbox, road, kind, state, accepted_at, due_at, digest,
-			     header, blob, blob_sha256, blob_size, attachments, person_index, person, statement)
-			 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
-			string(q.ID), q.Reference, string(q.Tenant), string(a.Inbox), string(q.Road), string(q.Kind), string(q.State),
-			micros(q.AcceptedAt), micros(q.DueAt), q.Digest, a.Object.Header, a.Object.Blob, a.Object.SHA256, a.Object.Size,
-			q.Attachments, a.PersonIndex, a.Person, a.Statement); err != nil {
+		if err := insertInquiry(ctx, tx, a); err != nil {
 			return err
 		}
 		if _, err := exec(ctx, tx, `INSERT INTO inquiry_copy (inquiry, expires_at, body) VALUES ($1, $2, $3)`,
@@ -127,6 +121,18 @@ func (s *Store) AcceptInquiry(ctx context.Context, a intake.Accepted) error {
 		return fmt.Errorf("store inquiry %s: %w", q.ID, err)
 	}
 	return nil
+}
+
+func insertInquiry(ctx context.Context, tx *sql.Tx, a intake.Accepted) error {
+	q := a.Inquiry
+	_, err := exec(ctx, tx,
+		`INSERT INTO inquiry (id, reference, tenant, inbox, road, kind, state, accepted_at, due_at, digest,
+		     header, blob, blob_sha256, blob_size, attachments, person_index, person, statement)
+		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+		string(q.ID), q.Reference, string(q.Tenant), string(a.Inbox), string(q.Road), string(q.Kind), string(q.State),
+		micros(q.AcceptedAt), micros(q.DueAt), q.Digest, a.Object.Header, a.Object.Blob, a.Object.SHA256, a.Object.Size,
+		q.Attachments, a.PersonIndex, a.Person, a.Statement)
+	return err
 }
 
 const ownColumns = `SELECT id, reference, tenant, road, kind, state, accepted_at, due_at, digest, attachments, person_index FROM inquiry `

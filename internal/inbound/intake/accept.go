@@ -194,7 +194,7 @@ func (d *Desk) sealSmall(a *Accepted, p post.Person, f Draft, subject string) er
 	if a.Copy, err = d.Ring.Small(copied); err != nil {
 		return fmt.Errorf("seal copy of inquiry %s: %w", id, err)
 	}
-	if a.Statement, err = ledger.SignStatement(statement(a.Inquiry), d.Signing.Key); err != nil {
+	if a.Statement, err = ledger.SignStatement(a.Inquiry.Statement(), d.Signing.Key); err != nil {
 		return err
 	}
 	// The statement holds the content digest, so the event vouches for both.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/internal/post"
-	"sikkerpost.dk/gateway/internal/vault/seal"
 )
 
 // own returns the person's index at each tenant. It is that of the party
@@ -18,7 +17,7 @@ import (
 func (d *Desk) own(p post.Person) map[post.TenantID][]byte {
 	own := make(map[post.TenantID][]byte, len(d.tenants))
 	for id := range d.tenants {
-		own[id] = seal.Index(d.IndexKey, id, "person", partyKey(p.Subject()))
+		own[id] = PersonIndex(d.IndexKey, id, p)
 	}
 	return own
 }

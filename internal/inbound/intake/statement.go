@@ -47,8 +47,8 @@ func (s Signing) check(at time.Time) error {
 	return nil
 }
 
-// statement says what the receipt of q vouches for.
-func statement(q Inquiry) ledger.Statement {
+// Statement says what the receipt of q vouches for.
+func (q Inquiry) Statement() ledger.Statement {
 	return ledger.Statement{
 		Reference: q.Reference, Tenant: q.Tenant, Inquiry: q.ID, AcceptedAt: q.AcceptedAt,
 		Digest: hex.EncodeToString(q.Digest), DueAt: q.DueAt,
@@ -71,7 +71,14 @@ func (d *Desk) Signed(ctx context.Context, q Inquiry, signed []byte) (SignedRece
 	if err != nil && !errors.Is(err, ledger.ErrPending) {
 		return SignedReceipt{}, err
 	}
-	return SignedReceipt{Statement: string(signed), Certificate: string(d.Signing.Cert), Proof: proof}, nil
+	r := SignedReceipt{Statement: string(signed), Certificate: string(d.Signing.Cert)}
+	if bytes.HasPrefix(signed, []byte("{")) { // of mail: it brings its own certificate
+		if err := json.Unmarshal(signed, &r); err != nil {
+			return SignedReceipt{}, fmt.Errorf("read statement of inquiry %s: %w", q.ID, err)
+		}
+	}
+	r.Proof = proof
+	return r, nil
 }
 
 func (d *Desk) proof(ctx context.Context, id post.InquiryID) (*ledger.Proof, error) {

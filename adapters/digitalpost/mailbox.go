@@ -1,0 +1,206 @@
+package digitalpost
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/inbound/mailroom"
+	"sikkerpost.dk/gateway/internal/outbound/dispatch"
+	"sikkerpost.dk/gateway/internal/outbound/memo"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+const (
+	idsPerPage = 100
+	maxPages   = 20
+)
+
+// Mailbox is the recipient side: messages to the tenants' own recipient systems,
+// fetched by REST_PULL.
+//
+// A message is answered with a COMPLETED receipt once it is safe, whether we
+// could read it or not: it has reached the authority. Whether that takes it off
+// the list is not known of NgDP, so one that is listed again is deleted there.
+type Mailbox struct {
+	c       *Client
+	systems map[post.TenantID]System
+}
+
+var (
+	_ mailroom.Source = (*Mailbox)(nil)
+	_ mailroom.Reader = (*Mailbox)(nil)
+)
+
+// Mailbox returns the recipient side of c, with the recipient systems of the
+// tenants. It shares c's certificate and connections.
+func (c *Client) Mailbox(systems map[post.TenantID]System) *Mailbox {
+	return &Mailbox{c: c, systems: systems}
+}
+
+// Carrier implements [mailroom.Source].
+func (*Mailbox) Carrier() string { return carrier }
+
+// Serves reports whether tenant has a recipient system here.
+func (m *Mailbox) Serves(tenant post.TenantID) bool { _, ok := m.systems[tenant]; return ok }
+
+func (m *Mailbox) system(tenant post.TenantID) (System, error) {
+	s, ok := m.systems[tenant]
+	if !ok {
+		return System{}, post.ErrNotFound
+	}
+	return s, nil
+}
+
+// Waiting implements [mailroom.Source]: GET memos/, page by page.
+func (m *Mailbox) Waiting(ctx context.Context, tenant post.TenantID) ([]string, error) {
+	system, err := m.system(tenant)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for page := range maxPages {
+		query := url.Values{"page": {fmt.Sprint(page)}, "size": {fmt.Sprint(idsPerPage)}}
+		status, body, err := m.c.ask(ctx, system, http.MethodGet, "memos/", query)
+		if err != nil {
+			return nil, fmt.Errorf("list messages: %s", dispatch.Unanswered(err))
+		}
+		if status != http.StatusOK {
+			return nil, fmt.Errorf("list messages: %s", refusal(status, body))
+		}
+		var got struct {
+			Content []string `json:"content"`
+		}
+		if json.Unmarshal(body, &got) != nil {
+			return nil, fmt.Errorf("list messages: %s", codeUnreadable)
+		}
+		for _, id := range got.Content {
+			if !post.ValidUUID(id) { // it cannot be part of a path; it stays with NgDP
+				m.c.log.ErrorContext(ctx, "message listed without an id")
+				continue
+			}
+			all = append(all, id)
+		}
+		if len(got.Content) < idsPerPage {
+			break
+		}
+	}
+	return all, nil
+}
+
+// Fetch implements [mailroom.Source]: GET memos/{id}.
+func (m *Mailbox) Fetch(ctx context.Context, tenant post.TenantID, id string, w io.Writer) error {
+	system, err := m.system(tenant)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, handOverTimeout)
+	defer cancel()
+	answer, err := m.c.do(ctx, system, http.MethodGet, "memos/"+id, "application/xml", nil)
+	if err != nil {
+		return fmt.Errorf("fetch message: %s", dispatch.Unanswered(err))
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		body, _ := bounded(answer) //nolint:errcheck // the status says enough
+		return fmt.Errorf("fetch message: %s", refusal(answer.StatusCode, body))
+	}
+	if _, err := io.Copy(w, answer.Body); err != nil {
+		return fmt.Errorf("fetch message: %w", err)
+	}
+	return nil
+}
+
+// Answer implements [mailroom.Source]: POST memos/{id}/receipt, and DELETE
+// memos/{id} for one that is still listed. "You have answered", "that cannot be
+// answered" and "no such message" end the matter.
+func (m *Mailbox) Answer(ctx context.Context, tenant post.TenantID, id string, listed bool) error {
+	system, err := m.system(tenant)
+	if err != nil {
+		return err
+	}
+	method, path, body := http.MethodPost, "memos/"+id+"/receipt", []byte(nil)
+	if listed {
+		method, path = http.MethodDelete, "memos/"+id
+	} else if body, err = json.Marshal(map[string]string{
+		"transmissionId": post.DerivedID(post.LetterID(id), "mail-receipt", 1), "messageUUID": id,
+		"timeStamp": time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), "receiptStatus": statusCompleted,
+	}); err != nil {
+		return fmt.Errorf("answer message: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	answer, err := m.c.do(ctx, system, method, path, "application/json", body)
+	if err != nil {
+		return fmt.Errorf("answer message: %s", dispatch.Unanswered(err))
+	}
+	defer answer.Body.Close()
+	text, _ := bounded(answer) //nolint:errcheck // the status says enough
+	switch answer.StatusCode {
+	case http.StatusOK, http.StatusCreated, http.StatusNoContent, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity:
+		return nil
+	}
+	return fmt.Errorf("answer message: %s", refusal(answer.StatusCode, text))
+}
+
+// do sends a request, with a JSON body when there is one. The caller's context
+// bounds it; its error must not be logged: it may hold the URL.
+func (c *Client) do(ctx context.Context, s System, method, path, accept string, body []byte) (*http.Response, error) {
+	var r io.Reader
+	if body != nil {
+		r = bytes.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.address(path, ""), r)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", accept)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.SetBasicAuth(s.ID, s.Token)
+	return c.http.Do(req)
+}
+
+// ReadMail implements [mailroom.Reader].
+func (m *Mailbox) ReadMail(r io.Reader, file func(mailroom.File, io.Reader) error) (mailroom.Mail, error) {
+	var none mailroom.Mail
+	got, err := memo.Read(r, memo.Limits{}, func(d memo.Document, f *memo.File, content io.Reader) error {
+		return file(mailroom.File{Main: d.Kind == memo.Main, Name: f.Filename, MediaType: f.MediaType}, content)
+	})
+	var bad *memo.Invalid
+	if errors.As(err, &bad) {
+		return none, &mailroom.Unreadable{Code: bad.Code}
+	}
+	if err != nil {
+		return none, err
+	}
+	h := &got.Header
+	if h.Type != memo.DigitalPost {
+		return none, &mailroom.Unreadable{Code: "not-a-letter"}
+	}
+	mail := mailroom.Mail{
+		MessageID: strings.ToLower(h.UUID), RecipientID: h.Recipient.ID, Subject: h.Label, Answers: h.Answered(),
+		Person: post.PersonRecord{Actor: party(h.Sender.ID, h.Sender.IDType, h.Sender.Label)},
+	}
+	if p := h.Recipient.ContactPoint; p != nil {
+		mail.ContactPoint = p.ID
+	}
+	if a := h.Sender.Representative; a != nil {
+		sender := mail.Person.Actor
+		mail.Person = post.PersonRecord{Actor: party(a.ID, a.IDType, a.Label), OnBehalfOf: &sender}
+	}
+	mail.Thread, err = memo.ThreadOf(*h)
+	return mail, err
+}
+
+func party(id, idType, name string) post.PartyRecord {
+	return post.PartyRecord{IDType: strings.ToUpper(idType), ID: id, Name: name}
+}

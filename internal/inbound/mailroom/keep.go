@@ -1,0 +1,191 @@
+package mailroom
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/vault/ledger"
+	"sikkerpost.dk/gateway/internal/vault/seal"
+)
+
+const (
+	// answerPause is how long a carrier that could not be told is left alone.
+	answerPause = 30 * time.Second
+	// atOnce is how many messages are looked at in one go.
+	atOnce = 50
+)
+
+// Pull fetches what waits at every source. A system that does not answer is
+// reported and does not keep the others waiting.
+func (r *Room) Pull(ctx context.Context) error {
+	var failed []error
+	for _, s := range r.Sources {
+		for _, t := range r.Tenants {
+			if err := r.pull(ctx, s, t.ID); err != nil {
+				failed = append(failed, fmt.Errorf("fetch mail of %s at %s: %w", t.ID, s.Carrier(), err))
+			}
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// pull keeps what waits for one tenant.
+//
+// Crash before the commit of a message: it waits at the carrier still. Between
+// commit and answer: it is listed again, known, and answered then.
+func (r *Room) pull(ctx context.Context, s Source, tenant post.TenantID) error {
+	ids, err := s.Waiting(ctx, tenant)
+	if errors.Is(err, post.ErrNotFound) {
+		return nil // this tenant has no recipient system here
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := r.Shelf.MailContact(ctx, s.Carrier(), tenant, r.Now()); err != nil {
+		return err
+	}
+	var failed []error
+	for _, id := range ids {
+		if err := r.fetch(ctx, s, tenant, strings.ToLower(id)); err != nil {
+			failed = append(failed, fmt.Errorf("message %s: %w", id, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (r *Room) fetch(ctx context.Context, s Source, tenant post.TenantID, id string) error {
+	known, err := r.Shelf.KnownMail(ctx, s.Carrier(), tenant, id)
+	switch {
+	case err == nil && known.Cut:
+		return nil // reported; the whole stays where it is
+	case err == nil:
+		return r.answer(ctx, s, known, true)
+	case !errors.Is(err, post.ErrNotFound):
+		return err
+	}
+	a, err := r.keep(ctx, s.Carrier(), tenant, id, func(w io.Writer) error { return s.Fetch(ctx, tenant, id, w) })
+	if err != nil || a.Cut {
+		return err
+	}
+	return r.answer(ctx, s, a, false)
+}
+
+// Take keeps a message that the carrier pushed. It returns once the message is
+// durable; the carrier may be told then. The business receipt follows by
+// [Room.Run]. A message that broke off is not kept.
+func (r *Room) Take(ctx context.Context, carrier string, tenant post.TenantID, id string, message io.Reader) error {
+	_, err := r.keep(ctx, carrier, tenant, strings.ToLower(id), func(w io.Writer) error {
+		_, err := io.Copy(w, message)
+		return err
+	})
+	if err == nil {
+		_, err = r.Shelf.MailContact(ctx, carrier, tenant, r.Now())
+	}
+	return err
+}
+
+// errCut ends the copy of a message that is beyond the limit.
+var errCut = errors.New("beyond the limit")
+
+// bounded passes on the first left bytes, and digests them.
+type bounded struct {
+	w    io.Writer
+	left int64
+}
+
+// Write implements io.Writer.
+func (b *bounded) Write(p []byte) (int, error) {
+	n, err := b.w.Write(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	if err == nil && n < len(p) {
+		err = errCut
+	}
+	return n, err
+}
+
+// keep seals a message as it comes and stores it.
+func (r *Room) keep(ctx context.Context, carrier string, tenant post.TenantID, id string, write func(io.Writer) error) (Arrival, error) {
+	a := Arrival{ID: post.NewID(), Carrier: carrier, Tenant: tenant, MessageID: id, At: r.Now().UTC().Truncate(time.Microsecond)}
+	sum := sha256.New()
+	var err error
+	a.Object, err = seal.Stream(ctx, r.Blobs, []age.Recipient{r.Dispatcher}, func(w io.Writer) error {
+		err := write(&bounded{w: io.MultiWriter(w, sum), left: MaxMessage})
+		if errors.Is(err, errCut) {
+			a.Cut, err = true, nil
+		}
+		return err
+	})
+	if err != nil {
+		return a, fmt.Errorf("keep: %w", err)
+	}
+	a.Digest = seal.Index(r.IndexKey, tenant, "mail", hex.EncodeToString(sum.Sum(nil)))
+	e := ledger.New("mail.kept", tenant, id)
+	e.Actor = carrier
+	fresh, err := r.Shelf.KeepMail(ctx, a, e)
+	if err != nil {
+		// The commit may have succeeded although its answer was lost: the blob
+		// stays, and retention removes it if no row names it.
+		return a, fmt.Errorf("keep: %w", err)
+	}
+	if !fresh {
+		r.drop(ctx, a.Object.Blob)
+		return r.Shelf.KnownMail(ctx, carrier, tenant, id)
+	}
+	r.Log.InfoContext(ctx, "mail kept", slog.String("mail", a.ID), slog.String("message", id), slog.String("tenant", string(tenant)))
+	if a.Cut {
+		r.park(ctx, a, "too-large")
+	}
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+	return a, nil
+}
+
+// drop removes sealed bytes that no record names. What it cannot remove nobody
+// can read; retention removes it later.
+func (r *Room) drop(ctx context.Context, blob string) {
+	if err := r.Blobs.Delete(context.WithoutCancel(ctx), blob); err != nil {
+		r.Log.WarnContext(ctx, "blob left behind", slog.String("blob", blob), slog.Any("error", err))
+	}
+}
+
+func (r *Room) answer(ctx context.Context, s Source, a Arrival, listed bool) error {
+	if err := s.Answer(ctx, a.Tenant, a.MessageID, listed && a.Answered); err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+	if a.Answered {
+		return nil
+	}
+	return r.Shelf.MailAnswered(ctx, a.ID)
+}
+
+// Answer tells the carriers what they do not know yet.
+func (r *Room) Answer(ctx context.Context) error {
+	all, err := r.Shelf.UnansweredMail(ctx, r.Now(), answerPause, atOnce)
+	if err != nil {
+		return fmt.Errorf("find unanswered mail: %w", err)
+	}
+	var failed []error
+	for _, a := range all {
+		for _, s := range r.Sources {
+			if s.Carrier() != a.Carrier {
+				continue
+			}
+			if err := r.answer(ctx, s, a, false); err != nil {
+				failed = append(failed, fmt.Errorf("mail %s: %w", a.ID, err))
+			}
+		}
+	}
+	return errors.Join(failed...)
+}

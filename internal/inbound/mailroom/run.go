@@ -1,0 +1,115 @@
+package mailroom
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// Digital Post deactivates a recipient system that could not receive anything
+// for [Deactivation]; from warnAfter on without contact it is reported, and
+// every reportEvery again.
+const (
+	Deactivation = 7 * 24 * time.Hour
+	warnAfter    = 24 * time.Hour
+	reportEvery  = time.Hour
+)
+
+var (
+	parkedMail = promauto.NewGauge(prometheus.GaugeOpts{
+		Name: "sikkerpost_mail_parked", Help: "Messages that a person must deal with.",
+	})
+	lastContact = promauto.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "sikkerpost_mail_contact_timestamp_seconds", Help: "When a tenant's recipient system last answered.",
+	}, []string{"carrier", "tenant"})
+)
+
+// Run fetches, answers and takes mail until ctx ends: it asks every so often,
+// and is woken by what is pushed. Parked messages are tried once more at the
+// start: a contact point may have been added. A failed round is reported and
+// repeated.
+func (r *Room) Run(ctx context.Context, every time.Duration) error {
+	if _, _, err := r.Desk.ParkedMail(ctx, true); err != nil && ctx.Err() == nil {
+		r.Log.ErrorContext(ctx, "parked mail not tried again", slog.Any("error", err))
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	began := r.Now()
+	var reported time.Time
+	for {
+		for _, step := range []func(context.Context) error{r.Pull, r.Answer, r.Step} {
+			if err := step(ctx); err != nil && ctx.Err() == nil {
+				r.Log.ErrorContext(ctx, "mail round failed", slog.Any("error", err))
+			}
+		}
+		if now := r.Now(); now.Sub(reported) >= reportEvery && ctx.Err() == nil {
+			reported = now
+			if err := r.Report(ctx, began); err != nil {
+				r.Log.ErrorContext(ctx, "mail not reported", slog.Any("error", err))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-r.wake:
+		}
+	}
+}
+
+// Report says what a person must see to: parked messages, and recipient systems
+// that Digital Post will deactivate. A system that has never answered counts
+// from began.
+func (r *Room) Report(ctx context.Context, began time.Time) error {
+	n, since, err := r.Desk.ParkedMail(ctx, false)
+	if err != nil {
+		return fmt.Errorf("count parked mail: %w", err)
+	}
+	parkedMail.Set(float64(n))
+	if n > 0 {
+		r.Log.ErrorContext(ctx, "parked mail waits for a person", slog.Int("messages", n), slog.Time("since", since))
+	}
+	var failed []error
+	for _, s := range r.Sources {
+		for _, t := range r.Tenants {
+			if err := r.watch(ctx, s, t.ID, began); err != nil {
+				failed = append(failed, err)
+			}
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// watch reports a recipient system that is on its way to being deactivated.
+func (r *Room) watch(ctx context.Context, s Source, tenant post.TenantID, began time.Time) error {
+	if served, ok := s.(interface{ Serves(post.TenantID) bool }); ok && !served.Serves(tenant) {
+		return nil
+	}
+	last, err := r.Shelf.MailContact(ctx, s.Carrier(), tenant, time.Time{})
+	if err != nil {
+		return fmt.Errorf("find last contact of %s: %w", tenant, err)
+	}
+	if !last.IsZero() {
+		lastContact.WithLabelValues(s.Carrier(), string(tenant)).Set(float64(last.Unix()))
+	} else {
+		last = began
+	}
+	silent := r.Now().Sub(last)
+	if silent < warnAfter {
+		return nil
+	}
+	level := slog.LevelWarn
+	if silent >= Deactivation/2 {
+		level = slog.LevelError
+	}
+	r.Log.Log(ctx, level, "recipient system without contact", slog.String("carrier", s.Carrier()), slog.String("tenant", string(tenant)),
+		slog.Duration("silent", silent.Truncate(time.Minute)), slog.Time("deactivated", last.Add(Deactivation)))
+	return nil
+}

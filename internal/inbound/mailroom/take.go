@@ -1,0 +1,238 @@
+package mailroom
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"sikkerpost.dk/gateway/internal/inbound/intake"
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/vault/ledger"
+	"sikkerpost.dk/gateway/internal/vault/seal"
+)
+
+// hold is how long a message that a process took in hand is left alone by the
+// others; it is tried again after that time.
+const hold = 2 * time.Minute
+
+// Step makes inquiries of the messages that are kept and due.
+func (r *Room) Step(ctx context.Context) error {
+	for {
+		all, err := r.Desk.ClaimMail(ctx, r.Now(), hold, 1)
+		if err != nil {
+			return fmt.Errorf("claim mail: %w", err)
+		}
+		if len(all) == 0 {
+			return nil
+		}
+		for _, a := range all {
+			r.one(ctx, a)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// one takes or parks one message, or leaves it for later.
+//
+// Crash before the commit: it is kept still; sealed objects that no row names
+// are left to retention. After: it is an inquiry.
+func (r *Room) one(ctx context.Context, a Arrival) {
+	select {
+	case r.reading <- struct{}{}:
+		defer func() { <-r.reading }()
+	case <-ctx.Done():
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, hold*9/10)
+	defer cancel()
+	log := r.Log.With(slog.String("mail", a.ID), slog.String("tenant", string(a.Tenant)))
+	t, code, err := r.prepare(ctx, a)
+	var bad *Unreadable
+	switch {
+	case errors.As(err, &bad):
+		code = bad.Code
+	case intake.Refused(err):
+		code = "too-large"
+		if errors.Is(err, post.FaultMalware) {
+			code = "malware"
+		}
+	case err != nil:
+		log.ErrorContext(ctx, "mail not taken", slog.Int("attempt", a.Attempts), slog.Any("error", err))
+		return
+	}
+	if code != "" {
+		r.park(ctx, a, code)
+		return
+	}
+	if err := r.Desk.TakeMail(ctx, t); err != nil {
+		if errors.Is(err, post.ErrStale) {
+			r.drop(ctx, t.Object.Blob)
+			return
+		}
+		log.ErrorContext(ctx, "mail not taken", slog.Int("attempt", a.Attempts), slog.Any("error", err))
+		return
+	}
+	log.InfoContext(ctx, "mail taken", slog.String("inquiry", string(t.Inquiry.ID)), slog.String("inbox", string(t.Inbox)),
+		slog.String("letter", string(t.Letter)))
+	r.drop(ctx, a.Object.Blob)
+}
+
+// park leaves a message to a person.
+func (r *Room) park(ctx context.Context, a Arrival, code string) {
+	e := ledger.New("mail.parked", a.Tenant, a.MessageID)
+	e.Actor, e.Outcome = a.Carrier, code
+	err := r.Desk.ParkMail(ctx, a.ID, code, e)
+	if errors.Is(err, post.ErrStale) {
+		return
+	}
+	log := r.Log.With(slog.String("mail", a.ID), slog.String("tenant", string(a.Tenant)), slog.String("code", code))
+	if err != nil {
+		log.ErrorContext(ctx, "mail not parked", slog.Any("error", err))
+		return
+	}
+	log.ErrorContext(ctx, "mail parked for a person")
+}
+
+// prepare reads a message and seals the inquiry that it becomes. A code says
+// why it is a person's to deal with.
+func (r *Room) prepare(ctx context.Context, a Arrival) (t Taken, code string, err error) {
+	c, err := r.read(ctx, a)
+	if err != nil {
+		return t, "", err
+	}
+	point, known := r.Points[c.ContactPoint]
+	person, personErr := c.Person.Person()
+	switch {
+	case c.MessageID != a.MessageID:
+		return t, "other-message-id", nil
+	case c.RecipientID != string(r.tenants[a.Tenant].CVR):
+		return t, "other-authority", nil
+	case !known:
+		return t, "unknown-contact-point", nil
+	case point.Tenant != a.Tenant:
+		return t, "other-contact-point", nil
+	case personErr != nil:
+		return t, "sender", nil
+	}
+	event := ledger.New("inquiry.accepted", a.Tenant, a.ID)
+	event.Actor = "person"
+	kind := point.Kind
+	if kind == "" {
+		kind = post.Question
+	}
+	q := intake.Inquiry{
+		ID: post.InquiryID(a.ID), Reference: post.NewReference(), Tenant: a.Tenant, Road: post.ToDPO, Kind: kind,
+		State: post.InquiryWaiting, AcceptedAt: event.At, DueAt: intake.Due(post.ToDPO, kind, a.At), Attachments: len(c.parts),
+	}
+	event.Outcome = string(q.State)
+	t = Taken{Accepted: intake.Accepted{Inquiry: q, Inbox: point.Inbox, Event: event, PersonIndex: intake.PersonIndex(r.IndexKey, a.Tenant, person)}}
+	answered := ""
+	if len(c.Answers) > 0 {
+		t.Letter, answered, err = r.Desk.AnsweredLetter(ctx, a.Tenant, c.Answers)
+		if err != nil && !errors.Is(err, post.ErrNotFound) {
+			return t, "", err
+		}
+	}
+	return t, "", r.seal(ctx, a, c, answered, &t)
+}
+
+// seal fills in what t carries sealed or signed.
+func (r *Room) seal(ctx context.Context, a Arrival, c contents, answered string, t *Taken) (err error) {
+	q := &t.Inquiry
+	message := seal.Message{
+		Kind: q.Kind, Road: q.Road, Language: "da", Subject: intake.OneLine(c.Subject), Text: c.words(answered),
+		Person: c.Person, AcceptedAt: q.AcceptedAt, Reference: q.Reference,
+	}
+	var parts []seal.Part
+	for _, p := range c.parts {
+		parts = append(parts, seal.Part{Name: p.name, MediaType: p.kind, Size: p.size,
+			Open: func() (io.ReadCloser, error) { return r.attachment(ctx, a, p) }})
+	}
+	facts := seal.Facts{V: seal.Version, Kind: "inquiry", Tenant: string(q.Tenant), Object: string(q.ID)}
+	var digest [32]byte
+	t.Object, err = seal.Stream(ctx, r.Blobs, r.Inboxes[t.Inbox], func(w io.Writer) (err error) {
+		digest, err = seal.Pack(w, facts, message, parts)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("seal inquiry: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			r.drop(ctx, t.Object.Blob)
+		}
+	}()
+	q.Digest = digest[:]
+	person, err := json.Marshal(c.Person)
+	if err != nil {
+		return fmt.Errorf("encode person: %w", err)
+	}
+	if t.Person, err = seal.Small(person, r.Dispatcher); err != nil {
+		return fmt.Errorf("seal person: %w", err)
+	}
+	if len(c.Thread) > 0 {
+		if t.Thread, err = seal.Small(c.Thread, r.Dispatcher); err != nil {
+			return fmt.Errorf("seal thread: %w", err)
+		}
+	}
+	if t.Statement, t.Event.Digest, err = r.Sign(q.Statement()); err != nil {
+		return fmt.Errorf("sign statement: %w", err)
+	}
+	return nil
+}
+
+// words is the text that the DPO reads: the letter's own, and what stands apart
+// from it.
+func (c contents) words(answered string) string {
+	s := c.text
+	if s == "" {
+		s = "(Brevet er vedhæftet som fil.)"
+	}
+	if answered != "" {
+		s = "(Svar på vores brev " + answered + ".)\n\n" + s
+	}
+	if c.unchecked > 0 {
+		s += "\n\n(Filer af typen " + intake.Unchecked + " er ikke kontrolleret; åbn dem med omtanke.)"
+	}
+	return s
+}
+
+// signingLife is how long the ledger vouches for one key; no process lives longer.
+const signingLife = 10 // years
+
+// Signer returns a [Config.Sign] that signs with a key of its own. The key lives
+// in this process only; the ledger's key vouches for it, and each receipt carries
+// that voucher, so that it outlives the key.
+func Signer(checkpoint note.Signer, now time.Time) (func(ledger.Statement) ([]byte, string, error), error) {
+	secret, public, err := ledger.GenerateCheckpointKey(checkpoint.Name() + "/mail")
+	if err != nil {
+		return nil, err
+	}
+	key, err := note.NewSigner(secret)
+	if err != nil {
+		return nil, errors.New("make receipt key: it is not a note key") // the cause may hold the key
+	}
+	cert, err := ledger.CertifyReceiptKey(public, now.Add(-time.Minute), now.AddDate(signingLife, 0, 0), checkpoint)
+	if err != nil {
+		return nil, err
+	}
+	return func(s ledger.Statement) ([]byte, string, error) {
+		signed, err := ledger.SignStatement(s, key)
+		if err != nil {
+			return nil, "", err
+		}
+		receipt, err := json.Marshal(intake.SignedReceipt{Statement: string(signed), Certificate: string(cert)})
+		if err != nil {
+			return nil, "", fmt.Errorf("encode receipt %s: %w", s.Inquiry, err)
+		}
+		return receipt, ledger.StatementDigest(signed), nil
+	}, nil
+}
