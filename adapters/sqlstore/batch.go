@@ -33,6 +33,9 @@ func (s *Store) OpenBatch(ctx context.Context, o batch.Opened) (batch.View, erro
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
+		if o.Refuse != nil {
+			return o.Refuse
+		}
 		if err := linesAreNew(ctx, tx, o.Tenant, o.Lines); err != nil {
 			return err
 		}
@@ -105,10 +108,10 @@ func truth(b bool) int64 {
 func insertLines(ctx context.Context, tx *sql.Tx, id post.BatchID, lines []batch.SealedLine) error {
 	rows := make([][]any, 0, len(lines))
 	for _, l := range lines {
-		rows = append(rows, []any{string(id), l.N, string(l.Letter), l.Reference, l.Key, l.Digest, l.Document, l.Recipient, l.Content})
+		rows = append(rows, []any{string(id), l.N, string(l.Letter), l.Reference, l.Key, l.Digest, l.Document, l.Recipient, l.Content, string(l.Arrive)})
 	}
 	written, err := insertRows(ctx, tx,
-		`INSERT INTO batch_line (batch, n, letter, reference, business, digest, document, recipient, content)`, ` ON CONFLICT DO NOTHING`, rows)
+		`INSERT INTO batch_line (batch, n, letter, reference, business, digest, document, recipient, content, arrive)`, ` ON CONFLICT DO NOTHING`, rows)
 	if err != nil {
 		return fmt.Errorf("keep lines: %w", err)
 	}
@@ -153,6 +156,9 @@ func (s *Store) PutBatchLines(ctx context.Context, tenant post.TenantID, id post
 		}
 		if state != batch.Receiving {
 			return post.FaultBatchState
+		}
+		if p.Refuse != nil {
+			return p.Refuse
 		}
 		if err := linesAreNew(ctx, tx, owner, p.Lines); err != nil {
 			return err

@@ -71,20 +71,24 @@ func makeLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, client p
 	if len(lines) > n {
 		lines, left = lines[:n], 1
 	}
+	var urgent int64
+	if err := tx.QueryRowContext(ctx, `SELECT urgent FROM batch WHERE id = $1`, string(id)).Scan(&urgent); err != nil {
+		return 0, err
+	}
 	now := micros(time.Now())
 	var letters, documents [][]any
 	events := make([]ledger.Event, 0, len(lines))
 	for _, l := range lines {
 		a, d := l.letter, l.letter.Documents[0]
 		letters = append(letters, []any{string(a.ID), a.Reference, string(tenant), string(client), a.Key, a.Digest, string(id), l.n,
-			string(post.LetterHeld), now, now, a.Recipient, a.Content})
+			string(post.LetterHeld), now, now, a.Recipient, a.Content, string(a.Arrive), urgent})
 		documents = append(documents, []any{string(a.ID), 1, d.Header, d.Blob, d.SHA256, d.Size, d.Clear})
 		e := ledger.New("letter.accepted", tenant, string(a.ID))
 		e.Actor, e.Outcome = string(client), string(post.LetterHeld)
 		events = append(events, e)
 	}
 	written, err := insertRows(ctx, tx,
-		`INSERT INTO letter (id, reference, tenant, client, business, digest, batch, line, state, accepted_at, since, recipient, content)`,
+		`INSERT INTO letter (id, reference, tenant, client, business, digest, batch, line, state, accepted_at, since, recipient, content, arrive, urgent)`,
 		` ON CONFLICT DO NOTHING`, letters)
 	if err != nil {
 		return 0, err
@@ -127,7 +131,7 @@ func usedMeanwhile(ctx context.Context, tx *sql.Tx, tenant post.TenantID, lines 
 
 func unmadeLines(ctx context.Context, tx *sql.Tx, id post.BatchID, n int) (lines []madeLine, err error) {
 	rows, err := tx.QueryContext(ctx,
-		`SELECT l.n, l.letter, l.reference, l.business, l.digest, l.recipient, l.content,
+		`SELECT l.n, l.letter, l.reference, l.business, l.digest, l.recipient, l.content, l.arrive,
 		     d.header, d.blob, d.blob_sha256, d.blob_size, d.clear_size
 		 FROM batch_line l JOIN batch_document d ON d.batch = l.batch AND d.sha256 = l.document
 		 WHERE l.batch = $1 AND l.made = 0 ORDER BY l.n LIMIT $2`, string(id), n)
@@ -139,7 +143,7 @@ func unmadeLines(ctx context.Context, tx *sql.Tx, id post.BatchID, n int) (lines
 		var l madeLine
 		var d letter.Sealed
 		a := &l.letter
-		if err := rows.Scan(&l.n, &a.ID, &a.Reference, &a.Key, &a.Digest, &a.Recipient, &a.Content,
+		if err := rows.Scan(&l.n, &a.ID, &a.Reference, &a.Key, &a.Digest, &a.Recipient, &a.Content, &a.Arrive,
 			&d.Header, &d.Blob, &d.SHA256, &d.Size, &d.Clear); err != nil {
 			return nil, err
 		}

@@ -68,6 +68,7 @@ type Line struct {
 	Filename  string           `json:"filename"`
 	SHA256    string           `json:"sha256"` // hex, of the document's bytes
 	Language  string           `json:"language,omitempty"`
+	Arrive    string           `json:"arrive_by,omitempty"` // latest day of arrival, 2026-12-28
 }
 
 // Options are what may be chosen for a batch. The zero value is the tenant's
@@ -114,6 +115,9 @@ type Opened struct {
 	Digest []byte // keyed digest of what makes it this batch
 	Count  int    // lines announced
 	Lines  []SealedLine
+	// Refuse is why a new batch is not taken: lines that would come too late. A
+	// batch that is here already is answered as it stands.
+	Refuse error
 }
 
 // A Part is a slice of the lines of an announced batch.
@@ -121,6 +125,7 @@ type Part struct {
 	N      int // from 1
 	Digest []byte
 	Lines  []SealedLine
+	Refuse error // as of [Opened]
 }
 
 // SealedLine is a line as the database has it.
@@ -133,6 +138,7 @@ type SealedLine struct {
 	Document  string // hex SHA-256
 	Recipient []byte // sealed [post.PartyRecord]
 	Content   []byte // sealed [letter.Content]
+	Arrive    post.Day
 }
 
 // Intake keeps batches that come in. Each method is one transaction.

@@ -176,7 +176,7 @@ func (f *Forwarder) make(ctx context.Context, l queue.Lease) (letter.Accepted, e
 		return letter.Accepted{}, fmt.Errorf("inquiry %s: content is not what was accepted", m.ID)
 	}
 	to := post.PartyRecord{IDType: "CVR", ID: string(tenant.CVR), Name: tenant.Name, ContactPoint: tenant.ContactPoint}
-	if a.Digest, err = letter.Digest(f.IndexKey, m.Tenant, &to, m.ID, c); err != nil {
+	if a.Digest, err = letter.Digest(f.IndexKey, m.Tenant, letter.Told{Recipient: &to, Inquiry: m.ID, Content: c}); err != nil {
 		return letter.Accepted{}, err
 	}
 	if a.Recipient, err = letter.SealJSON(to, key); err != nil {

@@ -81,15 +81,20 @@ func ReadRecipient(clear []byte) (post.PartyRecord, error) {
 	return r, nil
 }
 
-// Digest returns the keyed digest by which two submissions are known to be the
-// same. Keyed, because recipient and title could otherwise be guessed from it.
-func Digest(key []byte, tenant post.TenantID, recipient *post.PartyRecord, inquiry post.InquiryID, c Content) ([]byte, error) {
-	c.Salt = nil
-	canonical, err := json.Marshal(struct {
-		Recipient *post.PartyRecord
-		Inquiry   post.InquiryID
-		Content   Content
-	}{recipient, inquiry, c})
+// Told is what a caller says of a letter, by which two submissions are known to
+// be the same.
+type Told struct {
+	Recipient *post.PartyRecord
+	Inquiry   post.InquiryID
+	Content   Content
+	Arrive    post.Day `json:",omitempty"`
+}
+
+// Digest returns the keyed digest of what was told. Keyed, because recipient and
+// title could otherwise be guessed from it.
+func Digest(key []byte, tenant post.TenantID, t Told) ([]byte, error) {
+	t.Content.Salt = nil
+	canonical, err := json.Marshal(t)
 	if err != nil {
 		return nil, fmt.Errorf("digest letter: %w", err)
 	}

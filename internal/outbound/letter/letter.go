@@ -67,6 +67,11 @@ type Submission struct {
 	Documents []Document
 	// NotBefore holds the letter back until then; zero means at once.
 	NotBefore time.Time
+	// Arrive is the latest day of arrival; "" is none.
+	Arrive post.Day
+	// Urgent letters (breach notifications, GDPR art. 34) have a lane of their
+	// own, so that they never wait behind a month-end.
+	Urgent bool
 }
 
 // A Receipt says that a letter is durable.
@@ -75,6 +80,8 @@ type Receipt struct {
 	Reference string           `json:"reference"`
 	State     post.LetterState `json:"state"`
 	Repeated  bool             `json:"repeated"` // the key and the content were known already
+	// Timing is said of a new letter with a latest day of arrival.
+	Timing Timing `json:"timing,omitempty"`
 }
 
 // Accepted is what [Store] keeps of a letter.
@@ -92,6 +99,8 @@ type Accepted struct {
 	Documents []Sealed
 	// DigitalOnly: the recipient is the tenant's own contact point; never paper.
 	DigitalOnly bool
+	Arrive      post.Day
+	Urgent      bool
 }
 
 // Sealed is one document under seal.

@@ -32,6 +32,17 @@ type View struct {
 	AcceptedAt   time.Time `json:"accepted_at"`
 	SignedAt     time.Time `json:"signed_at,omitzero"`
 	NotBefore    time.Time `json:"not_before,omitzero"`
+	// Since is when the present state was entered.
+	Since time.Time `json:"since,omitzero"`
+	// SentAt is when the present hand-over was decided; zero until then.
+	SentAt time.Time `json:"sent_at,omitzero"`
+	// Arrive is the latest day of arrival, and Timing what can be said of it now.
+	Arrive post.Day `json:"arrive_by,omitempty"`
+	Timing Timing   `json:"timing,omitempty"`
+	Urgent bool     `json:"urgent,omitempty"`
+	// HeldAt says since when nothing of it may be purged, and Hold why.
+	HeldAt time.Time       `json:"held_at,omitzero"`
+	Hold   post.HoldReason `json:"hold,omitempty"`
 	// AvailableAt is when the letter became available in the mailbox, the
 	// moment from which it counts as received (lov om Digital Post § 10).
 	AvailableAt time.Time `json:"available_at,omitzero"`

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"filippo.io/age"
 
@@ -36,7 +37,7 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Receipt, error) {
 		r := NormalRecipient(*s.Recipient)
 		s.Recipient = &r
 	}
-	digest, err := Digest(d.IndexKey, s.Tenant, s.Recipient, s.Inquiry, content)
+	digest, err := Digest(d.IndexKey, s.Tenant, Told{Recipient: s.Recipient, Inquiry: s.Inquiry, Content: content, Arrive: s.Arrive})
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -48,9 +49,14 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Receipt, error) {
 	if !errors.Is(err, post.ErrNotFound) {
 		return Receipt{}, fmt.Errorf("submit letter: %w", err)
 	}
+	// Only now: a letter that is here already may be asked after when its day is over.
+	budget, timed, err := CheckArrive(string(s.Arrive), s.NotBefore, d.Now(), d.tenants[s.Tenant].Times)
+	if err != nil {
+		return Receipt{}, err
+	}
 	a := Accepted{
 		ID: post.LetterID(d.NewID()), Reference: d.NewReference(), Tenant: s.Tenant, Client: s.Client,
-		Key: key, Digest: digest, Inquiry: s.Inquiry, NotBefore: s.NotBefore,
+		Key: key, Digest: digest, Inquiry: s.Inquiry, NotBefore: s.NotBefore, Arrive: s.Arrive, Urgent: s.Urgent,
 	}
 	if err := d.seal(ctx, s, content, &a); err != nil {
 		return Receipt{}, fmt.Errorf("submit letter: %w", err)
@@ -64,7 +70,18 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Receipt, error) {
 	}
 	d.Log.InfoContext(ctx, "letter accepted", slog.String("letter", string(a.ID)), slog.String("tenant", string(a.Tenant)))
 	d.ring(ctx, a.ID, 0)
-	return Receipt{ID: first.ID, Reference: first.Reference, State: first.State}, nil
+	r := Receipt{ID: first.ID, Reference: first.Reference, State: first.State}
+	if timed {
+		r.Timing = budget.Timing(View{State: first.State}, later(d.Now(), s.NotBefore))
+	}
+	return r, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // repeated answers a submission whose key is known.

@@ -86,9 +86,10 @@ func (s *Store) AcceptLetter(_ context.Context, a letter.Accepted) (letter.First
 
 func (db *DB) view(r *row) letter.View {
 	v := letter.View{ID: r.ID, Reference: r.Reference, Tenant: r.Tenant, State: r.state, Channel: r.channel, Generation: r.generation, Code: r.code,
-		AcceptedAt: r.acceptedAt, SignedAt: r.signedAt, NotBefore: micros(r.NotBefore), AvailableAt: r.available}
+		AcceptedAt: r.acceptedAt, SignedAt: r.signedAt, NotBefore: micros(r.NotBefore), AvailableAt: r.available,
+		Since: r.since, Arrive: r.Arrive, Urgent: r.Urgent}
 	if h := db.present(r); h != nil {
-		v.MessageID, v.Transmission, v.Tracking = h.MessageID, h.transmission, h.tracking
+		v.MessageID, v.Transmission, v.Tracking, v.SentAt = h.MessageID, h.transmission, h.tracking, h.CreatedAt
 	}
 	return v
 }
