@@ -8,9 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
+	"io/fs"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -58,26 +57,34 @@ const (
 var eventIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
 
 // Waiting implements [track.Source].
-func (h *House) Waiting(ctx context.Context) ([]track.Receipt, error) {
-	entries, err := os.ReadDir(h.events)
-	if err != nil {
-		return nil, fmt.Errorf("read events folder: %w", err)
-	}
-	var all []track.Receipt
-	for _, e := range entries {
-		if len(all) == maxWaiting || ctx.Err() != nil {
-			break
+func (h *House) Waiting(ctx context.Context) (all []track.Receipt, err error) {
+	err = h.within(ctx, func(p place) error {
+		if err := h.sweep(p); err != nil {
+			return err
 		}
-		if !isEvent(e) {
-			continue
-		}
-		r, ok, err := h.read(e.Name())
+		infos, err := p.list(h.events)
 		if err != nil {
-			return nil, err
+			return fmt.Errorf("read events folder: %w", err)
 		}
-		if ok {
-			all = append(all, r)
+		for _, info := range infos {
+			if len(all) == maxWaiting || ctx.Err() != nil {
+				break
+			}
+			if !isEvent(info) {
+				continue
+			}
+			r, ok, err := h.read(p, info)
+			if err != nil {
+				return err
+			}
+			if ok {
+				all = append(all, r)
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.SortStableFunc(all, func(a, b track.Receipt) int {
 		if c := a.At.Compare(b.At); c != 0 {
@@ -85,46 +92,64 @@ func (h *House) Waiting(ctx context.Context) ([]track.Receipt, error) {
 		}
 		return cmp.Compare(a.EventID, b.EventID)
 	})
-	return all, nil //nolint:nilerr // told to stop, it gives what it has
+	return all, nil // told to stop, it gives what it has
 }
 
-func isEvent(e os.DirEntry) bool {
-	return e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") && strings.HasSuffix(e.Name(), ".json")
+func isEvent(info fs.FileInfo) bool {
+	return info.Mode().IsRegular() && !strings.HasPrefix(info.Name(), ".") && strings.HasSuffix(info.Name(), ".json")
 }
 
 // read reads one file. It reports false for a file that is gone or not
 // finished yet.
-func (h *House) read(name string) (track.Receipt, bool, error) {
-	f, err := os.Open(filepath.Join(h.events, name))
-	if errors.Is(err, os.ErrNotExist) {
+func (h *House) read(p place, info fs.FileInfo) (track.Receipt, bool, error) {
+	raw, err := p.read(path.Join(h.events, info.Name()), maxEvent)
+	if errors.Is(err, fs.ErrNotExist) {
 		return track.Receipt{}, false, nil
 	}
 	if err != nil {
 		return track.Receipt{}, false, fmt.Errorf("read event: %w", err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return track.Receipt{}, false, fmt.Errorf("read event: %w", err)
-	}
-	raw, err := io.ReadAll(io.LimitReader(f, maxEvent))
-	if err != nil {
-		return track.Receipt{}, false, fmt.Errorf("read event: %w", err)
-	}
-	r := receipt(name, raw, info)
-	if r.Kind == track.Unreadable && time.Since(info.ModTime()) < settling {
+	r := receipt(info.Name(), raw, info)
+	if r.Kind == track.Unreadable && h.growing(info) {
 		return track.Receipt{}, false, nil
 	}
 	return r, true, nil
 }
 
-func receipt(name string, raw []byte, info os.FileInfo) track.Receipt {
+// A sighting is an unreadable file as it was first seen.
+type sighting struct {
+	size     int64
+	modified time.Time
+	at       time.Time
+}
+
+// growing reports whether an unreadable file may still be being written. On our
+// own machine its age tells; another machine's clock may be anywhere, so there
+// it must have stood still before our eyes.
+func (h *House) growing(info fs.FileInfo) bool {
+	if h.road.near() {
+		return h.now().Sub(info.ModTime()) < settling
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	first, ok := h.seen[info.Name()]
+	if !ok || first.size != info.Size() || !first.modified.Equal(info.ModTime()) {
+		if len(h.seen) >= maxWaiting { // gone files are not told apart; begin again
+			clear(h.seen)
+		}
+		h.seen[info.Name()] = sighting{info.Size(), info.ModTime(), h.now()}
+		return true
+	}
+	return h.now().Sub(first.at) < settling
+}
+
+func receipt(name string, raw []byte, info fs.FileInfo) track.Receipt {
 	r := track.Receipt{
 		Carrier: carrier, EventID: eventID(name), Kind: track.Unreadable,
 		At: info.ModTime().UTC(), Raw: raw,
 	}
 	var e Event
-	if info.Size() > maxEvent || json.Unmarshal(raw, &e) != nil ||
+	if info.Size() > maxEvent || int64(len(raw)) >= maxEvent || json.Unmarshal(raw, &e) != nil ||
 		e.EventID != r.EventID || !post.ValidUUID(e.JobID) || e.At.Year() < 2000 {
 		return r
 	}

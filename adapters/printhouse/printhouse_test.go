@@ -56,7 +56,13 @@ func newWorld(t *testing.T, fates map[string]printhousetest.Fate) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.World = suite.World{
+	w.World = w.world()
+	return w
+}
+
+// world is what the suite knows of w.
+func (w *world) world() suite.World {
+	return suite.World{
 		House: w.house, Tenant: persona.Tenants()[0], Patience: 3 * time.Second,
 		Nudge: func(t *testing.T) {
 			t.Helper()
@@ -71,7 +77,6 @@ func newWorld(t *testing.T, fates map[string]printhousetest.Fate) *world {
 			}
 		},
 	}
-	return w
 }
 
 func (w *world) send(t *testing.T, j dispatch.Job) dispatch.Outcome {

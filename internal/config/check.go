@@ -243,11 +243,7 @@ func (r *report) dispatcher(c *Dispatcher) {
 		r.required(at+".id", s.ID)
 		r.secret(at+".token_file", s.TokenFile)
 	}
-	r.required("print_house.out", c.PrintHouse.Out)
-	if r.required("print_house.events", c.PrintHouse.Events) && c.PrintHouse.Events == c.PrintHouse.Out {
-		r.at("print_house.events", "is the same folder as out")
-	}
-	r.file("print_house.recipient_file", c.PrintHouse.RecipientFile)
+	r.printHouse(c.PrintHouse)
 	if c.Lease != 0 && c.Lease < time.Second {
 		r.at("lease", "want at least 1s")
 	}

@@ -179,12 +179,3 @@ type System struct {
 	ID        string `json:"id"`
 	TokenFile string `json:"token_file"`
 }
-
-// PrintHouse configures the folder hand-over.
-type PrintHouse struct {
-	Out           string `json:"out"`            // directory where jobs are published
-	Events        string `json:"events"`         // directory where the print house leaves its receipts
-	RecipientFile string `json:"recipient_file"` // the print house's public age recipient
-	// Rate bounds the jobs a second of one dispatcher; 0 does not.
-	Rate int `json:"rate"`
-}

@@ -250,11 +250,7 @@ func carriers(cfg config.Dispatcher, log *slog.Logger) (*digitalpost.Client, *pr
 	if err != nil {
 		return nil, nil, err
 	}
-	recipients, err := seal.ReadRecipientsFile(cfg.PrintHouse.RecipientFile)
-	if err != nil {
-		return nil, nil, fmt.Errorf("print house recipient: %w", err)
-	}
-	house, err := printhouse.New(printhouse.Config{Out: cfg.PrintHouse.Out, Events: cfg.PrintHouse.Events, Recipients: recipients, Log: log})
+	house, err := printHouse(cfg.PrintHouse, log)
 	return digital, house, err
 }
 

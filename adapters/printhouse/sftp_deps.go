@@ -1,6 +1,0 @@
-package printhouse
-
-import (
-	_ "github.com/pkg/sftp"
-	_ "golang.org/x/crypto/ssh"
-)
