@@ -173,6 +173,9 @@ func (c *Client) do(ctx context.Context, s System, method, path, accept string, 
 func (m *Mailbox) ReadMail(r io.Reader, file func(mailroom.File, io.Reader) error) (mailroom.Mail, error) {
 	var none mailroom.Mail
 	got, err := memo.Read(r, memo.Limits{}, func(d memo.Document, f *memo.File, content io.Reader) error {
+		if file == nil {
+			return nil
+		}
 		return file(mailroom.File{Main: d.Kind == memo.Main, Name: f.Filename, MediaType: f.MediaType}, content)
 	})
 	var bad *memo.Invalid

@@ -84,6 +84,27 @@ func read(tenant post.TenantID, raw []byte) track.Receipt {
 	if err != nil || !ok || !post.ValidUUID(got.ID) || !post.ValidUUID(got.MessageUUID) {
 		return r
 	}
+	return settle(r, got)
+}
+
+// readPushed is read for a receipt that was pushed: it has no id of its own and
+// is named by its digest.
+func readPushed(tenant post.TenantID, raw []byte) track.Receipt {
+	r := track.Receipt{Carrier: carrier, Kind: track.Unreadable, Raw: raw[:min(len(raw), maxRaw)], EventID: eventID(tenant, "", raw), At: time.Now().UTC()}
+	var got receipt
+	if json.Unmarshal(raw, &got) != nil || !post.ValidUUID(got.MessageUUID) {
+		return r
+	}
+	at, ok := got.at()
+	if !ok {
+		return r
+	}
+	r.At = at
+	return settle(r, got)
+}
+
+// settle fills in what a readable receipt says.
+func settle(r track.Receipt, got receipt) track.Receipt {
 	r.MessageID, r.Code = strings.ToLower(got.MessageUUID), cleanCode(got.ErrorCode)
 	switch got.Status {
 	case statusReceived:

@@ -16,6 +16,11 @@ import (
 // business rules or the size limit refuse wraps [post.ErrPermanent].
 func (c *Client) Render(_ context.Context, j dispatch.Job, w io.Writer) error {
 	m := c.message(j)
+	if j.Thread != nil {
+		if err := m.Header.Continue(j.Thread); err != nil {
+			return fmt.Errorf("render memo %s: %w: %w", j.MessageID, post.ErrPermanent, err)
+		}
+	}
 	if m.EncodedSize() > memo.MaxMessage {
 		return fmt.Errorf("render memo %s: %w: %w", j.MessageID, post.ErrPermanent, post.FaultMemoTooLarge)
 	}

@@ -186,3 +186,34 @@ func (w *world) send(t *testing.T, j dispatch.Job) dispatch.Outcome {
 	t.Helper()
 	return w.client.HandOver(t.Context(), j, suite.Form(t, w.client, j))
 }
+
+func cvrTenant(cvr post.CVR) post.Tenant {
+	for _, t := range persona.Tenants() {
+		if t.CVR == cvr {
+			return t
+		}
+	}
+	return post.Tenant{}
+}
+
+// client returns one that shows a certificate of a and trusts what a issued.
+func (a authority) client(t *testing.T) *http.Client {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: a.pool, Certificates: []tls.Certificate{a.leaf(t)}}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// peers lets every certificate in, or none.
+type peers struct{ any bool }
+
+func (p *peers) peer(*x509.Certificate) bool { return p.any }
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// verifiedBy is a connection whose client certificate was verified.
+func verifiedBy(t *testing.T) *tls.ConnectionState {
+	t.Helper()
+	cert := newAuthority(t).leaf(t).Leaf
+	return &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{cert}}}
+}

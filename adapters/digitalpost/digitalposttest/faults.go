@@ -34,6 +34,13 @@ type Faults struct {
 	StrayReceipts int `json:"stray_receipts"`
 	// RejectDuplicates answers a repeated UUID with 400.
 	RejectDuplicates bool `json:"reject_duplicates"`
+	// UnavailableLists answers 503 to a recipient system that asks what waits.
+	UnavailableLists int `json:"unavailable_lists"`
+	// TornMemos breaks the connection in the middle of a message fetched.
+	TornMemos int `json:"torn_memos"`
+	// KeepAnswered leaves a message on the list after its business receipt, until
+	// it is deleted.
+	KeepAnswered bool `json:"keep_answered"`
 }
 
 // SetFaults turns the dial.

@@ -181,6 +181,7 @@ func (s *Server) register(uuid, system string, in *incoming, at time.Time) *Mess
 	s.order = append(s.order, msg)
 	s.stats.Accepted++
 	s.businessReceipt(msg)
+	s.deliver(msg)
 	s.announce()
 	return msg
 }

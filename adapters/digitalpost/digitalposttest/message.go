@@ -114,6 +114,9 @@ func (s *Server) outcome(msg *Message, m *memo.Message, invalid error) (status, 
 		}
 		for _, p := range points {
 			if strings.EqualFold(p.ID, r.ContactPoint.ID) {
+				if code := p.limitCode(msg.Documents); code != "" {
+					return statusInvalid, code, "beyond the limits of the contact point"
+				}
 				return statusCompleted, "", ""
 			}
 		}

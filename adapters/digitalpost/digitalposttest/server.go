@@ -61,6 +61,9 @@ type System struct {
 	// Fingerprint is the hex SHA-256 of its client certificate; "" lets every
 	// certificate through that the listener has verified.
 	Fingerprint string
+	// Endpoint is where messages to its contact points are pushed, and
+	// ReceiptEndpoint where its receipts are; "" leaves them to be fetched.
+	Endpoint, ReceiptEndpoint string
 }
 
 // Party is one entry of contacts/.
@@ -75,7 +78,15 @@ type Party struct {
 }
 
 // ContactPoint is one contact point of an authority.
-type ContactPoint struct{ ID, Name string }
+type ContactPoint struct {
+	ID, Name string
+	// System is the recipient system behind it; "" when nobody fetches.
+	System string
+	// MaxBytes and MaxFiles are its own limits (memoSizeThresholdMB,
+	// allowedNumberOfAttachments); 0 is none.
+	MaxBytes int64
+	MaxFiles int
+}
 
 // Server is the simulated Digital Post.
 type Server struct {
@@ -87,9 +98,11 @@ type Server struct {
 	messages map[string]*Message
 	order    []*Message // as accepted
 	receipts map[string][]*receipt
-	faults   Faults
-	stats    Stats
-	changed  chan struct{} // closed and replaced whenever something came in
+	// deliveries are the messages that wait for a recipient system.
+	deliveries map[string][]*delivery
+	faults     Faults
+	stats      Stats
+	changed    chan struct{} // closed and replaced whenever something came in
 }
 
 // Stats counts what the server has seen.
@@ -98,6 +111,7 @@ type Stats struct {
 	Duplicates int `json:"duplicates"` // hand-overs of a message that was taken before
 	Differing  int `json:"differing"`  // duplicates whose bytes were not the first ones
 	Lookups    int `json:"lookups"`
+	Answered   int `json:"answered"` // receipts of recipient systems
 }
 
 // New returns a server that knows again what lies in its directory.
@@ -131,6 +145,7 @@ func New(c Config) (*Server, error) {
 // clear forgets everything in memory. The caller holds mu, or is New.
 func (s *Server) clear() {
 	s.messages, s.order, s.receipts = map[string]*Message{}, nil, map[string][]*receipt{}
+	s.deliveries = map[string][]*delivery{}
 	s.faults, s.stats = Faults{}, Stats{}
 	s.changed = make(chan struct{})
 }
@@ -174,12 +189,16 @@ const BasePath = "/apis/v1/"
 func (s *Server) routes() {
 	s.mux = http.NewServeMux()
 	for pattern, handle := range map[string]func(http.ResponseWriter, *http.Request, string){
-		"POST memos/{$}":        s.postMemo,
-		"GET contacts/{$}":      s.getContacts,
-		"GET receipts/{$}":      s.listReceipts,
-		"GET receipts/{id}":     s.getReceipt,
-		"DELETE receipts/{id}":  s.deleteReceipt,
-		"GET receipts-bulk/{$}": s.bulkReceipts,
+		"POST memos/{$}":          s.postMemo,
+		"GET memos/{$}":           s.listMemos,
+		"GET memos/{id}":          s.getMemo,
+		"POST memos/{id}/receipt": s.receiveReceipt,
+		"DELETE memos/{id}":       s.deleteMemo,
+		"GET contacts/{$}":        s.getContacts,
+		"GET receipts/{$}":        s.listReceipts,
+		"GET receipts/{id}":       s.getReceipt,
+		"DELETE receipts/{id}":    s.deleteReceipt,
+		"GET receipts-bulk/{$}":   s.bulkReceipts,
 	} {
 		method, path, _ := strings.Cut(pattern, " ")
 		s.mux.HandleFunc(method+" "+BasePath+path, s.authenticated(handle))

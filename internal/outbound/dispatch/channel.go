@@ -29,7 +29,12 @@ type Job struct {
 	// Originator is the person for whom the tenant's system sends, when an
 	// inquiry is carried to the municipality's own contact point; else nil.
 	Originator *post.PartyRecord
-	Documents  []Document // the main document first, then up to 10 more
+	// Thread is what a reply continues, in the form of memo.ThreadOf; nil when the
+	// letter answers nothing that came by mail.
+	Thread    []byte
+	Documents []Document // the main document first, then up to 10 more
+
+	run *run // counts what is kept of its form; nil: not counted
 }
 
 // A Document is one file of a letter.
