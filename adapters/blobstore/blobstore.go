@@ -3,18 +3,20 @@
 // are; callers hand it sealed bytes only.
 //
 // A blob appears whole or not at all: it is written under a temporary name,
-// synced, renamed, and its directories are synced. Power loss after Put has
-// returned loses nothing. It never overwrites. A full disk is a passing failure
-// ([post.FaultStorageFull]); the half-written file is removed, or swept by the
-// next Open when the process died.
+// synced, renamed, and the directories that name it are synced. Power loss after
+// Put has returned loses nothing. It never overwrites. A full disk is a passing
+// failure ([post.FaultStorageFull]); the half-written file is removed, or swept
+// by the next Open when the process died.
+//
+// Many blobs may be put as one group: all are written, then all synced, then all
+// renamed into one directory, which is synced once. None of them has a name
+// before every one of them is on the disk.
 package blobstore
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -34,10 +36,16 @@ const incoming = "incoming"
 // long as that.
 const stale = 24 * time.Hour
 
-// Store is a directory of blobs.
-type Store struct{ dir string }
+// Store is a directory of blobs. It is safe for concurrent use.
+type Store struct {
+	dir    string
+	places places
+}
 
-var _ seal.Putter = (*Store)(nil)
+var (
+	_ seal.Putter = (*Store)(nil)
+	_ seal.Putter = (*group)(nil)
+)
 
 // Open opens the directory, makes it when it is missing, and sweeps what
 // interrupted writes left behind a day or more ago.
@@ -45,7 +53,7 @@ func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(filepath.Join(dir, incoming), 0o700); err != nil {
 		return nil, fmt.Errorf("open blob store: %w", err)
 	}
-	s := &Store{dir: dir}
+	s := &Store{dir: dir, places: places{dir: dir}}
 	left, err := os.ReadDir(filepath.Join(dir, incoming))
 	if err != nil {
 		return nil, fmt.Errorf("open blob store: %w", err)
@@ -56,57 +64,6 @@ func Open(dir string) (*Store, error) {
 		}
 	}
 	return s, nil
-}
-
-// Put stores what write writes. See [seal.Putter].
-func (s *Store) Put(ctx context.Context, write func(io.Writer) error) (blob string, sum []byte, size int64, err error) {
-	blob = post.NewID()
-	temp := filepath.Join(s.dir, incoming, blob)
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return "", nil, 0, fmt.Errorf("put blob: %w", full(err))
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(temp) //nolint:errcheck // swept later
-			blob, sum, size = "", nil, 0
-		}
-	}()
-	w := &counter{ctx: ctx, f: f, h: sha256.New()}
-	if err := write(w); err != nil {
-		return blob, nil, 0, fmt.Errorf("put blob: %w", full(err))
-	}
-	if err := f.Sync(); err != nil {
-		return blob, nil, 0, fmt.Errorf("put blob: %w", full(err))
-	}
-	if err := f.Close(); err != nil {
-		return blob, nil, 0, fmt.Errorf("put blob: %w", full(err))
-	}
-	if err := s.place(temp, blob); err != nil {
-		return blob, nil, 0, fmt.Errorf("put blob: %w", full(err))
-	}
-	return blob, w.h.Sum(nil), w.n, nil
-}
-
-// place gives the file its name and makes the name survive.
-func (s *Store) place(temp, blob string) error {
-	final := s.path(blob)
-	inner := filepath.Dir(final)
-	outer := filepath.Dir(inner)
-	if err := os.MkdirAll(inner, 0o700); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, final); err != nil {
-		return err
-	}
-	for _, d := range []string{inner, outer, s.dir} {
-		if err := syncDir(d); err != nil {
-			os.Remove(final) //nolint:errcheck // an orphan is swept by retention
-			return err
-		}
-	}
-	return nil
 }
 
 // Get opens a blob. A name that does not exist is [post.ErrNotFound].
@@ -182,27 +139,10 @@ func (s *Store) List(ctx context.Context, visit func(blob string, size int64, at
 
 // path shards by the last four digits, which are random; the first ones are time.
 func (s *Store) path(blob string) string {
-	return filepath.Join(s.dir, blob[len(blob)-2:], blob[len(blob)-4:len(blob)-2], blob)
+	return filepath.Join(s.places.path(shardOf(blob)), blob)
 }
 
 func valid(blob string) bool { return post.ValidUUID(blob) && blob == strings.ToLower(blob) }
-
-type counter struct {
-	ctx context.Context //nolint:containedctx // io.Writer has no place for one; it lives for one Put
-	f   *os.File
-	h   hash.Hash
-	n   int64
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := c.f.Write(p)
-	c.h.Write(p[:n])
-	c.n += int64(n)
-	return n, err
-}
 
 func full(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {

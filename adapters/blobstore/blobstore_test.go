@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"sikkerpost.dk/gateway/adapters/blobstore"
 	"sikkerpost.dk/gateway/adapters/blobstore/blobstoretest/suite"
 	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/vault/seal"
 )
 
 func TestStore(t *testing.T) {
@@ -58,6 +60,112 @@ func TestAFullDiskIsPassingAndLeavesNothing(t *testing.T) {
 	}
 	if left := files(t, dir); len(left) != 0 {
 		t.Errorf("%v is left", left)
+	}
+}
+
+func TestAGroupOnAFullDiskIsPassingAndLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	err := s.PutGroup(t.Context(), func(p seal.Putter) error {
+		for range 3 {
+			if _, _, _, err := p.Put(t.Context(), some); err != nil {
+				return err
+			}
+		}
+		_, _, _, err := p.Put(t.Context(), func(io.Writer) error { return syscall.ENOSPC })
+		return err
+	})
+	if !errors.Is(err, post.FaultStorageFull) || errors.Is(err, post.ErrPermanent) {
+		t.Errorf("got %v", err)
+	}
+	if left := files(t, dir); len(left) != 0 {
+		t.Errorf("%v is left", left)
+	}
+}
+
+func some(w io.Writer) error {
+	_, err := w.Write([]byte("some"))
+	return err
+}
+
+// A disk that fills up while names are given: what has its name already loses
+// it again.
+func TestAGroupThatCannotBeNamedLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	n := 0
+	err := s.PutGroup(t.Context(), func(p seal.Putter) error {
+		for range 3 {
+			blob, _, _, err := p.Put(t.Context(), some)
+			if err != nil {
+				return err
+			}
+			if n++; n == 3 { // a directory that is not empty stands where the last one goes
+				if err := os.MkdirAll(filepath.Join(dir, blob[34:], blob[32:34], blob, "x"), 0o700); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		t.Fatal("the group was kept")
+	}
+	if left := files(t, dir); len(left) != 0 {
+		t.Errorf("%v is left", left)
+	}
+}
+
+func TestAGroupSharesADirectory(t *testing.T) {
+	dir := t.TempDir()
+	err := open(t, dir).PutGroup(t.Context(), func(p seal.Putter) error {
+		for range 20 {
+			if _, _, _, err := p.Put(t.Context(), some); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := map[string]bool{}
+	for _, path := range files(t, dir) {
+		at[filepath.Dir(path)] = true
+	}
+	if len(at) != 1 {
+		t.Errorf("a group is in %d directories", len(at))
+	}
+}
+
+// A killed process leaves temporary files only: a blob has its name when its
+// whole group is on the disk, or not at all.
+func TestAKilledProcessLeavesNoBlobOfItsGroup(t *testing.T) {
+	if dir := os.Getenv("SIKKERPOST_BLOBSTORE_KILL"); dir != "" {
+		_ = open(t, dir).PutGroup(t.Context(), func(p seal.Putter) error {
+			for range 10 {
+				if _, _, _, err := p.Put(t.Context(), some); err != nil {
+					return err
+				}
+			}
+			return syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		})
+		return
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), "SIKKERPOST_BLOBSTORE_KILL="+dir)
+	if out, err := cmd.CombinedOutput(); err == nil {
+		t.Fatalf("it was not killed: %s", out)
+	}
+	left := files(t, dir)
+	if len(left) != 10 {
+		t.Errorf("%d files are left", len(left))
+	}
+	for _, path := range left {
+		if filepath.Dir(path) != filepath.Join(dir, "incoming") {
+			t.Errorf("%s has its name", path)
+		}
 	}
 }
 

@@ -42,6 +42,7 @@ var (
 	_ daemon.App      = (*App)(nil)
 	_ deskapi.Answers = (*sqlstore.Store)(nil)
 	_ inbox.Blobs     = (*blobstore.Store)(nil)
+	_ batch.Blobs     = (*blobstore.Store)(nil)
 )
 
 // New opens everything that desk needs and listens.

@@ -190,11 +190,21 @@ type Store interface {
 	Steering
 }
 
+// Blobs keeps sealed bytes.
+type Blobs interface {
+	seal.Putter
+	// PutGroup stores what fill puts, at little more than the cost of one blob.
+	// When it returns without error all of it is durable; when it fails, or when
+	// fill does, nothing of it is kept. What fill's putter answers is true only
+	// once PutGroup has returned.
+	PutGroup(ctx context.Context, fill func(seal.Putter) error) error
+}
+
 // Config is what a [Desk] needs.
 type Config struct {
 	Store      Store
 	PutDataKey func(ctx context.Context, id string, wrapped []byte) error
-	Blobs      seal.Putter
+	Blobs      Blobs
 	Dispatcher age.Recipient
 	IndexKey   []byte // 32 bytes
 	Tenants    []post.Tenant

@@ -21,6 +21,7 @@ import (
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/persona"
 	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/vault/seal"
 	"sikkerpost.dk/gateway/testdata"
 )
 
@@ -86,6 +87,8 @@ type blobs struct{}
 func (blobs) Put(_ context.Context, write func(io.Writer) error) (string, []byte, int64, error) {
 	return post.NewID(), make([]byte, 32), 1, write(io.Discard)
 }
+
+func (b blobs) PutGroup(_ context.Context, fill func(seal.Putter) error) error { return fill(b) }
 
 func desk(t *testing.T, s *store, change func(*batch.Config)) *batch.Desk {
 	t.Helper()

@@ -19,6 +19,7 @@ import (
 // Store is a blob store under test.
 type Store interface {
 	seal.Putter
+	PutGroup(ctx context.Context, fill func(seal.Putter) error) error
 	Get(ctx context.Context, blob string) (io.ReadCloser, error)
 	Delete(ctx context.Context, blob string) error
 	List(ctx context.Context, visit func(blob string, size int64, at time.Time) error) error
@@ -34,6 +35,10 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 	t.Run("a name that is no name finds nothing", func(t *testing.T) { badNames(t, open(t)) })
 	t.Run("many may put at once", func(t *testing.T) { crowd(t, open(t)) })
 	t.Run("listing stops when asked", func(t *testing.T) { listing(t, open(t)) })
+	t.Run("a group is seen whole, and not before", func(t *testing.T) { group(t, open(t)) })
+	t.Run("a group that fails leaves nothing", func(t *testing.T) { failedGroup(t, open(t)) })
+	t.Run("one that fails is left out of its group", func(t *testing.T) { leftOut(t, open(t)) })
+	t.Run("many may put groups at once", func(t *testing.T) { groups(t, open(t)) })
 }
 
 func put(t *testing.T, s Store, content []byte) string {

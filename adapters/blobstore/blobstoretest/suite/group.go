@@ -1,0 +1,134 @@
+package suite
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"sync"
+	"testing"
+
+	"sikkerpost.dk/gateway/internal/vault/seal"
+)
+
+// into puts content of n bytes, all of them n, through p.
+func into(ctx context.Context, t *testing.T, p seal.Putter, n int) string {
+	t.Helper()
+	content := bytes.Repeat([]byte{byte(n)}, n)
+	blob, sum, size, err := p.Put(ctx, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := sha256.Sum256(content)
+	if !bytes.Equal(sum, want[:]) || size != int64(n) {
+		t.Errorf("%d bytes are described as %d, %x", n, size, sum)
+	}
+	return blob
+}
+
+func group(t *testing.T, s Store) {
+	names := map[string]int{}
+	err := s.PutGroup(t.Context(), func(p seal.Putter) error {
+		for n := range 40 {
+			names[into(t.Context(), t, p, n*1000)] = n * 1000
+			if found := list(t, s); len(found) != 0 {
+				t.Fatalf("%v is seen", found)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := list(t, s); len(found) != 40 || len(names) != 40 {
+		t.Errorf("%d names, %d listed", len(names), len(found))
+	}
+	for blob, n := range names {
+		if !bytes.Equal(get(t, s, blob), bytes.Repeat([]byte{byte(n)}, n)) {
+			t.Errorf("%d bytes do not come back", n)
+		}
+	}
+	if err := s.PutGroup(t.Context(), func(seal.Putter) error { return nil }); err != nil {
+		t.Errorf("a group of none: %v", err)
+	}
+}
+
+func failedGroup(t *testing.T, s Store) {
+	boom := errors.New("boom")
+	ctx, cancel := context.WithCancel(t.Context())
+	for name, c := range map[string]struct {
+		end  func() error
+		want error
+	}{
+		"fill fails":             {func() error { return boom }, boom},
+		"the caller has gone by": {func() error { cancel(); return nil }, context.Canceled},
+	} {
+		err := s.PutGroup(ctx, func(p seal.Putter) error {
+			for range 3 {
+				into(context.WithoutCancel(ctx), t, p, 70_000)
+			}
+			return c.end()
+		})
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if found := list(t, s); len(found) != 0 {
+			t.Errorf("%s: %v is left", name, found)
+		}
+		ctx, cancel = context.WithCancel(t.Context())
+	}
+	cancel()
+}
+
+func leftOut(t *testing.T, s Store) {
+	boom := errors.New("boom")
+	var kept []string
+	err := s.PutGroup(t.Context(), func(p seal.Putter) error {
+		kept = append(kept, into(t.Context(), t, p, 10))
+		blob, _, _, err := p.Put(t.Context(), func(w io.Writer) error {
+			_, _ = w.Write(make([]byte, 400_000))
+			return boom
+		})
+		if !errors.Is(err, boom) || blob != "" {
+			t.Errorf("got %q, %v", blob, err)
+		}
+		kept = append(kept, into(t.Context(), t, p, 20))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := list(t, s); len(found) != 2 || found[kept[0]] != 10 || found[kept[1]] != 20 {
+		t.Errorf("%v is listed", found)
+	}
+}
+
+func groups(t *testing.T, s Store) {
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 5 {
+				err := s.PutGroup(t.Context(), func(p seal.Putter) error {
+					for range 5 {
+						if _, _, _, err := p.Put(t.Context(), func(w io.Writer) error { _, err := w.Write([]byte("x")); return err }); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n := len(list(t, s)); n != 100 {
+		t.Errorf("%d of 100 are listed", n)
+	}
+}
