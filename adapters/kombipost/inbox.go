@@ -33,7 +33,11 @@ func (t tracked) Keep(ctx context.Context, r track.Receipt) error {
 }
 
 func (t tracked) Owner(ctx context.Context, messageID string) (post.TenantID, error) {
-	st, err := t.inbox.ReceiptStanding(ctx, messageID)
+	known, err := t.inbox.ReceiptStandings(ctx, []string{messageID})
+	st, ok := known[messageID]
+	if err == nil && !ok {
+		err = post.ErrNotFound
+	}
 	if err != nil {
 		return "", fmt.Errorf("find hand-over %s: %w", messageID, err)
 	}

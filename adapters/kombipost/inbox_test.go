@@ -24,11 +24,11 @@ func (s *store) KeepReceipts(_ context.Context, rs []track.Receipt) error {
 	return s.err
 }
 
-func (s *store) ReceiptStanding(_ context.Context, id string) (track.Standing, error) {
-	if id != "known" {
-		return track.Standing{}, post.ErrNotFound
+func (s *store) ReceiptStandings(_ context.Context, ids []string) (map[string]track.Standing, error) {
+	if ids[0] != "known" {
+		return nil, s.err
 	}
-	return track.Standing{Tenant: "engdal"}, s.err
+	return map[string]track.Standing{"known": {Tenant: "engdal"}}, s.err
 }
 
 func TestTheTrackersStoreIsAnInboxThatSealsFirst(t *testing.T) {

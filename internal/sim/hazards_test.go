@@ -47,7 +47,7 @@ type bent struct {
 	move   func(ctx context.Context, l queue.Lease, m dispatch.Move) error
 	read   func(ctx context.Context, l queue.Lease) (dispatch.Record, error)
 	accept func(ctx context.Context, a letter.Accepted) (letter.First, bool, error)
-	settle func(ctx context.Context, in track.Settlement) error
+	settle func(in track.Settlement) track.Settlement
 	lease  func(ctx context.Context, k queue.Kind, id string, d time.Duration) (queue.Lease, bool, error)
 }
 
@@ -72,11 +72,14 @@ func (b bent) AcceptLetter(ctx context.Context, a letter.Accepted) (letter.First
 	return b.store.AcceptLetter(ctx, a)
 }
 
-func (b bent) SettleReceipt(ctx context.Context, in track.Settlement) error {
+func (b bent) SettleReceipts(ctx context.Context, all []track.Settlement) ([]track.Settlement, error) {
 	if b.settle != nil {
-		return b.settle(ctx, in)
+		all = slices.Clone(all)
+		for i := range all {
+			all[i] = b.settle(all[i])
+		}
 	}
-	return b.store.SettleReceipt(ctx, in)
+	return b.store.SettleReceipts(ctx, all)
 }
 
 func (b bent) Lease(ctx context.Context, k queue.Kind, id string, d time.Duration) (queue.Lease, bool, error) {
@@ -292,14 +295,14 @@ var hazards = []struct {
 			return rs, err
 		}, forget: func(context.Context, track.Receipt) error { return nil }}
 	}}},
-	{"H15 a late receipt overwrites the state", "I9 I2 I4", 100, hazard{store: bend(func(w *world, s *store) bent {
-		return bent{settle: func(ctx context.Context, in track.Settlement) error {
+	{"H15 a late receipt overwrites the state", "I9 I2 I4", 100, hazard{store: bend(func(*world, *store) bent {
+		return bent{settle: func(in track.Settlement) track.Settlement {
 			to := map[track.Kind]post.LetterState{track.Received: post.LetterHandedOver, track.Delivered: post.LetterDelivered,
 				track.RefusedRecipient: post.LetterRefused, track.Printing: post.LetterPrinting, track.Posted: post.LetterPosted}[in.Receipt.Kind]
 			if in.Standing.Letter != "" && to != "" && in.Standing.Present {
 				in.Path, in.Verdict, in.Due = []post.LetterState{to}, track.Applied, to == post.LetterRefused
 			}
-			return s.SettleReceipt(ctx, in)
+			return in
 		}}
 	})}},
 	{"H16 the carrier's refusal has a shape that nobody reads", "I2 I11", 100, hazard{source: func(w *world, s track.Source) track.Source {

@@ -339,12 +339,16 @@ func (s *store) WaitingReceipts(ctx context.Context, n int) ([]track.Receipt, er
 	return call(ctx, s.n, "waiting receipts", func() ([]track.Receipt, error) { return s.real.WaitingReceipts(ctx, n) })
 }
 
-func (s *store) ReceiptStanding(ctx context.Context, id string) (track.Standing, error) {
-	return call(ctx, s.n, "standing", func() (track.Standing, error) { return s.real.ReceiptStanding(ctx, id) })
+func (s *store) ReceiptStandings(ctx context.Context, ids []string) (map[string]track.Standing, error) {
+	return call(ctx, s.n, "standings", func() (map[string]track.Standing, error) { return s.real.ReceiptStandings(ctx, ids) })
 }
 
-func (s *store) SettleReceipt(ctx context.Context, in track.Settlement) error {
-	return s.act(ctx, "settle "+string(in.Receipt.Kind)+" "+string(in.Verdict), func() error { return s.real.SettleReceipt(ctx, in) })
+func (s *store) SettleReceipts(ctx context.Context, all []track.Settlement) ([]track.Settlement, error) {
+	what := "settle"
+	for _, in := range all {
+		what += " " + string(in.Receipt.Kind) + " " + string(in.Verdict)
+	}
+	return call(ctx, s.n, what, func() ([]track.Settlement, error) { return s.real.SettleReceipts(ctx, all) })
 }
 
 func (s *store) LetterView(ctx context.Context, t post.TenantID, id post.LetterID) (letter.View, error) {

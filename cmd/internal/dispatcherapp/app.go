@@ -163,7 +163,7 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 		{Name: "batch signer", Run: a.loop(min(every, mostPoll), "batch not signed", batches.Step)},
 		{Name: "batch releaser", Run: a.loop(min(every, mostPoll), "batch release failed", func(ctx context.Context) error { return a.store.ReleaseApproved(ctx, 100) })},
 		{Name: "urgent lane", Run: a.loop(time.Second, "urgent letters not advanced", a.urgent(advancer))},
-		{Name: "receipt matcher", Run: a.loop(min(every, mostPoll), "receipts not matched", matcher.Step)},
+		{Name: "receipt matcher", Run: func(ctx context.Context) error { matcher.Run(ctx, min(every, mostPoll)); return nil }},
 		{Name: "ledger integrator", Run: integrator.Run},
 		{Name: "retention", Run: keeper.Run},
 		{Name: "answers", Run: a.loop(time.Hour, "kept answers not forgotten", func(ctx context.Context) error {

@@ -8,13 +8,17 @@
 // left, or against what is known (delivered, then refused) is parked and
 // reported for a person; none is dropped.
 //
+// Receipts move in groups, because each costs little and a transaction much: a
+// page is stored in one, and up to 100 are settled in one. Within it each
+// settlement keeps its own compare-and-swap; a stale one is decided anew by
+// itself and does not hold up the others.
+//
 // On failure nothing is forgotten at the carrier, so it comes again.
 package track
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"sikkerpost.dk/gateway/internal/post"
@@ -70,10 +74,16 @@ type Inbox interface {
 	// WaitingReceipts returns up to n stored receipts that wait to be matched,
 	// oldest first.
 	WaitingReceipts(ctx context.Context, n int) ([]Receipt, error)
-	// ReceiptStanding finds the hand-over by message id, or answers [post.ErrNotFound].
-	ReceiptStanding(ctx context.Context, messageID string) (Standing, error)
-	// SettleReceipt applies s, or answers [post.ErrStale] and changes nothing.
-	SettleReceipt(ctx context.Context, s Settlement) error
+	// ReceiptStandings finds hand-overs by message id, all as of one moment. An
+	// id that is unknown is not in the answer.
+	ReceiptStandings(ctx context.Context, messageIDs []string) (map[string]Standing, error)
+	// SettleReceipts applies settlements, and returns those that it left as they
+	// were because their letter no longer stands so, or is in another's hands:
+	// they are to be decided anew. Of several settlements that move one letter
+	// only the first is applied. One whose receipt is settled already changes
+	// nothing and is not returned. A single settlement waits for its letter. On
+	// an error none was applied.
+	SettleReceipts(ctx context.Context, all []Settlement) (stale []Settlement, err error)
 }
 
 // Config is what a [Matcher] needs.
@@ -103,94 +113,4 @@ func New(c Config) (*Matcher, error) {
 		gaps = append(gaps, errors.New("track: Log is required"))
 	}
 	return &Matcher{c}, errors.Join(gaps...)
-}
-
-// Step pulls once from every source and matches all that waits. One source's
-// failure does not keep the others waiting; all failures are returned joined.
-func (m *Matcher) Step(ctx context.Context) error {
-	var errs []error
-	for _, s := range m.Sources {
-		if err := m.pull(ctx, s); err != nil {
-			errs = append(errs, fmt.Errorf("pull receipts of %s: %w", s.Carrier(), err))
-		}
-	}
-	return errors.Join(append(errs, m.match(ctx))...)
-}
-
-// pull stores what waits at s, then lets s forget it.
-//
-// Crash before commit: it waits at the carrier still. Between commit and
-// forget: it is pulled again, and stored already.
-func (m *Matcher) pull(ctx context.Context, s Source) error {
-	for range 100 { // leaves time for matching when a carrier has very many
-		rs, err := s.Waiting(ctx)
-		if err != nil || len(rs) == 0 {
-			return err
-		}
-		kept := make([]Receipt, len(rs))
-		for i, r := range rs {
-			kept[i] = r
-			kept[i].Carrier = s.Carrier()
-			if kept[i].Raw, err = m.Seal(ctx, r.Raw); err != nil {
-				return fmt.Errorf("seal receipt: %w", err)
-			}
-		}
-		if err := m.Inbox.KeepReceipts(ctx, kept); err != nil {
-			return err
-		}
-		for _, r := range rs {
-			if err := s.Forget(ctx, r); err != nil {
-				return fmt.Errorf("forget receipt %s: %w", r.EventID, err)
-			}
-		}
-	}
-	return nil
-}
-
-// match settles every waiting receipt.
-func (m *Matcher) match(ctx context.Context) error {
-	for {
-		rs, err := m.Inbox.WaitingReceipts(ctx, 100)
-		if err != nil || len(rs) == 0 {
-			return err
-		}
-		for _, r := range rs {
-			if err := m.settle(ctx, r); err != nil {
-				return fmt.Errorf("match receipt %s of %s: %w", r.EventID, r.Carrier, err)
-			}
-		}
-	}
-}
-
-// settle decides about one receipt and commits the decision; when the letter
-// moved meanwhile it decides anew.
-func (m *Matcher) settle(ctx context.Context, r Receipt) error {
-	for {
-		st, err := m.Inbox.ReceiptStanding(ctx, r.MessageID)
-		if err != nil && !errors.Is(err, post.ErrNotFound) {
-			return err
-		}
-		s := decide(r, st, err == nil)
-		err = m.Inbox.SettleReceipt(ctx, s)
-		if errors.Is(err, post.ErrStale) && ctx.Err() == nil {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		m.tell(ctx, s)
-		return nil
-	}
-}
-
-func (m *Matcher) tell(ctx context.Context, s Settlement) {
-	level := slog.LevelInfo
-	if s.Verdict == Parked {
-		level = slog.LevelWarn
-	}
-	m.Log.Log(ctx, level, "receipt matched", slog.String("carrier", s.Receipt.Carrier), slog.String("kind", string(s.Receipt.Kind)),
-		slog.String("letter", string(s.Standing.Letter)), slog.String("verdict", string(s.Verdict)), slog.String("reason", s.Reason))
-	if s.Due && m.Moved != nil {
-		m.Moved(ctx, s.Standing.Letter)
-	}
 }

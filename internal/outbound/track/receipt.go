@@ -47,3 +47,11 @@ type Source interface {
 	// only after commit, and may be called again for the same receipt.
 	Forget(ctx context.Context, r Receipt) error
 }
+
+// A Forgetter is a [Source] that is told of many receipts faster than of one
+// after the other.
+type Forgetter interface {
+	// ForgetAll does for each of rs what [Source.Forget] does, in any order. One
+	// that fails does not keep the others; all failures are returned joined.
+	ForgetAll(ctx context.Context, rs []Receipt) error
+}

@@ -36,40 +36,63 @@ func (s *Store) WaitingReceipts(_ context.Context, n int) ([]track.Receipt, erro
 	return all, nil
 }
 
-// ReceiptStanding implements [track.Inbox].
-func (s *Store) ReceiptStanding(_ context.Context, messageID string) (track.Standing, error) {
+// ReceiptStandings implements [track.Inbox].
+func (s *Store) ReceiptStandings(_ context.Context, messageIDs []string) (map[string]track.Standing, error) {
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
-	h := s.db.handOvers[messageID]
-	if h == nil {
-		return track.Standing{}, post.ErrNotFound
+	all := map[string]track.Standing{}
+	for _, id := range messageIDs {
+		h := s.db.handOvers[id]
+		if h == nil {
+			continue
+		}
+		l := s.db.letters[h.letter]
+		all[id] = track.Standing{
+			Letter: l.ID, Tenant: l.Tenant, State: l.state, Version: l.version, Channel: l.channel, Generation: l.generation, On: h.channel,
+			Present: l.channel == h.channel && l.generation == h.generation,
+			Refused: !h.Unsure && (h.answer == "refused-recipient" || h.answer == "refused-content"),
+		}
 	}
-	l := s.db.letters[h.letter]
-	return track.Standing{
-		Letter: l.ID, Tenant: l.Tenant, State: l.state, Version: l.version, Channel: l.channel, Generation: l.generation, On: h.channel,
-		Present: l.channel == h.channel && l.generation == h.generation,
-		Refused: !h.Unsure && (h.answer == "refused-recipient" || h.answer == "refused-content"),
-	}, nil
+	return all, nil
 }
 
 // receiptWatch is when the dispatcher looks again whether the next receipt is
 // overdue.
 const receiptWatch = 24 * time.Hour
 
-// SettleReceipt implements [track.Inbox].
-func (s *Store) SettleReceipt(_ context.Context, in track.Settlement) error {
+// SettleReceipts implements [track.Inbox].
+func (s *Store) SettleReceipts(_ context.Context, all []track.Settlement) (stale []track.Settlement, err error) {
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
-	r, st := s.db.receipts[in.Receipt.Carrier+"\x00"+in.Receipt.EventID], in.Standing
-	if r == nil || r.verdict != track.Waiting {
-		return nil // another matcher was here first, with the same decision
+	moved, seen := map[post.LetterID]bool{}, map[string]bool{}
+	for _, in := range all {
+		id, move := in.Receipt.Carrier+"\x00"+in.Receipt.EventID, len(in.Path) > 0
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		if move && moved[in.Standing.Letter] || !s.settle(in) {
+			stale = append(stale, in)
+			continue
+		}
+		moved[in.Standing.Letter] = moved[in.Standing.Letter] || move
 	}
+	return stale, nil
+}
+
+// settle applies one settlement and reports false, and changes nothing, when its
+// letter does not stand so.
+func (s *Store) settle(in track.Settlement) bool {
+	r, st := s.db.receipts[in.Receipt.Carrier+"\x00"+in.Receipt.EventID], in.Standing
 	var l *row
 	if len(in.Path) > 0 {
 		var err error
 		if l, err = s.db.swap(st.Letter, st.State, st.Version); err != nil {
-			return err
+			return false
 		}
+	}
+	if r == nil || r.verdict != track.Waiting {
+		return true // another matcher was here first, with the same decision
 	}
 	r.verdict, r.reason, r.letter = in.Verdict, in.Reason, st.Letter
 	h := s.db.handOvers[r.MessageID]
@@ -77,7 +100,7 @@ func (s *Store) SettleReceipt(_ context.Context, in track.Settlement) error {
 		h.tracking = r.Tracking
 	}
 	if l == nil {
-		return nil
+		return true
 	}
 	for _, to := range in.Path {
 		s.db.move(s.clock(), l, to, st.Channel, st.Generation, in.Receipt.Code, in.Receipt.Carrier, "")
@@ -91,7 +114,7 @@ func (s *Store) SettleReceipt(_ context.Context, in track.Settlement) error {
 		}
 	}
 	s.continueAfter(in, l)
-	return nil
+	return true
 }
 
 // continueAfter keeps the job that follows a receipt.

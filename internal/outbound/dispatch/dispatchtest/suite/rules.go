@@ -212,9 +212,9 @@ func aReceiptIsKeptOnce(t *testing.T, b *bench) {
 		t.Fatalf("waiting: %+v", got)
 	}
 	s := track.Settlement{Receipt: got[0], Standing: b.standing(first), Verdict: track.Noted}
-	b.must(b.s.SettleReceipt(t.Context(), s))
+	b.settle(s)
 	s.Path = []post.LetterState{post.LetterHandedOver}
-	b.must(b.s.SettleReceipt(t.Context(), s)) // settled already: nothing
+	b.settle(s) // settled already: nothing
 	b.keep(first)
 	if got := b.waiting(); len(got) != 1 || b.view(r.ID).State != post.LetterHandingOver {
 		t.Fatalf("waiting: %+v, letter %s", got, b.view(r.ID).State)
@@ -232,12 +232,14 @@ func aReceiptWalksItsPath(t *testing.T, b *bench) {
 	}
 	s := track.Settlement{Receipt: in, Standing: st, Verdict: track.Applied, Path: []post.LetterState{post.LetterHandedOver, post.LetterPosted}}
 	s.Standing.Version++
-	b.stale(b.s.SettleReceipt(t.Context(), s))
+	if stale, err := b.s.SettleReceipts(t.Context(), []track.Settlement{s}); err != nil || len(stale) != 1 || stale[0].Receipt.EventID != in.EventID {
+		t.Fatalf("stale: %+v, %v", stale, err)
+	}
 	if v := b.view(r.ID); len(b.waiting()) != 1 || v.State != post.LetterHandingOver || v.Tracking != "" {
 		t.Fatalf("a stale settlement changed something: %+v", v)
 	}
 	s.Standing.Version--
-	b.must(b.s.SettleReceipt(t.Context(), s))
+	b.settle(s)
 	v := b.view(r.ID)
 	if v.State != post.LetterPosted || v.Tracking != "0037" || v.Code != "sorted" || len(b.waiting()) != 0 {
 		t.Fatalf("after: %+v", v)
@@ -248,11 +250,13 @@ func aReceiptWalksItsPath(t *testing.T, b *bench) {
 	b.stale(b.s.MoveLetter(t.Context(), l, to(r, post.LetterOutcomeUnknown)))
 	back := aReceipt(r, "r", track.Returned)
 	b.keep(back)
-	b.must(b.s.SettleReceipt(t.Context(), track.Settlement{Receipt: back, Standing: b.standing(back), Verdict: track.Applied, Path: []post.LetterState{post.LetterReturned}}))
+	b.settle(track.Settlement{Receipt: back, Standing: b.standing(back), Verdict: track.Applied, Path: []post.LetterState{post.LetterReturned}})
 	_, err := b.s.LetterForStep(t.Context(), l)
 	b.stale(err) // a person's turn: no job
-	if _, err := b.s.ReceiptStanding(t.Context(), post.NewID()); !errors.Is(err, post.ErrNotFound) {
-		t.Fatalf("standing of nothing: %v", err)
+	for _, ids := range [][]string{nil, {post.NewID()}} {
+		if all, err := b.s.ReceiptStandings(t.Context(), ids); err != nil || len(all) != 0 {
+			t.Fatalf("standing of nothing: %v, %v", all, err)
+		}
 	}
 }
 
@@ -261,7 +265,7 @@ func anEarlyReceiptIsMatchedAgain(t *testing.T, b *bench) {
 	r := b.move(l, post.LetterRouted, func(m *dispatch.Move) { m.Channel, m.Generation = post.Digital, 1 })
 	early := aReceipt(r, "e", track.Delivered)
 	b.keep(early)
-	b.must(b.s.SettleReceipt(t.Context(), track.Settlement{Receipt: early, Verdict: track.Parked, Reason: "unknown-hand-over"}))
+	b.settle(track.Settlement{Receipt: early, Verdict: track.Parked, Reason: "unknown-hand-over"})
 	if len(b.waiting()) != 0 {
 		t.Fatal("parked, and waits")
 	}
@@ -277,8 +281,8 @@ func aRefusalEndsDoubt(t *testing.T, b *bench) {
 	no := aReceipt(r, "e", track.RefusedRecipient)
 	b.keep(no)
 	st := b.standing(no)
-	b.must(b.s.SettleReceipt(t.Context(), track.Settlement{Receipt: no, Standing: st, Verdict: track.Applied, Due: true,
-		Path: []post.LetterState{post.LetterHandedOver, post.LetterRefused}}))
+	b.settle(track.Settlement{Receipt: no, Standing: st, Verdict: track.Applied, Due: true,
+		Path: []post.LetterState{post.LetterHandedOver, post.LetterRefused}})
 	if st = b.standing(no); !st.Refused || st.State != post.LetterRefused {
 		t.Fatalf("standing: %+v", st)
 	}

@@ -217,33 +217,52 @@ func waitingOf(d *dice, s Store) string {
 	return result(err, rs)
 }
 
-// settleCall settles a receipt by a standing that may be of another time: the
-// version is drawn near the true one.
+// settleCall settles some receipts by standings that may be of another time: the
+// version is drawn near the true one. Letters and receipts may occur twice.
 func (d *dice) settleCall() (string, func(int, Store) string) {
-	event, message, off, due := fmt.Sprint("e", d.IntN(12)), d.message(), d.IntN(4), d.IntN(2) == 0
-	path := make([]post.LetterState, d.IntN(3))
-	for i := range path {
-		path[i] = d.state()
+	all := make([]track.Settlement, 1+d.IntN(4)*d.IntN(2))
+	off := make([]bool, len(all))
+	words := "settle"
+	for i := range all {
+		path := make([]post.LetterState, d.IntN(3))
+		for k := range path {
+			path[k] = d.state()
+		}
+		off[i] = d.IntN(4) == 0
+		all[i] = track.Settlement{Receipt: track.Receipt{Carrier: "c", EventID: fmt.Sprint("e", d.IntN(12)), MessageID: d.message()},
+			Verdict: []track.Verdict{track.Applied, track.Noted, track.Parked}[d.IntN(3)], Reason: []string{"", "unknown-hand-over"}[d.IntN(2)],
+			Due: d.IntN(2) == 0, Path: path}
+		words += fmt.Sprintf(" %s %s", all[i].Receipt.EventID, path)
 	}
-	verdict := []track.Verdict{track.Applied, track.Noted, track.Parked}[d.IntN(3)]
-	reason := []string{"", "unknown-hand-over"}[d.IntN(2)]
-	return fmt.Sprintf("settle %s %s", event, path), func(_ int, s Store) string {
-		in := track.Settlement{Receipt: track.Receipt{Carrier: "c", EventID: event, MessageID: message}, Verdict: verdict, Reason: reason, Due: due}
+	return words, func(_ int, s Store) string {
+		group, ids := slices.Clone(all), []string{}
 		rs, err := s.WaitingReceipts(context.Background(), 100)
-		for _, r := range rs {
-			if r.EventID == event {
-				in.Receipt = r
+		for i := range group {
+			for _, r := range rs {
+				if r.EventID == group[i].Receipt.EventID {
+					group[i].Receipt = r
+				}
+			}
+			ids = append(ids, group[i].Receipt.MessageID)
+		}
+		known, err2 := s.ReceiptStandings(context.Background(), ids)
+		said := result(errors.Join(err, err2), known)
+		for i := range group {
+			st, ok := known[ids[i]]
+			if !ok {
+				group[i].Path = nil
+				continue
+			}
+			if group[i].Standing = st; off[i] {
+				group[i].Standing.Version++
 			}
 		}
-		st, err2 := s.ReceiptStanding(context.Background(), in.Receipt.MessageID)
-		said := result(errors.Join(err, err2), st)
-		if err2 == nil {
-			in.Standing, in.Path = st, path
-			if off == 0 {
-				in.Standing.Version++
-			}
+		stale, err := s.SettleReceipts(context.Background(), group)
+		said += result(err, stale) + waitingOf(d, s)
+		for _, id := range d.ids {
+			said += d.seen(s, id)
 		}
-		return said + result(s.SettleReceipt(context.Background(), in)) + waitingOf(d, s) + d.seen(s, st.Letter)
+		return said
 	}
 }
 

@@ -49,6 +49,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Store) {
 		"a due job rings once in a quiet time, unless it is held":  aDueJobRingsOnce,
 		"a receipt is kept once and settled once":                  aReceiptIsKeptOnce,
 		"a receipt walks its path or changes nothing":              aReceiptWalksItsPath,
+		"in a group the stale are left and the others applied":     aGroupLeavesTheStale,
+		"a group keeps its receipts, however many":                 aGroupIsKept,
 		"a receipt that came before its intent is matched again":   anEarlyReceiptIsMatchedAgain,
 		"a refusal by receipt ends every doubt":                    aRefusalEndsDoubt,
 		"a letter of another tenant is not found":                  anotherTenantsLetterIsNotFound,
@@ -173,9 +175,23 @@ func (b *bench) waiting() []track.Receipt {
 
 func (b *bench) standing(r track.Receipt) track.Standing {
 	b.Helper()
-	st, err := b.s.ReceiptStanding(b.Context(), r.MessageID)
+	all, err := b.s.ReceiptStandings(b.Context(), []string{r.MessageID})
 	b.must(err)
+	st, ok := all[r.MessageID]
+	if !ok || len(all) != 1 {
+		b.Fatalf("standings: %+v", all)
+	}
 	return st
+}
+
+// settle wants all to be applied, or to be settled already.
+func (b *bench) settle(all ...track.Settlement) {
+	b.Helper()
+	stale, err := b.s.SettleReceipts(b.Context(), all)
+	b.must(err)
+	if len(stale) > 0 {
+		b.Fatalf("stale: %+v", stale)
+	}
 }
 
 func (b *bench) view(id post.LetterID) letter.View {
