@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/adapters/digitalpost/digitalposttest"
+	"sikkerpost.dk/gateway/adapters/kombipost/kombiposttest"
 	"sikkerpost.dk/gateway/adapters/printhouse"
-	"sikkerpost.dk/gateway/adapters/printhouse/printhousetest"
 	"sikkerpost.dk/gateway/internal/persona"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -32,6 +32,15 @@ func (a *App) api(mux *http.ServeMux) {
 	mux.HandleFunc("POST /api/v1/print/{job}/{event}", a.apiReport)
 	mux.HandleFunc("GET /api/v1/faults", a.apiFaults)
 	mux.HandleFunc("POST /api/v1/faults", a.apiSetFaults)
+	mux.HandleFunc("GET /api/v1/dial", a.apiDial)
+	mux.HandleFunc("PUT /api/v1/dial", a.apiSetDial)
+	mux.HandleFunc("GET /api/v1/clock", a.apiClock)
+	mux.HandleFunc("POST /api/v1/clock", a.apiSetClock)
+	mux.HandleFunc("GET /api/v1/events", a.apiEvents)
+	mux.HandleFunc("GET /api/v1/events/stream", a.apiStream)
+	mux.HandleFunc("GET /api/v1/messages", a.apiMessages)
+	mux.HandleFunc("GET /api/v1/messages/{uuid}/check", a.apiCheck)
+	mux.HandleFunc("GET /api/v1/messages/{uuid}/xml", a.pageXML)
 	mux.HandleFunc("POST /api/v1/reset", a.apiReset)
 }
 
@@ -127,43 +136,17 @@ func (a *App) apiCounts(w http.ResponseWriter, _ *http.Request) {
 	for _, j := range jobs {
 		states[j.State]++
 	}
-	write(w, http.StatusOK, struct {
+	all := struct {
 		DigitalPost digitalposttest.Stats        `json:"digital_post"`
+		KombiPost   *kombiposttest.Stats         `json:"kombi_post,omitempty"`
 		PrintJobs   int                          `json:"print_jobs"`
 		PrintStates map[printhouse.EventKind]int `json:"print_states"`
-	}{a.post.Stats(), len(jobs), states})
-}
-
-func (a *App) apiPrint(w http.ResponseWriter, _ *http.Request) {
-	write(w, http.StatusOK, struct {
-		Jobs []printhousetest.Job `json:"jobs"`
-	}{a.paper.Jobs()})
-}
-
-// events maps the last part of a path to what it reports.
-var events = map[string]printhouse.EventKind{
-	"printed": printhouse.EventPrinting, "posted": printhouse.EventPosted,
-	"proven": printhouse.EventProven, "returned": printhouse.EventReturned,
-}
-
-func (a *App) apiReport(w http.ResponseWriter, r *http.Request) {
-	kind, ok := events[r.PathValue("event")]
-	if !ok {
-		problem(w, post.FaultNotFound, http.StatusNotFound, "events are posted, proven and returned")
-		return
+	}{a.post.Stats(), nil, len(jobs), states}
+	if a.kombi != nil {
+		stats := a.kombi.server.Stats()
+		all.KombiPost = &stats
 	}
-	j, err := a.paper.Report(r.PathValue("job"), kind, r.URL.Query().Get("reason"))
-	switch {
-	case errors.Is(err, printhousetest.ErrUnknown):
-		problem(w, post.FaultNotFound, http.StatusNotFound, "no such print job")
-	case errors.Is(err, printhousetest.ErrOrder):
-		problem(w, post.FaultStale, http.StatusConflict, err.Error())
-	case err != nil:
-		a.log.ErrorContext(r.Context(), "print event not reported", slog.Any("error", err))
-		problem(w, post.FaultInternal, http.StatusInternalServerError, "")
-	default:
-		write(w, http.StatusOK, j)
-	}
+	write(w, http.StatusOK, all)
 }
 
 func (a *App) apiFaults(w http.ResponseWriter, _ *http.Request) {
@@ -179,10 +162,23 @@ func (a *App) apiSetFaults(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.post.SetFaults(f)
+	a.feed.add(Event{Kind: "dial", Says: "counts of Digital Post"})
 	write(w, http.StatusOK, f)
 }
 
-func (a *App) reset() error { return errors.Join(a.post.Reset(), a.paper.Reset()) }
+// reset empties everything and turns dial and clock back. The list of events
+// goes on, so that whoever follows it learns of the reset.
+func (a *App) reset() error {
+	err := errors.Join(a.post.Reset(), a.paper.Reset())
+	if a.kombi != nil {
+		a.kombi.clear()
+	}
+	a.calls.clear()
+	a.dial.Reset()
+	a.clock.set(0)
+	a.feed.add(Event{Kind: "reset"})
+	return err
+}
 
 func (a *App) apiReset(w http.ResponseWriter, r *http.Request) {
 	if err := a.reset(); err != nil {

@@ -1,11 +1,17 @@
 // Package simulatorapp assembles the outside world on one machine: NemLog-in,
-// Digital Post and a print house, each a faithful server with invented people,
-// and pages on which a human sees what arrived and turns what goes wrong.
+// Digital Post, KOMBIT's Postkomponent and a print house, each a faithful server
+// with invented people, and pages on which a human sees what arrived and turns
+// what goes wrong.
 //
-// It listens on loopback only and refuses any other host before it opens
-// anything. Digital Post asks for a client certificate; the pages and the API
-// ask for nothing, since whoever reaches them owns the machine. They refuse
-// requests that another site's page sends through a browser.
+// It listens on loopback only, unless told in so many words, and refuses any
+// other host before it opens anything. Carriers ask for a client certificate;
+// the pages and the API ask for nothing, since whoever reaches them owns the
+// machine. They refuse requests that another site's page sends through a browser.
+//
+// Every call to a carrier passes the dial ([chaosdial.Dial]) and is an event in
+// a feed of the last 500, without its query and body: look-ups carry CPR numbers.
+// The clock can be put forward for the carriers; NemLog-in stays with the
+// machine's, because a service provider would refuse assertions of tomorrow.
 //
 // What arrives stays under its directory in clear. Nothing here may ever hold
 // a real letter.
@@ -22,6 +28,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"filippo.io/age"
@@ -29,6 +36,7 @@ import (
 	"sikkerpost.dk/gateway/adapters/digitalpost/digitalposttest"
 	"sikkerpost.dk/gateway/adapters/nemlogin/nemlogintest"
 	"sikkerpost.dk/gateway/adapters/printhouse/printhousetest"
+	"sikkerpost.dk/gateway/internal/chaosdial"
 	"sikkerpost.dk/gateway/internal/persona"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -39,15 +47,27 @@ type Config struct {
 	Dir string
 	// Host is a loopback address; 127.0.0.1 when "".
 	Host string
-	// PagesPort, DigitalPostPort and NemLogInPort; 0 means any free one.
-	PagesPort, DigitalPostPort, NemLogInPort int
+	// Open lets Host be any address. Whoever reaches it reads every box and
+	// sends in every name that it has the keys for.
+	Open bool
+	// Ports; 0 means any free one.
+	PagesPort, DigitalPostPort, NemLogInPort, KombiPostPort int
 	// Web is the certificate of the pages, the API and NemLog-in.
 	Web         tls.Certificate
 	DigitalPost DigitalPost
 	PrintHouse  PrintHouse
 	NemLogIn    NemLogIn
-	Tenants     []post.Tenant     // the demo's when nil
-	Personas    []persona.Persona // the demo's when nil
+	KombiPost   KombiPost
+	// Seed is the dial's until it is turned.
+	Seed uint64
+	// LetterCerts are the certificates that evidence attached to a message is
+	// checked with.
+	LetterCerts []*x509.Certificate
+	// MeMoSchema is the official MeMo_core.xsd; with it, xmllint judges messages
+	// too when somebody looks.
+	MeMoSchema string
+	Tenants    []post.Tenant     // the demo's when nil
+	Personas   []persona.Persona // the demo's when nil
 }
 
 // DigitalPost configures the simulated NgDP.
@@ -82,11 +102,19 @@ type App struct {
 	post   *digitalposttest.Server
 	paper  *printhousetest.House
 	idp    *nemlogintest.IDP
+	kombi  *kombiSide // nil when it is not served
 	places []place
+
+	clock    *clock
+	dial     *chaosdial.Dial
+	feed     *feed
+	calls    *exchanges
+	streams  atomic.Int32
+	callback atomic.Bool // whether statuses are pushed
 
 	idpHandler http.Handler
 
-	pagesURL, digitalPostURL, nemLogInURL string
+	pagesURL, digitalPostURL, nemLogInURL, kombiURL string
 }
 
 // place is one listener with what it serves.
@@ -110,7 +138,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*App, error) {
 	if err := cfg.check(log); err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, log: log}
+	a := &App{cfg: cfg, log: log, clock: &clock{}, dial: chaosdial.New(cfg.Seed, endpoints...), calls: &exchanges{by: map[string]exchange{}}}
+	a.feed = newFeed(a.clock.now)
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
@@ -129,7 +158,7 @@ func CheckHost(host string) error {
 // check names every gap.
 func (c Config) check(log *slog.Logger) error {
 	var gaps []error
-	if err := CheckHost(c.Host); err != nil {
+	if err := CheckHost(c.Host); err != nil && !c.Open {
 		return err
 	}
 	need := func(ok bool, name string) {
@@ -162,8 +191,11 @@ func (a *App) open(ctx context.Context) error {
 		return err
 	}
 	ngdp := digitalposttest.TLS(a.cfg.DigitalPost.Certificate, a.cfg.DigitalPost.ClientCAs)
-	a.digitalPostURL, err = a.listen(ctx, "digital post", a.cfg.DigitalPostPort, ngdp, a.post)
+	a.digitalPostURL, err = a.listen(ctx, "digital post", a.cfg.DigitalPostPort, ngdp, a.wired(twisted(a.post), ngdpEndpoint, refuseNgDP))
 	if err != nil {
+		return err
+	}
+	if err := a.openKombiPost(ctx); err != nil {
 		return err
 	}
 	return a.openNemLogIn(ctx, web)
@@ -178,6 +210,7 @@ func (a *App) ngdp() digitalposttest.Config {
 		Delay:       a.cfg.DigitalPost.Delay,
 		Unlisted:    a.cfg.DigitalPost.Unlisted,
 		Log:         a.log,
+		Now:         a.clock.now,
 	}
 	for _, t := range a.cfg.Tenants {
 		c.Authorities[t.CVR] = []digitalposttest.ContactPoint{
@@ -200,6 +233,8 @@ func (a *App) print() printhousetest.Config {
 		Identities: a.cfg.PrintHouse.Identities,
 		Fates:      map[string]printhousetest.Fate{},
 		Log:        a.log,
+		Now:        a.clock.now,
+		Carry:      a.carryNews,
 	}
 	for _, p := range a.cfg.Personas {
 		if fate, ok := a.cfg.PrintHouse.Fates[p.Key]; ok {
@@ -273,6 +308,9 @@ func (a *App) Run(ctx context.Context) error {
 			stop()
 		}
 	})
+	if a.kombi != nil {
+		running.Go(func() { a.pushing(ctx) })
+	}
 	<-ctx.Done()
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()

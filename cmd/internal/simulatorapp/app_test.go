@@ -279,8 +279,14 @@ func TestPaperGoesThroughTheTray(t *testing.T) {
 		t.Fatalf("got %+v", o)
 	}
 	await(t, func() bool { _, text := s.get(t, "/api/v1/print"); return strings.Contains(text, j.MessageID) })
-	if status, text := s.get(t, "/print"); status != 200 || !strings.Contains(text, "Møllestien 12") || !strings.Contains(text, ">Posted<") {
+	if status, text := s.get(t, "/print"); status != 200 || !strings.Contains(text, "Møllestien 12") {
 		t.Errorf("got %d %s", status, text)
+	}
+	if status, text := s.get(t, "/print/"+j.MessageID); status != 200 || !strings.Contains(text, ">Posted<") || !strings.Contains(text, "/file/0") {
+		t.Errorf("got %d %s", status, text)
+	}
+	if status, text := s.get(t, "/print/"+j.MessageID+"/file/0"); status != 200 || !strings.HasPrefix(text, "%PDF-") {
+		t.Errorf("got %d", status)
 	}
 	for _, c := range []struct {
 		event string

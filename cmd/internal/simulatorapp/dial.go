@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"sikkerpost.dk/gateway/adapters/digitalpost/digitalposttest"
+	"sikkerpost.dk/gateway/internal/chaosdial"
 )
 
 // dialRow is one setting on the page of faults: a count or a switch.
@@ -30,8 +31,23 @@ func dial(f digitalposttest.Faults) []dialRow {
 	}
 }
 
+// faultsPage is the page of everything that can be made to go wrong.
+type faultsPage struct {
+	Wrong  string // why a form was not taken
+	Seed   uint64
+	Dial   []chaosdial.View
+	Counts []dialRow
+	Clock  clockJSON
+}
+
 func (a *App) pageFaults(w http.ResponseWriter, r *http.Request) {
-	render(a, w, r, "faults.html", view[[]dialRow]{"What goes wrong", "faults", dial(a.post.Faults())})
+	a.renderFaults(w, r, http.StatusOK, "")
+}
+
+func (a *App) renderFaults(w http.ResponseWriter, r *http.Request, status int, wrong string) {
+	renderAs(a, w, r, status, "faults.html", view[faultsPage]{"What goes wrong", "faults", faultsPage{
+		wrong, a.dial.State().Seed, a.dial.Views(), dial(a.post.Faults()), a.clockJSON(),
+	}})
 }
 
 func (a *App) formFaults(w http.ResponseWriter, r *http.Request) {
@@ -57,7 +73,7 @@ func (a *App) formFaults(w http.ResponseWriter, r *http.Request) {
 		ReorderReceipts: on("reorder_receipts"), RejectDuplicates: on("reject_duplicates"),
 	}
 	if bad {
-		http.Error(w, "Counts are whole numbers; -1 means always.", http.StatusUnprocessableEntity)
+		a.renderFaults(w, r, http.StatusUnprocessableEntity, "Counts are whole numbers; -1 means always.")
 		return
 	}
 	a.post.SetFaults(f)

@@ -8,13 +8,13 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"sikkerpost.dk/gateway/adapters/digitalpost/digitalposttest"
-	"sikkerpost.dk/gateway/adapters/printhouse"
-	"sikkerpost.dk/gateway/adapters/printhouse/printhousetest"
+	"sikkerpost.dk/gateway/adapters/kombipost/kombiposttest"
 	"sikkerpost.dk/gateway/internal/persona"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -24,8 +24,15 @@ var files embed.FS
 
 var views = template.Must(template.New("").Funcs(template.FuncMap{
 	"clock": func(t time.Time) string { return t.Local().Format("2 Jan 2006 15:04:05") },
-	"may": func(j printhousetest.Job, event string) bool {
-		return printhousetest.May(j.State, events[event])
+	"short": func(t time.Time) string { return t.Local().Format("15:04:05.000") },
+	"class": func(status int) string { return "s" + strconv.Itoa(status/100) },
+	// statuses are offered by the page; the API takes any.
+	"statuses": func(now int) []int {
+		all := []int{400, 401, 403, 404, 409, 413, 422, 429, 500, 502, 503, 504}
+		if now > 0 && !slices.Contains(all, now) {
+			all = append(all, now)
+		}
+		return all
 	},
 	"size": func(n int64) string {
 		if n < 10<<10 {
@@ -45,10 +52,17 @@ func (a *App) pages() http.Handler {
 	mux.HandleFunc("GET /message/{uuid}", a.pageMessage)
 	mux.HandleFunc("GET /message/{uuid}/xml", a.pageXML)
 	mux.HandleFunc("GET /message/{uuid}/file/{n}", a.pageFile)
+	mux.HandleFunc("GET /live.js", a.script)
+	mux.HandleFunc("GET /messages", a.pageMessages)
+	mux.HandleFunc("GET /events", a.pageEvents)
 	mux.HandleFunc("GET /print", a.pagePrint)
+	mux.HandleFunc("GET /print/{job}", a.pageSheet)
+	mux.HandleFunc("GET /print/{job}/file/{n}", a.pagePaper)
 	mux.HandleFunc("POST /print/{job}/{event}", a.formReport)
 	mux.HandleFunc("GET /faults", a.pageFaults)
 	mux.HandleFunc("POST /faults", a.formFaults)
+	mux.HandleFunc("POST /dial", a.formDial)
+	mux.HandleFunc("POST /clock", a.formClock)
 	mux.HandleFunc("POST /reset", a.formReset)
 	a.api(mux)
 	// Another site's page may make a browser send forms here; it may not.
@@ -58,7 +72,7 @@ func (a *App) pages() http.Handler {
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
@@ -74,6 +88,10 @@ type view[T any] struct {
 }
 
 func render[T any](a *App, w http.ResponseWriter, r *http.Request, page string, v view[T]) {
+	renderAs(a, w, r, http.StatusOK, page, v)
+}
+
+func renderAs[T any](a *App, w http.ResponseWriter, r *http.Request, status int, page string, v view[T]) {
 	var out bytes.Buffer
 	if err := views.ExecuteTemplate(&out, page, v); err != nil {
 		a.log.ErrorContext(r.Context(), "page not rendered", slog.String("page", page), slog.Any("error", err))
@@ -81,16 +99,25 @@ func render[T any](a *App, w http.ResponseWriter, r *http.Request, page string, 
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
 	_, _ = out.WriteTo(w) // whoever asked has gone
 }
 
 func (a *App) style(w http.ResponseWriter, _ *http.Request) {
-	text, err := files.ReadFile("pages/style.css")
+	asset(w, "pages/style.css", "text/css; charset=utf-8")
+}
+
+func (a *App) script(w http.ResponseWriter, _ *http.Request) {
+	asset(w, "pages/live.js", "text/javascript; charset=utf-8")
+}
+
+func asset(w http.ResponseWriter, name, kind string) {
+	text, err := files.ReadFile(name)
 	if err != nil { // embedded, so it is there
 		http.Error(w, "", http.StatusNotFound)
 		return
 	}
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	w.Header().Set("Content-Type", kind)
 	_, _ = w.Write(text)
 }
 
@@ -111,10 +138,16 @@ type startPage struct {
 	Jobs        int
 	DigitalPost string
 	NemLogIn    string
+	KombiPost   string
+	Kombi       kombiposttest.Stats
+	Waiting     int // statuses that nobody has taken
 }
 
 func (a *App) pageStart(w http.ResponseWriter, r *http.Request) {
-	p := startPage{Stats: a.post.Stats(), Jobs: len(a.paper.Jobs()), DigitalPost: a.DigitalPostURL(), NemLogIn: a.nemLogInURL}
+	p := startPage{Stats: a.post.Stats(), Jobs: len(a.tray()), DigitalPost: a.DigitalPostURL(), NemLogIn: a.nemLogInURL, KombiPost: a.kombiURL}
+	if a.kombi != nil {
+		p.Kombi, p.Waiting = a.kombi.server.Stats(), len(a.kombi.server.Queued())
+	}
 	for _, who := range a.cfg.Personas {
 		p.Personas = append(p.Personas, startRow{who, len(a.post.Box(numbers(who)...))})
 	}
@@ -162,13 +195,30 @@ func (a *App) pageAuthority(w http.ResponseWriter, r *http.Request) {
 
 type messagePage struct {
 	digitalposttest.Message
-	Tab string // read, xml or events
-	XML string
-	Cut bool
+	Tabs    []tab
+	Tab     string
+	XML     string
+	Cut     bool
+	Verdict verdict
+	Seals   []seal
+	Call    exchange
+	Called  bool
+	Begin   string // of the body, in the raw view
 }
 
-// maxShown bounds the XML on a page; the whole message is a link away.
-const maxShown = 64 << 10
+// tab is one view of a message.
+type tab struct{ Key, Name string }
+
+var tabs = []tab{
+	{"read", "Read"}, {"xml", "MeMo XML"}, {"check", "Check"}, {"signature", "Signature"}, {"events", "Events"}, {"raw", "Raw"},
+}
+
+// maxShown bounds the XML on a page; the whole message is a link away. maxRaw
+// does for the raw view.
+const (
+	maxShown = 64 << 10
+	maxRaw   = 4 << 10
+)
 
 func (a *App) pageMessage(w http.ResponseWriter, r *http.Request) {
 	m, err := a.post.Message(r.PathValue("uuid"))
@@ -176,30 +226,42 @@ func (a *App) pageMessage(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	p := messagePage{Message: m, Tab: r.URL.Query().Get("tab")}
-	if p.Tab != "xml" && p.Tab != "events" {
+	p := messagePage{Message: m, Tabs: tabs, Tab: r.URL.Query().Get("tab")}
+	switch p.Tab {
+	case "xml":
+		p.XML, p.Cut = a.beginning(m.UUID, maxShown)
+		p.XML = strings.ReplaceAll(p.XML, "><", ">\n<") // for the eye; the message itself has no line breaks
+	case "check":
+		p.Verdict = a.judge(r.Context(), m.UUID)
+	case "signature":
+		p.Seals = a.seals(m)
+	case "raw":
+		p.Call, p.Called = a.calls.get(m.UUID)
+		p.Begin, p.Cut = a.beginning(m.UUID, maxRaw)
+	case "events":
+	default:
 		p.Tab = "read"
 	}
-	if p.Tab == "xml" {
-		p.XML, p.Cut = a.shownXML(m.UUID)
+	title := m.Title
+	if title == "" {
+		title = "A message without a title"
 	}
-	render(a, w, r, "message.html", view[messagePage]{m.Title, "start", p})
+	render(a, w, r, "message.html", view[messagePage]{title, "messages", p})
 }
 
-func (a *App) shownXML(uuid string) (text string, cut bool) {
+// beginning returns the first n bytes of a message, and whether there is more.
+func (a *App) beginning(uuid string, n int) (text string, cut bool) {
 	x, err := a.post.XML(uuid)
 	if err != nil {
 		return "", false
 	}
 	defer x.Close()
-	all, err := io.ReadAll(io.LimitReader(x, maxShown+1))
+	all, err := io.ReadAll(io.LimitReader(x, int64(n)+1))
 	if err != nil {
 		return "", false
 	}
-	cut = len(all) > maxShown
-	all = all[:min(len(all), maxShown)]
-	// One element a line, for the eye; the message itself has no line breaks.
-	return strings.ReplaceAll(string(all), "><", ">\n<"), cut
+	cut = len(all) > n
+	return strings.ToValidUTF8(string(all[:min(len(all), n)]), "\ufffd"), cut
 }
 
 func (a *App) pageXML(w http.ResponseWriter, r *http.Request) {
@@ -235,24 +297,6 @@ func (a *App) pageFile(w http.ResponseWriter, r *http.Request) {
 	if err := a.post.File(m.UUID, n, w); err != nil {
 		a.log.WarnContext(r.Context(), "file not shown", slog.String("message", m.UUID), slog.Any("error", err))
 	}
-}
-
-func (a *App) pagePrint(w http.ResponseWriter, r *http.Request) {
-	render(a, w, r, "print.html", view[[]printhousetest.Job]{"Print house", "print", a.paper.Jobs()})
-}
-
-func (a *App) formReport(w http.ResponseWriter, r *http.Request) {
-	kind, ok := events[r.PathValue("event")]
-	if !ok || kind == printhouse.EventPrinting {
-		http.NotFound(w, r)
-		return
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxDial)
-	if _, err := a.paper.Report(r.PathValue("job"), kind, r.FormValue("reason")); err != nil {
-		http.Error(w, err.Error(), http.StatusConflict)
-		return
-	}
-	http.Redirect(w, r, "/print", http.StatusSeeOther)
 }
 
 func (a *App) formReset(w http.ResponseWriter, r *http.Request) {

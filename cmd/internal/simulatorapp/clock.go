@@ -1,0 +1,95 @@
+package simulatorapp
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// maxAhead bounds how far the clock may be put forward.
+const maxAhead = 10 * 365 * 24 * time.Hour
+
+// clock is the machine's, put forward.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) now() time.Time { return time.Now().Add(c.lead()) }
+
+func (c *clock) lead() time.Duration { return time.Duration(c.ahead.Load()) }
+
+// set puts the clock that far ahead of the machine's, and reports whether it
+// may be.
+func (c *clock) set(d time.Duration) bool {
+	if d < 0 || d > maxAhead {
+		return false
+	}
+	c.ahead.Store(int64(d))
+	return true
+}
+
+type clockJSON struct {
+	Now   time.Time `json:"now"`
+	Ahead string    `json:"ahead"` // of the machine's clock
+}
+
+func (a *App) clockJSON() clockJSON {
+	return clockJSON{a.clock.now().UTC(), a.clock.lead().String()}
+}
+
+func (a *App) apiClock(w http.ResponseWriter, _ *http.Request) {
+	write(w, http.StatusOK, a.clockJSON())
+}
+
+// apiSetClock takes {"advance":"48h"}, which adds, or {"ahead":"0s"}, which
+// sets.
+func (a *App) apiSetClock(w http.ResponseWriter, r *http.Request) {
+	in := json.NewDecoder(io.LimitReader(r.Body, maxDial))
+	in.DisallowUnknownFields()
+	var by struct {
+		Advance *string `json:"advance"`
+		Ahead   *string `json:"ahead"`
+	}
+	ok := in.Decode(&by) == nil && (by.Advance == nil) != (by.Ahead == nil)
+	if ok {
+		from, text := a.clock.lead(), by.Advance
+		if by.Ahead != nil {
+			from, text = 0, by.Ahead
+		}
+		d, err := time.ParseDuration(*text)
+		ok = err == nil && a.turnClock(from+d)
+	}
+	if !ok {
+		problem(w, post.FaultNotFound, http.StatusUnprocessableEntity, `the clock takes {"advance":"48h"} or {"ahead":"0s"}, never behind the machine's`)
+		return
+	}
+	write(w, http.StatusOK, a.clockJSON())
+}
+
+func (a *App) formClock(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxDial)
+	to := time.Duration(0)
+	if by := r.FormValue("advance"); by != "" {
+		d, err := time.ParseDuration(by)
+		if err != nil {
+			http.Error(w, "Give a time such as 90m or 48h.", http.StatusUnprocessableEntity)
+			return
+		}
+		to = a.clock.lead() + d
+	}
+	if !a.turnClock(to) {
+		http.Error(w, "The clock goes forward only, ten years at most.", http.StatusUnprocessableEntity)
+		return
+	}
+	http.Redirect(w, r, "/faults", http.StatusSeeOther)
+}
+
+func (a *App) turnClock(to time.Duration) bool {
+	if !a.clock.set(to) {
+		return false
+	}
+	a.feed.add(Event{Kind: "clock", Says: to.String() + " ahead"})
+	return true
+}

@@ -1,0 +1,41 @@
+package simulatorapp
+
+import (
+	"net/http"
+
+	"sikkerpost.dk/gateway/adapters/digitalpost/digitalposttest"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// maxMessages is how many messages a list shows.
+const maxMessages = 200
+
+// apiMessages lists what Digital Post took, refused messages included, newest
+// first; ?status=INVALID leaves the rest out.
+func (a *App) apiMessages(w http.ResponseWriter, r *http.Request) {
+	write(w, http.StatusOK, boxJSON{a.messages(r.URL.Query().Get("status"))})
+}
+
+func (a *App) messages(status string) []digitalposttest.Message {
+	all := []digitalposttest.Message{}
+	for _, m := range a.post.Messages(maxMessages) {
+		if status == "" || m.Status == status {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+func (a *App) pageMessages(w http.ResponseWriter, r *http.Request) {
+	render(a, w, r, "messages.html", view[[]digitalposttest.Message]{"What arrived", "messages", a.messages("")})
+}
+
+// apiCheck says everything that is wrong with a message.
+func (a *App) apiCheck(w http.ResponseWriter, r *http.Request) {
+	m, err := a.post.Message(r.PathValue("uuid"))
+	if err != nil {
+		problem(w, post.FaultNotFound, http.StatusNotFound, "no such message")
+		return
+	}
+	write(w, http.StatusOK, a.judge(r.Context(), m.UUID))
+}
