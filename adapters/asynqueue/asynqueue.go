@@ -35,7 +35,8 @@ const (
 	ringTimeout = time.Second
 	// retention keeps a finished task id, so that the same ring is not run twice.
 	retention = 24 * time.Hour
-	// taskTimeout is longer than any run over a letter (6 min) or an inquiry (2 min).
+	// taskTimeout is longer than what one ring does: half a minute of taking letters
+	// and the longest run over one (6 min), or an inquiry (2 min).
 	taskTimeout = 7 * time.Minute
 	// crashRetries lets asynq hand a dead worker's task to another one.
 	crashRetries = 2

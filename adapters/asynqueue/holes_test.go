@@ -28,8 +28,11 @@ func newOneJob() *oneJob {
 	return &oneJob{newSeen(1), queue.Ring{Kind: queue.AdvanceLetter, ID: post.NewID(), Attempt: 1}}
 }
 
+// Backlog implements [queue.Jobs].
+func (j *oneJob) Backlog(context.Context, queue.Kind, int) (int, error) { return 1, nil }
+
 // Due implements [queue.Jobs].
-func (j *oneJob) Due(context.Context, int, time.Duration) ([]queue.Ring, error) {
+func (j *oneJob) Due(_ context.Context, kind queue.Kind, _ int, _ time.Duration) ([]queue.Ring, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for ring := range j.rings {
@@ -37,7 +40,7 @@ func (j *oneJob) Due(context.Context, int, time.Duration) ([]queue.Ring, error) 
 			return nil, nil
 		}
 	}
-	if j.ring.Attempt > 1 { // a sweep claims it once
+	if kind != j.ring.Kind || j.ring.Attempt > 1 { // a sweep claims it once
 		return nil, nil
 	}
 	j.ring.Attempt++

@@ -56,9 +56,9 @@ func (q *Queue) serve(ctx context.Context, w Workers, run queue.Runner) {
 			RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return time.Second },
 		})
 		err := server.Start(asynq.HandlerFunc(func(_ context.Context, t *asynq.Task) error {
-			// The step's own lease bounds it; asynq's context would end it at
-			// shutdown although its answer is on the way.
-			return q.handle(context.WithoutCancel(ctx), t, run)
+			// ctx ends at shutdown: nothing more is begun then, and what is in hand
+			// is finished. asynq's own context would end that too.
+			return q.handle(ctx, t, run)
 		}))
 		if err == nil {
 			<-ctx.Done()

@@ -14,7 +14,6 @@ import (
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/post"
-	"sikkerpost.dk/gateway/internal/queue"
 	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
 
@@ -143,27 +142,4 @@ func (s *Store) SignedBatch(ctx context.Context, id post.BatchID) (root []byte, 
 		leaves = append(leaves, tlog.Hash(b))
 	}
 	return root, leaves, rows.Err()
-}
-
-// UrgentDue lists up to n letters of urgent batches that are due and that
-// nobody holds. The dispatcher takes them on a lane of their own, whatever
-// else waits in the queue. A batch counts as under way for a week after its
-// approval; what is left then goes with the others.
-func (s *Store) UrgentDue(ctx context.Context, now time.Time, n int) (ids []post.LetterID, err error) {
-	rows, err := s.read.QueryContext(ctx,
-		`SELECT j.id FROM batch b JOIN letter l ON l.batch = b.id AND l.batch <> '' JOIN job j ON j.kind = $1 AND j.id = l.id
-		 WHERE b.urgent = 1 AND b.approved_at > $2 AND j.due_at <= $3 AND j.lease_until <= $3 ORDER BY j.due_at LIMIT $4`,
-		string(queue.AdvanceLetter), micros(now.Add(-7*24*time.Hour)), micros(now), n)
-	if err != nil {
-		return nil, fmt.Errorf("list urgent letters: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id post.LetterID
-		if err := rows.Scan(&id); err != nil {
-			return nil, fmt.Errorf("list urgent letters: %w", err)
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
 }

@@ -49,10 +49,6 @@ func (s *Store) ApproveBatch(ctx context.Context, tenant post.TenantID, id post.
 	return left, err
 }
 
-// lane is how far before its time the job of an urgent letter is due, so that
-// the sweeper takes it before a month-end that has been waiting for hours.
-const lane = 24 * time.Hour
-
 // releaseLetters moves up to n held letters of an approved batch that may go to
 // ready and makes their jobs; with the last one the batch is released.
 func releaseLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.BatchID, n int) (left int, err error) {
@@ -71,19 +67,19 @@ func releaseLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id po
 		ids, left = ids[:n], 1
 	}
 	now := time.Now()
-	due := now
+	lane := queue.Ordinary
 	if urgent == 1 {
-		due = now.Add(-lane)
+		lane = queue.Urgent
 	}
 	if err := moveMany(ctx, tx, ids, tenant, []post.LetterState{post.LetterHeld}, post.LetterReady, "", "batch "+string(id)); err != nil {
 		return 0, err
 	}
 	jobs := make([][]any, 0, len(ids))
 	for _, l := range ids {
-		jobs = append(jobs, []any{string(queue.AdvanceLetter), l, micros(due)})
+		jobs = append(jobs, []any{string(queue.AdvanceLetter), l, micros(now), int64(lane)})
 	}
-	if _, err := insertRows(ctx, tx, `INSERT INTO job (kind, id, due_at)`,
-		` ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at`, jobs); err != nil {
+	if _, err := insertRows(ctx, tx, `INSERT INTO job (kind, id, due_at, lane)`,
+		` ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at, lane = excluded.lane`, jobs); err != nil {
 		return 0, err
 	}
 	if left > 0 || allowed < lines {

@@ -16,6 +16,15 @@ const (
 	ForwardInquiry Kind = "inquiry.forward" // make a letter of an inquiry to the municipality's Digital Post
 )
 
+// A Lane says which jobs overtake: those of a lower one are taken first.
+type Lane int
+
+// The lanes.
+const (
+	Urgent   Lane = 0 // notifications of a breach (GDPR art. 34), letters with a deadline that is near
+	Ordinary Lane = 1
+)
+
 // A Ring asks for a job to be looked at. Attempt counts rings, not failures;
 // (ID, Attempt) is the task's identity in the queue.
 type Ring struct {

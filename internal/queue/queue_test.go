@@ -95,10 +95,22 @@ type jobs struct {
 	runs map[string]int
 }
 
-func (j *jobs) Due(_ context.Context, n int, _ time.Duration) ([]queue.Ring, error) {
+func (j *jobs) Backlog(_ context.Context, kind queue.Kind, most int) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if kind != queue.AdvanceLetter {
+		return 0, nil
+	}
+	return min(most, len(j.due)), nil
+}
+
+func (j *jobs) Due(_ context.Context, kind queue.Kind, n int, _ time.Duration) ([]queue.Ring, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var out []queue.Ring
+	if kind != queue.AdvanceLetter {
+		return nil, nil
+	}
 	for id, attempt := range j.due {
 		if attempt == 0 && len(out) < n { // rung once in this test's time
 			j.due[id] = 1

@@ -67,7 +67,7 @@ func (w *world) build(n *node) *house {
 	var err [4]error
 	h.advancer, err[0] = dispatch.New(dispatch.Config{
 		Store: outer, Blobs: disk{w}, Opener: opener, Signer: stamp{}, Check: prove, Directory: directory, Tenants: tenants, Log: log,
-		Channels:  map[post.Channel]dispatch.Channel{post.Digital: digital, post.Physical: paper},
+		Roads:     dispatch.Straight(map[post.Channel]dispatch.Channel{post.Digital: digital, post.Physical: paper}),
 		LeaseTime: w.plan.lease, Resends: w.plan.resends, LookupBudget: w.plan.budget, Now: n.now, Rand: jitter,
 	})
 	sources := []track.Source{mailbox{n, w.digital}, mailbox{n, w.paper}}
@@ -84,7 +84,7 @@ func (w *world) build(n *node) *house {
 		},
 	})
 	h.sweeper, err[2] = queue.NewSweeper(queue.SweeperConfig{
-		Jobs: s, Doorbell: bell{n}, Log: log,
+		Jobs: s, Doorbell: bell{n}, Log: log, Together: map[queue.Kind]int{queue.AdvanceLetter: dispatch.Together},
 		Run: func(_ context.Context, r queue.Ring) error { // in threads of its own: they are played as such
 			h.mu.Lock()
 			defer h.mu.Unlock()
@@ -301,8 +301,16 @@ func (s *store) WaitLetter(ctx context.Context, l queue.Lease, wait dispatch.Wai
 	return s.act(ctx, "wait", func() error { return s.real.WaitLetter(ctx, l, wait) })
 }
 
-func (s *store) Due(ctx context.Context, n int, quiet time.Duration) ([]queue.Ring, error) {
-	return call(ctx, s.n, "due", func() ([]queue.Ring, error) { return s.real.Due(ctx, n, quiet) })
+func (s *store) LeaseDue(ctx context.Context, k queue.Kind, prefer string, n int, d time.Duration) ([]queue.Lease, error) {
+	return call(ctx, s.n, "lease due", func() ([]queue.Lease, error) { return s.real.LeaseDue(ctx, k, prefer, n, d) })
+}
+
+func (s *store) Backlog(ctx context.Context, k queue.Kind, most int) (int, error) {
+	return call(ctx, s.n, "backlog", func() (int, error) { return s.real.Backlog(ctx, k, most) })
+}
+
+func (s *store) Due(ctx context.Context, k queue.Kind, n int, quiet time.Duration) ([]queue.Ring, error) {
+	return call(ctx, s.n, "due", func() ([]queue.Ring, error) { return s.real.Due(ctx, k, n, quiet) })
 }
 
 // PutDataKey lets nobody else run: its caller holds a lock.

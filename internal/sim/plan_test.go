@@ -27,6 +27,7 @@ type plan struct {
 	unsure float64 // of a look-up
 	fade   float64 // of a person who opts out after the look-up
 	cancel float64 // of a caller who takes the letter back
+	alone  float64 // of a ring that moves its letter only, not all that are due
 	// strict: the carrier judges the recipient before it looks whether it has
 	// the message already.
 	strict bool
@@ -51,7 +52,7 @@ func newPlan(r *rand.Rand) plan {
 		busy: some(.1, .5), lostBefore: some(.1, .3), lostAfter: some(.1, .3, .8), refuseContent: some(.05, .2),
 		twice: some(.3, .9), late: some(.3, .9), contradict: some(.3, 1), never: some(.1), sourceDown: some(.1, .4), returned: some(.3, .8),
 		jump: some(.02, .1), flip: some(.02, .2), unsure: some(.2, .7), fade: some(.1, .4), cancel: some(.2), strict: r.IntN(2) == 0,
-		resends: 30, budget: 72 * time.Hour,
+		resends: 30, budget: 72 * time.Hour, alone: []float64{0, .3, 1}[r.IntN(3)],
 	}
 	if r.Uint64()%3 == 0 {
 		p.resends, p.budget = 2, time.Hour

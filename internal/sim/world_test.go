@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
@@ -330,10 +331,54 @@ func (w *world) quiet() bool {
 	return w.digital.silent() && w.paper.silent() && !slices.ContainsFunc(w.db.Kept(), waits)
 }
 
-// advance runs a ring on a node, as a worker does.
-func (w *world) advance(n *node, r queue.Ring, done func(bool)) {
+// advance runs a ring on a node, as a worker does: that letter alone, or with it
+// all that is due, each in a thread of its own. done is told when the last has
+// ended.
+func (w *world) advance(n *node, r queue.Ring, done func(whole bool)) {
+	if w.luck.Float64() < w.plan.alone {
+		w.spawn(n, func(ctx context.Context) {
+			if err := n.advancer.Advance(ctx, post.LetterID(r.ID)); err != nil {
+				w.say("%s advance: %v", n.name, err)
+			}
+		}, done)
+		return
+	}
+	var leases []queue.Lease
 	w.spawn(n, func(ctx context.Context) {
-		if err := n.advancer.Advance(ctx, post.LetterID(r.ID)); err != nil {
+		var err error
+		if leases, err = n.advancer.TakeDue(ctx, post.LetterID(r.ID), 1+w.luck.IntN(dispatch.Together)); err != nil {
+			w.say("%s take due: %v", n.name, err)
+		}
+	}, func(whole bool) {
+		left := len(leases)
+		if !whole || left == 0 {
+			if done != nil {
+				done(whole)
+			}
+			return
+		}
+		all := true
+		for _, l := range leases {
+			w.after(w.between(0, time.Millisecond), func() {
+				w.goOn(n, l, func(whole bool) {
+					all = all && whole
+					if left--; left == 0 && done != nil {
+						done(all)
+					}
+				})
+			})
+		}
+	})
+}
+
+// goOn advances one of many letters that were leased together.
+func (w *world) goOn(n *node, l queue.Lease, done func(whole bool)) {
+	life := n.life
+	w.spawn(n, func(ctx context.Context) {
+		if n.life != life {
+			return // that process is gone, and its leases with it
+		}
+		if err := n.advancer.AdvanceLeased(ctx, l); err != nil {
 			w.say("%s advance: %v", n.name, err)
 		}
 	}, done)

@@ -140,7 +140,8 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 		return err
 	}
 	run := runner(advancer, forwarder)
-	sweeper, err := queue.NewSweeper(queue.SweeperConfig{Jobs: a.store, Doorbell: a.queue, Run: run, Every: cfg.Sweep, Log: a.log})
+	sweeper, err := queue.NewSweeper(queue.SweeperConfig{Jobs: a.store, Doorbell: a.queue, Run: run,
+		Together: map[queue.Kind]int{queue.AdvanceLetter: dispatch.Together}, Every: cfg.Sweep, Log: a.log})
 	if err != nil {
 		return err
 	}
@@ -162,7 +163,6 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 		{Name: "sweeper", Run: sweeper.Loop},
 		{Name: "batch signer", Run: a.loop(min(every, mostPoll), "batch not signed", batches.Step)},
 		{Name: "batch releaser", Run: a.loop(min(every, mostPoll), "batch release failed", func(ctx context.Context) error { return a.store.ReleaseApproved(ctx, 100) })},
-		{Name: "urgent lane", Run: a.loop(time.Second, "urgent letters not advanced", a.urgent(advancer))},
 		{Name: "receipt matcher", Run: func(ctx context.Context) error { matcher.Run(ctx, min(every, mostPoll)); return nil }},
 		{Name: "ledger integrator", Run: integrator.Run},
 		{Name: "retention", Run: keeper.Run},
@@ -254,29 +254,6 @@ func carriers(cfg config.Dispatcher, log *slog.Logger) (*digitalpost.Client, *pr
 	return digital, house, err
 }
 
-// urgent advances the letters of urgent batches, two at a time, whatever waits
-// in the queue: a breach notification never stands behind a month-end.
-func (a *App) urgent(advancer *dispatch.Advancer) func(context.Context) error {
-	return func(ctx context.Context) error {
-		ids, err := a.store.UrgentDue(ctx, time.Now(), 100)
-		if err != nil {
-			return err
-		}
-		slots, errs := make(chan struct{}, 2), make(chan error, len(ids))
-		for _, id := range ids {
-			slots <- struct{}{}
-			go func() {
-				errs <- advancer.Advance(ctx, id)
-				<-slots
-			}()
-		}
-		for range ids {
-			err = errors.Join(err, <-errs)
-		}
-		return err
-	}
-}
-
 // letterSigner takes the letters' key from its file or from its token, to which
 // the program stays logged in until it ends.
 func letterSigner(cfg config.Dispatcher) (*sign.Signer, error) {
@@ -303,15 +280,15 @@ func letterSigner(cfg config.Dispatcher) (*sign.Signer, error) {
 }
 
 func (a *App) advancer(cfg config.Dispatcher, blobs *blobstore.Store, k keys, signer *sign.Signer, digital *digitalpost.Client, house *printhouse.House) (*dispatch.Advancer, error) {
-	gate, err := dispatch.NewGate(dispatch.GateConfig{Paused: a.store.Paused, Log: a.log, Rate: map[post.Channel]float64{
-		post.Digital: float64(cfg.DigitalPost.Rate), post.Physical: float64(cfg.PrintHouse.Rate),
+	gate, err := dispatch.NewGate(dispatch.GateConfig{Paused: a.store.Paused, Log: a.log, Rate: map[post.Carrier]float64{
+		post.DigitalPost: float64(cfg.DigitalPost.Rate), post.PrintHouse: float64(cfg.PrintHouse.Rate),
 	}})
 	if err != nil {
 		return nil, err
 	}
 	return dispatch.New(dispatch.Config{
 		Store: a.store, Blobs: blobs, Opener: unseal.Opener{k.identity}, Signer: signer, Roots: a.store, Certs: []*x509.Certificate{signer.Certificate()},
-		Channels:  map[post.Channel]dispatch.Channel{post.Digital: digital, post.Physical: house},
+		Roads:     dispatch.Straight(map[post.Channel]dispatch.Channel{post.Digital: digital, post.Physical: house}),
 		Directory: digital, Tenants: cfg.Tenants, LookupBudget: cfg.LookupBudget, Quiet: cfg.Quiet, Log: a.log,
 		Leases: a.store, Gate: gate, LeaseTime: cfg.Lease, Backoff: cfg.Backoff,
 	})
@@ -344,14 +321,15 @@ func (a *App) integrator(cfg config.Dispatcher) (*ledger.Integrator, error) {
 	return ledger.NewIntegrator(ledger.Config{Store: a.store, Dir: cfg.LedgerDir, Signer: signer, Origin: signer.Name(), Log: a.log})
 }
 
-// runner does the step that a ring asks for.
+// runner does what a ring asks for. At the end of ctx it begins nothing more and
+// finishes what it has in hand.
 func runner(advancer *dispatch.Advancer, forwarder *forward.Forwarder) queue.Runner {
 	return func(ctx context.Context, r queue.Ring) error {
 		switch r.Kind {
 		case queue.AdvanceLetter:
-			return advancer.Advance(ctx, post.LetterID(r.ID))
+			return advancer.AdvanceDue(ctx, post.LetterID(r.ID))
 		case queue.ForwardInquiry:
-			return forwarder.Forward(ctx, post.InquiryID(r.ID))
+			return forwarder.Forward(context.WithoutCancel(ctx), post.InquiryID(r.ID))
 		}
 		return fmt.Errorf("%w: kind", queue.ErrForged)
 	}

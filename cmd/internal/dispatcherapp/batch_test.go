@@ -17,6 +17,7 @@ import (
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/queue"
 )
 
 // closed returns a closed batch of n letters.
@@ -411,27 +412,32 @@ func TestPartsComeInAnyOrderAndTwiceChangesNothing(t *testing.T) {
 	}
 }
 
-func TestUrgentLettersAreFoundWhateverWaits(t *testing.T) {
+func TestUrgentLettersOvertakeWhateverWaits(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.approve(h.closed("month-end", 120, batch.Options{}))
 	id := h.closed("breach", 3, batch.Options{Urgent: true})
 	h.approve(id)
-	due, err := h.store.UrgentDue(t.Context(), time.Now(), 10)
-	if err != nil || len(due) != 3 {
-		t.Fatalf("%v, %v", due, err)
+	urgent := map[string]bool{}
+	for _, l := range h.letters(id) {
+		urgent[string(l)] = true
 	}
-	rings, err := h.store.Due(t.Context(), 3, 0)
+	rings, err := h.store.Due(t.Context(), queue.AdvanceLetter, 3, 0)
 	if err != nil || len(rings) != 3 {
 		t.Fatal(rings, err)
 	}
-	urgent := map[string]bool{}
-	for _, l := range due {
-		urgent[string(l)] = true
-	}
 	for _, r := range rings {
 		if !urgent[r.ID] {
-			t.Errorf("the sweeper took %s before the urgent ones", r.ID)
+			t.Errorf("the sweeper rang for %s before the urgent ones", r.ID)
+		}
+	}
+	leases, err := h.store.LeaseDue(t.Context(), queue.AdvanceLetter, "", 4, time.Minute)
+	if err != nil || len(leases) != 4 {
+		t.Fatal(leases, err)
+	}
+	for i, l := range leases {
+		if urgent[l.ID] != (i < 3) {
+			t.Errorf("a worker took %s as number %d", l.ID, i+1)
 		}
 	}
 }

@@ -19,9 +19,10 @@ type Config struct {
 	Opener    Opener
 	Signer    Signer
 	Certs     []*x509.Certificate // that letters may be signed with
-	Channels  map[post.Channel]Channel
-	Directory Directory
-	Roots     Roots // nil: no batch is signed as a whole
+	Roads     *Roads
+	Directory Directory // nil: Roads
+	Roots     Roots     // nil: no batch is signed as a whole
+	Threads   Threads   // nil: no letter answers what came by mail
 	Tenants   []post.Tenant
 	Log       *slog.Logger
 
@@ -32,6 +33,8 @@ type Config struct {
 	Leases Extender
 	// LeaseTime is how long a dead process blocks its letters.
 	LeaseTime time.Duration // 6 s with Leases, else 90 s
+	// Hands is how many letters [Advancer.AdvanceDue] works on at once.
+	Hands int // 64
 	// LookupBudget is how long an unsure look-up waits before a person is asked.
 	LookupBudget time.Duration // 72 h
 	// Quiet is how long after an unclear outcome the same is sent again.
@@ -60,6 +63,8 @@ type Advancer struct {
 	Config
 	tenants map[post.TenantID]post.Tenant
 	batches batches
+	hands   hands
+	memory  memory
 }
 
 // New returns an advancer, or an error that names every gap of c.
@@ -75,9 +80,7 @@ func New(c Config) (*Advancer, error) {
 	need(c.Opener != nil, "Opener")
 	need(c.Signer != nil, "Signer")
 	need(len(c.Certs) > 0 || c.Check != nil, "Certs")
-	need(c.Channels[post.Digital] != nil, "Channels[digital]")
-	need(c.Channels[post.Physical] != nil, "Channels[physical]")
-	need(c.Directory != nil, "Directory")
+	need(c.Roads != nil, "Roads")
 	need(len(c.Tenants) > 0, "Tenants")
 	need(c.Log != nil, "Log")
 	if len(gaps) > 0 {
@@ -101,6 +104,9 @@ func New(c Config) (*Advancer, error) {
 	if c.Check == nil {
 		c.Check = func(manifest []byte) (verify.Manifest, error) { return verify.Signed(manifest, c.Certs) }
 	}
+	if c.Directory == nil {
+		c.Directory = c.Roads
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -113,7 +119,10 @@ func New(c Config) (*Advancer, error) {
 	if c.Poison == 0 {
 		c.Poison = 8
 	}
-	a := &Advancer{Config: c, tenants: map[post.TenantID]post.Tenant{}}
+	if c.Hands == 0 {
+		c.Hands = 64
+	}
+	a := &Advancer{Config: c, hands: newHands(c.Hands), tenants: map[post.TenantID]post.Tenant{}}
 	for _, t := range c.Tenants {
 		a.tenants[t.ID] = t
 	}

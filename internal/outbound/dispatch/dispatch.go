@@ -51,6 +51,7 @@ type Record struct {
 	Code        string
 	Failures    int
 	NotBefore   time.Time
+	Arrive      post.Day  // latest day of arrival; "" is none
 	Since       time.Time // when State was entered
 	Recipient   []byte    // sealed
 	Content     []byte    // sealed
@@ -65,6 +66,8 @@ type Record struct {
 // renderings, and what they must come to.
 type Intent struct {
 	MessageID string
+	// Carrier is who was to carry it, and who alone any retry goes to.
+	Carrier   post.Carrier
 	CreatedAt time.Time // whole seconds
 	Size      int64
 	SHA256    [32]byte
@@ -107,6 +110,10 @@ type Wait struct {
 // then it has changed nothing.
 type Store interface {
 	Lease(ctx context.Context, kind queue.Kind, id string, d time.Duration) (queue.Lease, bool, error)
+	// LeaseDue leases up to n due jobs of kind that nobody holds: that of prefer,
+	// whatever its place, when it names one that is due, then lane by lane those
+	// that have been due the longest.
+	LeaseDue(ctx context.Context, kind queue.Kind, prefer string, n int, d time.Duration) ([]queue.Lease, error)
 	// LetterForStep reads what the next step needs.
 	LetterForStep(ctx context.Context, l queue.Lease) (Record, error)
 	// MoveLetter moves the letter, with its ledger entry and its job.
@@ -145,15 +152,22 @@ const bookTimeout = 10 * time.Second
 // the database did not answer; whatever happened to the letter is recorded in
 // it, not returned.
 //
-// Crash: the lease runs out and the sweeper rings again.
+// Crash: the lease runs out, and the letter is due again.
 func (a *Advancer) Advance(ctx context.Context, id post.LetterID) error {
 	l, ok, err := a.Store.Lease(ctx, queue.AdvanceLetter, string(id), a.LeaseTime)
 	if err != nil || !ok {
 		return err
 	}
+	return a.AdvanceLeased(ctx, l)
+}
+
+// AdvanceLeased is [Advancer.Advance] of a letter whose lease was taken.
+func (a *Advancer) AdvanceLeased(ctx context.Context, l queue.Lease) error {
+	id := post.LetterID(l.ID)
 	ctx, end := a.hold(ctx, l)
 	defer end()
-	var kept run
+	kept := run{of: &a.memory}
+	defer kept.letGo()
 	for range maxSteps {
 		r, err := a.Store.LetterForStep(ctx, l)
 		r.run = &kept
@@ -163,7 +177,7 @@ func (a *Advancer) Advance(ctx context.Context, id post.LetterID) error {
 		if err != nil {
 			return fmt.Errorf("advance letter %s: %w", id, err)
 		}
-		again, err := a.step(ctx, l, r)
+		again, err := a.guarded(ctx, l, r)
 		if errors.Is(err, post.ErrStale) {
 			continue // a receipt moved it meanwhile: read again
 		}
@@ -261,17 +275,14 @@ func (a *Advancer) route(ctx context.Context, l queue.Lease, r Record) (bool, er
 	reach := a.Directory.Look(ctx, a.tenants[r.Tenant], o.recipient)
 	switch reach.Answer {
 	case Reachable:
+		a.warnLate(ctx, r, post.Digital)
 		return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Digital, Generation: 1, Code: reach.Code, Due: a.Now()})
 	case Unreachable:
+		a.warnLate(ctx, r, post.Physical)
 		return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Physical, Generation: 1, Code: reach.Code, Due: a.Now()})
 	case Unsure: // whatever else it says is not definite either
 	}
-	if a.Now().Sub(r.Since) > a.LookupBudget {
-		return false, a.askPerson(ctx, l, r, "lookup-unsure")
-	}
-	// The longer it has been unsure, the less often it is asked again.
-	pause := max(a.Backoff, min(a.Now().Sub(r.Since)/2, mostPause))
-	return false, a.wait(ctx, l, r, code("lookup", reach.Code), a.Now().Add(pause/2+a.Rand(pause/2+1)))
+	return a.unsure(ctx, l, r, reach.Code)
 }
 
 // refused sends a definite digital refusal on to paper. The print job has an
@@ -280,17 +291,8 @@ func (a *Advancer) refused(ctx context.Context, l queue.Lease, r Record) (bool, 
 	if r.DigitalOnly {
 		return false, a.askPerson(ctx, l, r, "refused-recipient")
 	}
+	a.warnLate(ctx, r, post.Physical)
 	return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Physical, Generation: r.Generation, Code: r.Code, Due: a.Now()})
-}
-
-// overdue reports a hand-over that no receipt has ended. The letter stays: no
-// receipt is no proof of anything.
-func (a *Advancer) overdue(ctx context.Context, l queue.Lease, r Record) (bool, error) {
-	if a.Now().Sub(r.Since) > a.Overdue {
-		a.Log.WarnContext(ctx, "receipt overdue", slog.String("letter", string(r.ID)), slog.String("state", string(r.State)),
-			slog.String("channel", string(r.Channel)), slog.Duration("for", a.Now().Sub(r.Since)))
-	}
-	return false, a.wait(ctx, l, r, r.Code, a.Now().Add(a.Overdue))
 }
 
 func (a *Advancer) askPerson(ctx context.Context, l queue.Lease, r Record, code string) error {

@@ -200,7 +200,7 @@ func (a *Advancer) job(ctx context.Context, r Record, o opened, m verify.Manifes
 	j := Job{
 		Tenant: t, Letter: r.ID, Reference: r.Reference, Channel: r.Channel, Generation: r.Generation,
 		MessageID: post.DerivedID(r.ID, r.Channel, r.Generation), CreatedAt: created.UTC(),
-		Label: o.content.Title, Recipient: o.recipient, Originator: o.content.Originator,
+		Label: o.content.Title, Recipient: o.recipient, Originator: o.content.Originator, run: r.run,
 	}
 	switch {
 	case r.DigitalOnly: // answers go to the person, who is the originator

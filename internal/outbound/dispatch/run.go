@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"hash"
 	"io"
+	"sync/atomic"
 
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 )
@@ -13,6 +14,22 @@ import (
 // a letter keeps in memory. Larger ones are read again each time: memory does
 // not grow with a letter.
 const mostKept = 1 << 20
+
+// mostMemory bounds what all runs of one process keep together. A run that finds
+// no room reads again, as it does with what is large.
+const mostMemory = 64 << 20
+
+// memory counts what runs keep.
+type memory struct{ used atomic.Int64 }
+
+// take reserves n bytes, or none.
+func (m *memory) take(n int64) bool {
+	if m.used.Add(n) <= mostMemory {
+		return true
+	}
+	m.used.Add(-n)
+	return false
+}
 
 // A run is what one run over a letter has opened and proven, in memory, until the
 // letter waits. It spares reading, decrypting and hashing the same bytes for
@@ -25,6 +42,27 @@ type run struct {
 	opened             *opened
 	documents          map[kept][]byte
 	size               int64
+	of                 *memory // whose part this run holds; nil: not counted
+	taken              int64   // of it
+}
+
+// reserve takes n bytes of the process's memory until the run ends.
+func (k *run) reserve(n int64) bool {
+	if k.of == nil {
+		return true
+	}
+	if !k.of.take(n) {
+		return false
+	}
+	k.taken += n
+	return true
+}
+
+// letGo ends the run: what it kept is no longer counted.
+func (k *run) letGo() {
+	if k.of != nil {
+		k.of.used.Add(-k.taken)
+	}
 }
 
 // kept names a document: where it lies and what it was found to be.
@@ -64,7 +102,7 @@ func (k *run) document(s letter.Sealed, size int64, sum [32]byte) []byte {
 // room returns where a document of size may be copied, or nil when it is too
 // large to be kept.
 func (k *run) room(size int64) *bytes.Buffer {
-	if k == nil || size <= 0 || k.size+size > mostKept {
+	if k == nil || size <= 0 || k.size+size > mostKept || !k.reserve(size) {
 		return nil
 	}
 	b := new(bytes.Buffer)
@@ -96,7 +134,7 @@ func newMeasured(j Job) *measured {
 	for _, d := range j.Documents {
 		room += d.Size*4/3 + 4
 	}
-	if room <= mostKept {
+	if room <= mostKept && (j.run == nil || j.run.reserve(room)) {
 		m.bytes = make([]byte, 0, room)
 	}
 	return m
@@ -104,10 +142,10 @@ func newMeasured(j Job) *measured {
 
 // Write implements io.Writer.
 func (m *measured) Write(p []byte) (int, error) {
-	if m.n+int64(len(p)) <= mostKept {
+	if m.bytes != nil && len(m.bytes)+len(p) <= cap(m.bytes) {
 		m.bytes = append(m.bytes, p...)
 	} else {
-		m.bytes = nil
+		m.bytes = nil // larger than was thought: it is rendered again
 	}
 	m.n += int64(len(p))
 	return m.h.Write(p)

@@ -106,6 +106,7 @@ type jobKey struct {
 type job struct {
 	due, lease, rung time.Time
 	attempt, fence   int64
+	lane             queue.Lane
 }
 
 type receipt struct {
@@ -184,7 +185,11 @@ func (s *Store) postpone(k jobKey, due time.Time) {
 		j.due = micros(due)
 		return
 	}
-	s.db.jobs[k] = &job{due: micros(due), fence: s.now().UnixMicro()}
+	j := &job{due: micros(due), fence: s.now().UnixMicro(), lane: queue.Ordinary}
+	if l := s.db.letters[post.LetterID(k.id)]; l != nil && l.Urgent {
+		j.lane = queue.Urgent
+	}
+	s.db.jobs[k] = j
 }
 
 func jobOf(id post.LetterID) jobKey { return jobKey{queue.AdvanceLetter, string(id)} }

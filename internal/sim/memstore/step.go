@@ -35,29 +35,67 @@ func (s *Store) Lease(_ context.Context, kind queue.Kind, id string, d time.Dura
 	return queue.Lease{Kind: kind, ID: id, Fence: j.fence, Attempt: j.attempt}, true, nil
 }
 
-// Due implements [queue.Jobs].
-func (s *Store) Due(_ context.Context, n int, quiet time.Duration) ([]queue.Ring, error) {
+// LeaseDue implements [dispatch.Store].
+func (s *Store) LeaseDue(_ context.Context, kind queue.Kind, prefer string, n int, d time.Duration) ([]queue.Lease, error) {
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
 	now := s.clock()
-	type due struct {
-		jobKey
-		*job
+	all := s.db.due(kind, now, func(*job) bool { return true })
+	first := slices.IndexFunc(all, func(j dueJob) bool { return j.id == prefer })
+	if first > 0 {
+		j := all[first]
+		all = slices.Insert(slices.Delete(all, first, first+1), 0, j)
 	}
-	var all []due
-	for k, j := range s.db.jobs {
-		if !j.due.After(now) && !j.lease.After(now) && !j.rung.After(now.Add(-quiet)) {
-			all = append(all, due{k, j})
+	if prefer != "" && first < 0 {
+		n-- // its place is not another's
+	}
+	var leases []queue.Lease
+	for _, j := range all[:max(0, min(n, len(all)))] {
+		j.fence++
+		j.lease = micros(now.Add(d))
+		leases = append(leases, queue.Lease{Kind: kind, ID: j.id, Fence: j.fence, Attempt: j.attempt})
+	}
+	return leases, nil
+}
+
+type dueJob struct {
+	id string
+	*job
+}
+
+// due lists the due jobs of kind that nobody holds, in the order in which they
+// are to be taken.
+func (db *DB) due(kind queue.Kind, now time.Time, also func(*job) bool) []dueJob {
+	var all []dueJob
+	for k, j := range db.jobs {
+		if k.kind == kind && !j.due.After(now) && !j.lease.After(now) && also(j) {
+			all = append(all, dueJob{k.id, j})
 		}
 	}
-	slices.SortFunc(all, func(a, b due) int {
-		return cmp.Or(a.due.Compare(b.due), cmp.Compare(a.kind, b.kind), cmp.Compare(a.id, b.id))
+	slices.SortFunc(all, func(a, b dueJob) int {
+		return cmp.Or(cmp.Compare(a.lane, b.lane), a.due.Compare(b.due), cmp.Compare(a.id, b.id))
 	})
+	return all
+}
+
+// Backlog implements [queue.Jobs].
+func (s *Store) Backlog(_ context.Context, kind queue.Kind, most int) (int, error) {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	return min(most, len(s.db.due(kind, s.clock(), func(*job) bool { return true }))), nil
+}
+
+// Due implements [queue.Jobs].
+func (s *Store) Due(_ context.Context, kind queue.Kind, n int, quiet time.Duration) ([]queue.Ring, error) {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	now := s.clock()
+	all := s.db.due(kind, now, func(j *job) bool { return !j.rung.After(now.Add(-quiet)) })
 	var rings []queue.Ring
 	for _, d := range all[:min(n, len(all))] {
 		d.attempt++
 		d.rung = now
-		rings = append(rings, queue.Ring{Kind: d.kind, ID: d.id, Attempt: d.attempt})
+		rings = append(rings, queue.Ring{Kind: kind, ID: d.id, Attempt: d.attempt})
 	}
 	return rings, nil
 }
@@ -76,7 +114,7 @@ func (s *Store) LetterForStep(_ context.Context, l queue.Lease) (dispatch.Record
 	out := dispatch.Record{
 		ID: r.ID, Reference: r.Reference, Tenant: r.Tenant, Inquiry: r.Inquiry, DigitalOnly: r.DigitalOnly, Released: true,
 		State: r.state, Version: r.version, Channel: r.channel, Generation: r.generation, Code: r.code, Failures: r.failures,
-		NotBefore: micros(r.NotBefore), Since: r.since, Recipient: r.Recipient, Content: r.Content, Manifest: r.manifest, Documents: r.Documents,
+		NotBefore: micros(r.NotBefore), Arrive: r.Arrive, Since: r.since, Recipient: r.Recipient, Content: r.Content, Manifest: r.manifest, Documents: r.Documents,
 	}
 	if h := s.db.present(r); h != nil {
 		in := h.Intent
@@ -175,7 +213,7 @@ func (db *DB) bookIntent(m dispatch.Move, in dispatch.Intent) (book func(), err 
 				return nil, errors.New("hand-over has another message id")
 			}
 		}
-	case h.SHA256 != in.SHA256 || h.Attempts >= in.Attempts:
+	case h.SHA256 != in.SHA256 || h.Carrier != in.Carrier || h.Attempts >= in.Attempts:
 		return nil, post.ErrStale
 	}
 	return func() {

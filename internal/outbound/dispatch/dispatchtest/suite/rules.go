@@ -128,10 +128,14 @@ func anIntentIsKept(t *testing.T, b *bench) {
 	}
 	b.stale(again(func(in *dispatch.Intent) { in.Attempts = 1 }))
 	b.stale(again(func(in *dispatch.Intent) { in.SHA256 = sha256.Sum256([]byte("other")) }))
+	b.stale(again(func(in *dispatch.Intent) { in.Carrier = post.DigitalPost })) // it would be a second letter
 	if err := again(func(in *dispatch.Intent) { in.MessageID = post.NewID() }); err == nil {
 		t.Fatal("a second message id for the same hand-over was kept")
 	}
 	b.must(again(func(in *dispatch.Intent) { in.CreatedAt = time.Unix(1, 0); in.Size = 99 }))
+	if st := b.standing(aReceipt(r, "e", track.Received)); st.By != want.Carrier {
+		t.Fatalf("a receipt is about a hand-over to %q", st.By)
+	}
 	want.Attempts = 2 // the rest stays as first committed
 	if got := b.read(l); *got.Intent != want {
 		t.Fatalf("intent %+v, want %+v", got.Intent, want)
@@ -197,6 +201,56 @@ func aDueJobRingsOnce(t *testing.T, b *bench) {
 	b.lease(id, -time.Second)
 	if got, want := b.rings(time.Hour), fmt.Sprint([]queue.Ring{{Kind: queue.AdvanceLetter, ID: string(id), Attempt: 1}}); got != want {
 		t.Fatalf("after the lease ran out: %s, want %s", got, want)
+	}
+}
+
+func manyAreLeasedAtOnce(t *testing.T, b *bench) {
+	var ids []post.LetterID
+	for range 5 {
+		ids = append(ids, b.accept())
+		time.Sleep(time.Millisecond) // due one after the other
+	}
+	hurried := accepted(post.NewID(), post.NewID(), post.NewReference())
+	hurried.Urgent = true
+	_, _, err := b.s.AcceptLetter(t.Context(), hurried)
+	b.must(err)
+	waits := b.accept()
+	b.must(b.s.WaitLetter(t.Context(), b.lease(waits, time.Hour), dispatch.Wait{Letter: waits, Due: future()}))
+	held := b.lease(ids[1], time.Hour)
+	lost := b.lease(ids[2], -time.Second) // its holder died
+	take := func(prefer post.LetterID, n int, want ...post.LetterID) []queue.Lease {
+		b.Helper()
+		ls, err := b.s.LeaseDue(t.Context(), queue.AdvanceLetter, string(prefer), n, time.Hour)
+		b.must(err)
+		var got []post.LetterID
+		for _, l := range ls {
+			got = append(got, post.LetterID(l.ID))
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			b.Fatalf("leased %v, want %v", got, want)
+		}
+		return ls
+	}
+	if n, err := b.s.Backlog(t.Context(), queue.AdvanceLetter, 3); err != nil || n != 3 {
+		b.Fatalf("backlog %d, %v", n, err)
+	}
+	if n, err := b.s.Backlog(t.Context(), queue.AdvanceLetter, 100); err != nil || n != 5 {
+		b.Fatalf("backlog %d, %v", n, err)
+	}
+	if ls, err := b.s.LeaseDue(t.Context(), queue.ForwardInquiry, "", 9, time.Hour); err != nil || len(ls) != 0 {
+		b.Fatalf("of another kind: %v, %v", ls, err)
+	}
+	first := take(ids[4], 3, ids[4], hurried.ID, ids[0])
+	take(waits, 1) // not due, and its place is no other's
+	last := take(ids[1], 9, ids[2], ids[3])
+	take("", 9)
+	if last[0].Fence <= lost.Fence {
+		b.Fatalf("fence %d after %d", last[0].Fence, lost.Fence)
+	}
+	b.stale(b.s.WaitLetter(t.Context(), lost, dispatch.Wait{Letter: ids[2], Due: future()}))
+	for _, l := range append(first, held, last[1]) {
+		b.move(l, post.LetterReady)
+		b.noLease(post.LetterID(l.ID))
 	}
 }
 

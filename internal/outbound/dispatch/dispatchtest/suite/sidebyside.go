@@ -101,7 +101,7 @@ func (d *dice) next() (string, func(side int, s Store) string) {
 	case 9:
 		quiet := []time.Duration{-time.Second, time.Hour}[d.IntN(2)]
 		return "due", func(_ int, s Store) string {
-			rs, err := s.Due(context.Background(), 100, quiet)
+			rs, err := s.Due(context.Background(), queue.AdvanceLetter, 100, quiet)
 			slices.SortFunc(rs, func(a, b queue.Ring) int { return strings.Compare(a.ID, b.ID) })
 			return result(err, rs)
 		}
@@ -124,6 +124,18 @@ func (d *dice) acceptCall() (string, func(int, Store) string) {
 
 func (d *dice) leaseCall() (string, func(int, Store) string) {
 	id, length := d.id(), []time.Duration{-time.Second, time.Hour}[d.IntN(2)]
+	if d.IntN(4) == 0 {
+		return "lease all that are due", func(side int, s Store) string {
+			ls, err := s.LeaseDue(context.Background(), queue.AdvanceLetter, string(id), 100, length)
+			slices.SortFunc(ls, func(a, b queue.Lease) int { return strings.Compare(a.ID, b.ID) })
+			d.leases[side] = append(d.leases[side], ls...)
+			var said []any
+			for _, l := range ls {
+				said = append(said, l.ID, l.Attempt)
+			}
+			return result(err, said...)
+		}
+	}
 	return "lease", func(side int, s Store) string {
 		l, ok, err := s.Lease(context.Background(), queue.AdvanceLetter, string(id), length)
 		if ok {

@@ -47,6 +47,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Store) {
 		"doubt, once there, stays":                                 doubtStays,
 		"waiting changes the code and nothing else":                waitingChangesTheCode,
 		"a due job rings once in a quiet time, unless it is held":  aDueJobRingsOnce,
+		"many are leased at once, lane by lane, none twice":        manyAreLeasedAtOnce,
 		"a receipt is kept once and settled once":                  aReceiptIsKeptOnce,
 		"a receipt walks its path or changes nothing":              aReceiptWalksItsPath,
 		"in a group the stale are left and the others applied":     aGroupLeavesTheStale,
@@ -149,7 +150,7 @@ func (b *bench) handingOver(ch post.Channel) (queue.Lease, dispatch.Record) {
 }
 
 func intent(m dispatch.Move, attempts int) *dispatch.Intent {
-	return &dispatch.Intent{MessageID: post.DerivedID(m.Letter, m.Channel, m.Generation), CreatedAt: time.Unix(1_790_000_000, 0).UTC(),
+	return &dispatch.Intent{MessageID: post.DerivedID(m.Letter, m.Channel, m.Generation), Carrier: post.KombiPost, CreatedAt: time.Unix(1_790_000_000, 0).UTC(),
 		Size: 7, SHA256: sha256.Sum256([]byte("form")), Attempts: attempts}
 }
 
@@ -203,7 +204,7 @@ func (b *bench) view(id post.LetterID) letter.View {
 
 func (b *bench) rings(quiet time.Duration) string {
 	b.Helper()
-	rs, err := b.s.Due(b.Context(), 100, quiet)
+	rs, err := b.s.Due(b.Context(), queue.AdvanceLetter, 100, quiet)
 	b.must(err)
 	return fmt.Sprint(rs)
 }
