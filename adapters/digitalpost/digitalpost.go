@@ -1,10 +1,12 @@
-// Package digitalpost speaks to Digital Post (NgDP, API 1.68) as sender systems
-// of the tenants: it hands letters over as MeMo 1.2, asks who can be reached,
-// and fetches receipts.
+// Package digitalpost speaks to Digital Post (NgDP, API 1.68) as sender and
+// recipient systems of the tenants: it hands letters over as MeMo 1.2, asks who
+// can be reached, fetches receipts ([Client]) and messages ([Mailbox]), and takes
+// both when NgDP pushes them ([Receiver]).
 //
 // One client certificate serves every tenant; each tenant has a system id and
-// an API token of its own (mutual TLS plus Basic). HTTP/1.1 only, redirects are
-// never followed, every answer is bounded, unknown JSON members are ignored.
+// an API token of its own (mutual TLS plus Basic). HTTP/1.1 unless told
+// otherwise, redirects are never followed, every answer is bounded, unknown JSON
+// members are ignored.
 //
 // A hand-over is repeated under the same messageUUID until its outcome is
 // known. The client answers NotTaken only when no body byte left the house or
@@ -62,8 +64,10 @@ const (
 type Config struct {
 	// BaseURL is the API's root, e.g. https://api.digitalpost.dk/apis/v1/.
 	BaseURL string
-	// Certificate is the OCES3 system certificate of the gateway.
+	// Certificate is the OCES3 system certificate of the gateway; or Renewed
+	// makes a TLS configuration show one that renews itself.
 	Certificate tls.Certificate
+	Renewed     func(*tls.Config)
 	// RootCAs are trusted for NgDP's own certificate; nil means the system's.
 	RootCAs *x509.CertPool
 	// Systems gives the sender system of each tenant.
@@ -72,7 +76,9 @@ type Config struct {
 	// Representative of a forwarded inquiry, instead of the other way round.
 	// Which of the two NgDP lets through is the operator's to ask for.
 	OriginatorAsSender bool
-	Log                *slog.Logger
+	// HTTP2 also speaks HTTP/2; only HTTP/1.1 is proven against NgDP.
+	HTTP2 bool
+	Log   *slog.Logger
 }
 
 // System is one sender system registered with NgDP.
@@ -102,7 +108,7 @@ func New(c Config) (*Client, error) {
 	if err != nil || base.Scheme != "https" || base.Host == "" || base.RawQuery != "" {
 		gaps = append(gaps, errors.New("digitalpost: BaseURL must be an https address"))
 	}
-	if len(c.Certificate.Certificate) == 0 || c.Certificate.PrivateKey == nil {
+	if c.Renewed == nil && (len(c.Certificate.Certificate) == 0 || c.Certificate.PrivateKey == nil) {
 		gaps = append(gaps, errors.New("digitalpost: Certificate is required"))
 	}
 	if len(c.Systems) == 0 {
@@ -138,6 +144,13 @@ func New(c Config) (*Client, error) {
 func transport(c Config) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(c.HTTP2)
+	secure := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.RootCAs}
+	if c.Renewed != nil {
+		c.Renewed(secure)
+	} else {
+		secure.Certificates = []tls.Certificate{c.Certificate}
+	}
 	return &http.Transport{
 		DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		TLSHandshakeTimeout:   dialTimeout,
@@ -146,11 +159,7 @@ func transport(c Config) *http.Transport {
 		IdleConnTimeout:       90 * time.Second,
 		MaxIdleConnsPerHost:   16,
 		Protocols:             &protocols,
-		TLSClientConfig: &tls.Config{
-			MinVersion:   tls.VersionTLS12,
-			Certificates: []tls.Certificate{c.Certificate},
-			RootCAs:      c.RootCAs,
-		},
+		TLSClientConfig:       secure,
 	}
 }
 
