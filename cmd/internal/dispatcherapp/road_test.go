@@ -239,6 +239,7 @@ type house struct {
 	digital  *carrier
 	paper    *carrier
 	dir      directory
+	roads    *dispatch.Roads // nil: straight to digital and paper
 	tenants  []post.Tenant
 	index    []byte
 	poison   int
@@ -305,9 +306,12 @@ func newHouse(t *testing.T) *house {
 // advancer returns a new process over the same truth.
 func (h *house) advancer(store dispatch.Store) *dispatch.Advancer {
 	h.t.Helper()
+	roads := h.roads
+	if roads == nil {
+		roads = dispatch.Straight(map[post.Channel]dispatch.Channel{post.Digital: h.digital, post.Physical: h.paper})
+	}
 	a, err := dispatch.New(dispatch.Config{Store: store, Blobs: h.blobs, Opener: unseal.Opener{h.identity}, Signer: h.signer,
-		Certs:     []*x509.Certificate{h.signer.Certificate()},
-		Channels:  map[post.Channel]dispatch.Channel{post.Digital: h.digital, post.Physical: h.paper},
+		Certs: []*x509.Certificate{h.signer.Certificate()}, Roads: roads,
 		Directory: h.dir, Roots: h.store, Tenants: h.tenants, Log: slog.New(slog.DiscardHandler),
 		Quiet: time.Millisecond, Backoff: time.Millisecond, Resends: h.resends, Poison: h.poison, LookupBudget: h.budget})
 	if err != nil {

@@ -16,9 +16,9 @@ import (
 type GateConfig struct {
 	// Paused returns what people have halted; nil: nothing ever is.
 	Paused func(ctx context.Context) ([]letter.Pause, error)
-	// Rate bounds the hand-overs a second of this process to a carrier; a
-	// channel without one is not bounded.
-	Rate map[post.Channel]float64
+	// Rate bounds the hand-overs a second of this process to a carrier; one
+	// without a rate is not bounded.
+	Rate map[post.Carrier]float64
 	// Trip is how many hand-overs in a row must fail to reach a carrier before it
 	// is left alone.
 	Trip int // 5
@@ -37,7 +37,7 @@ type GateConfig struct {
 type Gate struct {
 	GateConfig
 	mu       sync.Mutex
-	carriers map[post.Channel]*carrier
+	carriers map[post.Carrier]*carrier
 	paused   []letter.Pause
 	asked    time.Time // when Paused was asked last
 	known    bool
@@ -81,13 +81,13 @@ func NewGate(c GateConfig) (*Gate, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Gate{GateConfig: c, carriers: map[post.Channel]*carrier{}}, nil
+	return &Gate{GateConfig: c, carriers: map[post.Carrier]*carrier{}}, nil
 }
 
-// Enter says whether a letter of tenant may go to the carrier of ch now: wait
+// Enter says whether a letter of tenant may go on ch to carrier name now: wait
 // is 0, and the caller must call [Gate.Leave]; or it is how long the letter
 // waits, and why.
-func (g *Gate) Enter(ctx context.Context, tenant post.TenantID, ch post.Channel) (wait time.Duration, code string) {
+func (g *Gate) Enter(ctx context.Context, tenant post.TenantID, ch post.Channel, name post.Carrier) (wait time.Duration, code string) {
 	if g == nil {
 		return 0, ""
 	}
@@ -96,12 +96,12 @@ func (g *Gate) Enter(ctx context.Context, tenant post.TenantID, ch post.Channel)
 	if wait := g.halted(ctx, tenant, ch); wait > 0 {
 		return wait, codePaused
 	}
-	c := g.at(ch)
+	c := g.at(name)
 	now := g.Now()
 	if c.failures >= g.Trip && (c.trial || now.Before(c.until)) {
 		return spread(max(c.until.Sub(now), g.Rest)), codeResting
 	}
-	if rate := g.Rate[ch]; rate > 0 {
+	if rate := g.Rate[name]; rate > 0 {
 		c.tokens = min(c.tokens+now.Sub(c.filled).Seconds()*rate, max(rate, 1))
 		c.filled = now
 		if c.tokens < 1 {
@@ -117,13 +117,13 @@ func (g *Gate) Enter(ctx context.Context, tenant post.TenantID, ch post.Channel)
 
 // Leave says what came of a hand-over that [Gate.Enter] let through; "" is
 // nothing, because it was never begun.
-func (g *Gate) Leave(ch post.Channel, v Verdict) {
+func (g *Gate) Leave(name post.Carrier, v Verdict) {
 	if g == nil {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	c := g.at(ch)
+	c := g.at(name)
 	c.trial = false
 	switch v {
 	case "":
@@ -131,22 +131,22 @@ func (g *Gate) Leave(ch post.Channel, v Verdict) {
 		c.failures++
 		if c.failures >= g.Trip {
 			c.until = g.Now().Add(spread(c.rest))
-			g.Log.Warn("carrier left alone", slog.String("channel", string(ch)), slog.Int("failures", c.failures), slog.Duration("rest", c.rest))
+			g.Log.Warn("carrier left alone", slog.String("carrier", string(name)), slog.Int("failures", c.failures), slog.Duration("rest", c.rest))
 			c.rest = min(2*c.rest, mostRest)
 		}
 	default: // any clear answer: it is there
 		if c.failures >= g.Trip {
-			g.Log.Info("carrier is back", slog.String("channel", string(ch)))
+			g.Log.Info("carrier is back", slog.String("carrier", string(name)))
 		}
 		c.failures, c.rest = 0, g.Rest
 	}
 }
 
-func (g *Gate) at(ch post.Channel) *carrier {
-	c := g.carriers[ch]
+func (g *Gate) at(name post.Carrier) *carrier {
+	c := g.carriers[name]
 	if c == nil {
-		c = &carrier{rest: g.Rest, tokens: max(g.Rate[ch], 1), filled: g.Now()}
-		g.carriers[ch] = c
+		c = &carrier{rest: g.Rest, tokens: max(g.Rate[name], 1), filled: g.Now()}
+		g.carriers[name] = c
 	}
 	return c
 }

@@ -29,7 +29,7 @@ func newGate(t *testing.T, c GateConfig) (*Gate, *clock) {
 
 func enter(t *testing.T, g *Gate, ch post.Channel) (time.Duration, string) {
 	t.Helper()
-	return g.Enter(t.Context(), "engdal", ch)
+	return g.Enter(t.Context(), "engdal", ch, post.UsualCarrier(ch))
 }
 
 func TestACarrierThatDoesNotAnswerIsLeftAloneAndTriedOnceAtATime(t *testing.T) {
@@ -39,7 +39,7 @@ func TestACarrierThatDoesNotAnswerIsLeftAloneAndTriedOnceAtATime(t *testing.T) {
 		if wait, code := enter(t, g, post.Digital); wait != 0 {
 			t.Fatalf("kept back: %s", code)
 		}
-		g.Leave(post.Digital, Unknown)
+		g.Leave(post.DigitalPost, Unknown)
 	}
 	for range 3 {
 		fail()
@@ -57,7 +57,7 @@ func TestACarrierThatDoesNotAnswerIsLeftAloneAndTriedOnceAtATime(t *testing.T) {
 	if wait, code := enter(t, g, post.Digital); wait == 0 || code != codeResting {
 		t.Error("two trials at once")
 	}
-	g.Leave(post.Digital, NotTaken)
+	g.Leave(post.DigitalPost, NotTaken)
 	k.at = k.at.Add(7 * time.Second) // the second rest is twice as long
 	if wait, _ := enter(t, g, post.Digital); wait == 0 {
 		t.Error("the rest does not grow")
@@ -66,11 +66,11 @@ func TestACarrierThatDoesNotAnswerIsLeftAloneAndTriedOnceAtATime(t *testing.T) {
 	if wait, _ := enter(t, g, post.Digital); wait != 0 {
 		t.Fatal("no second trial")
 	}
-	g.Leave(post.Digital, "") // never begun: the trial is free again
+	g.Leave(post.DigitalPost, "") // never begun: the trial is free again
 	if wait, _ := enter(t, g, post.Digital); wait != 0 {
 		t.Fatal("a trial that was never begun blocks the next")
 	}
-	g.Leave(post.Digital, RefusedContent) // a clear answer, whatever it says
+	g.Leave(post.DigitalPost, RefusedContent) // a clear answer, whatever it says
 	fail()
 	fail()
 	if wait, _ := enter(t, g, post.Digital); wait != 0 {
@@ -79,12 +79,12 @@ func TestACarrierThatDoesNotAnswerIsLeftAloneAndTriedOnceAtATime(t *testing.T) {
 }
 
 func TestACarrierGetsNoMoreThanItsRate(t *testing.T) {
-	g, k := newGate(t, GateConfig{Rate: map[post.Channel]float64{post.Digital: 10}})
+	g, k := newGate(t, GateConfig{Rate: map[post.Carrier]float64{post.DigitalPost: 10}})
 	let := 0
 	for range 200 { // two seconds in steps of 10 ms
 		if wait, code := enter(t, g, post.Digital); wait == 0 {
 			let++
-			g.Leave(post.Digital, Taken)
+			g.Leave(post.DigitalPost, Taken)
 		} else if code != codeRate || wait > time.Minute {
 			t.Fatalf("%s %s", wait, code)
 		}
@@ -116,7 +116,7 @@ func TestWhatIsHaltedWaits(t *testing.T) {
 			t.Errorf("%+v: %s %s", c.pause, wait, code)
 		}
 		if wait == 0 {
-			g.Leave(post.Digital, "")
+			g.Leave(post.DigitalPost, "")
 		}
 	}
 	pauses, broken = []letter.Pause{{}}, nil

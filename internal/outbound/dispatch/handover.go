@@ -23,11 +23,19 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 	if r.State == post.LetterOutcomeUnknown && r.Intent != nil && r.Intent.Attempts > a.Resends {
 		return false, a.askPerson(ctx, l, r, code("outcome-unknown", r.Code))
 	}
-	if wait, reason := a.Gate.Enter(ctx, r.Tenant, r.Channel); wait > 0 {
+	in := Intent{Carrier: a.Roads.Chosen(r.Tenant, r.Channel), CreatedAt: a.Now().UTC().Truncate(time.Second)}
+	if r.Intent != nil {
+		in = *r.Intent
+	}
+	ch := a.Roads.Channel(r.Tenant, r.Channel, in.Carrier)
+	if ch == nil {
+		return false, a.askPerson(ctx, l, r, code(codeCarrierGone, string(in.Carrier)))
+	}
+	if wait, reason := a.Gate.Enter(ctx, r.Tenant, r.Channel, in.Carrier); wait > 0 {
 		return false, a.wait(ctx, l, r, reason, a.Now().Add(wait))
 	}
 	var verdict Verdict // of a hand-over that was begun
-	defer func() { a.Gate.Leave(r.Channel, verdict) }()
+	defer func() { a.Gate.Leave(in.Carrier, verdict) }()
 	o, err := a.open(r)
 	if err != nil {
 		return false, err
@@ -39,11 +47,6 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 	if err != nil {
 		return false, err
 	}
-	in := Intent{CreatedAt: a.Now().UTC().Truncate(time.Second)}
-	if r.Intent != nil {
-		in = *r.Intent
-	}
-	ch := a.Channels[r.Channel]
 	j := a.job(ctx, r, o, m, in.CreatedAt)
 	rendered, sum, err := render(ctx, ch, j)
 	if err != nil {

@@ -60,6 +60,9 @@ func decide(r Receipt, st Standing, known bool) Settlement {
 	case !known:
 		s.Reason = "unknown-hand-over"
 		return s
+	case post.Carrier(r.Carrier).Known() && st.By.Known() && post.Carrier(r.Carrier) != st.By:
+		s.Reason = "wrong-carrier" // one that was never given it
+		return s
 	case channelOf[r.Kind] != "" && channelOf[r.Kind] != st.On:
 		s.Reason = "wrong-channel"
 		return s

@@ -60,6 +60,24 @@ func TestFormerHandOverNeverMovesTheLetter(t *testing.T) {
 	}
 }
 
+func TestACarrierSpeaksOnlyOfWhatItWasGiven(t *testing.T) {
+	for _, c := range []struct {
+		name, from string
+		by         post.Carrier
+		want       Verdict
+	}{
+		{"the one that has it", "kombipost", post.KombiPost, Applied},
+		{"another carrier", "digitalpost", post.KombiPost, Parked},
+		{"somebody who is no carrier, such as a person", "operator", post.KombiPost, Applied},
+		{"a hand-over from before carriers were kept", "digitalpost", "", Applied},
+	} {
+		st := Standing{Letter: "l", State: post.LetterHandedOver, Channel: post.Digital, On: post.Digital, By: c.by, Generation: 1, Present: true}
+		if s := decide(Receipt{Carrier: c.from, Kind: Delivered}, st, true); s.Verdict != c.want || (c.want == Parked) != (s.Reason == "wrong-carrier") {
+			t.Errorf("%s: %s (%s)", c.name, s.Verdict, s.Reason)
+		}
+	}
+}
+
 // rank orders what receipts bring about: no receipt may lower it, except that
 // a return re-opens.
 var rank = map[post.LetterState]int{

@@ -47,6 +47,8 @@ type Standing struct {
 	Present bool
 	// On is the channel of the hand-over that the receipt speaks of.
 	On post.Channel
+	// By is the carrier of that hand-over.
+	By post.Carrier
 	// Refused: the carrier has refused that hand-over for good.
 	Refused bool
 }

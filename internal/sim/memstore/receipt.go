@@ -48,7 +48,7 @@ func (s *Store) ReceiptStandings(_ context.Context, messageIDs []string) (map[st
 		}
 		l := s.db.letters[h.letter]
 		all[id] = track.Standing{
-			Letter: l.ID, Tenant: l.Tenant, State: l.state, Version: l.version, Channel: l.channel, Generation: l.generation, On: h.channel,
+			Letter: l.ID, Tenant: l.Tenant, State: l.state, Version: l.version, Channel: l.channel, Generation: l.generation, On: h.channel, By: h.Carrier,
 			Present: l.channel == h.channel && l.generation == h.generation,
 			Refused: !h.Unsure && (h.answer == "refused-recipient" || h.answer == "refused-content"),
 		}
