@@ -98,6 +98,7 @@ var (
 	_ dispatch.Channel   = (*Client)(nil)
 	_ dispatch.Directory = (*Client)(nil)
 	_ track.Source       = (*Client)(nil)
+	_ track.Forgetter    = (*Client)(nil)
 )
 
 // New returns a client. It does not connect. It refuses a base URL that is not

@@ -10,7 +10,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
@@ -24,31 +28,69 @@ const receiptsPerPage = 100
 // maxRaw bounds what is kept of one receipt; a real one has some 400 bytes.
 const maxRaw = 64 << 10
 
-// Waiting implements [track.Source]: the first page of receipts-bulk/ of every
-// tenant's system. A system that does not answer is logged and does not keep
-// the others waiting; only when none answers is that an error.
+// pagesAtOnce bounds what one call of Waiting reads of one system.
+const pagesAtOnce = 5
+
+// receiptRequests is how many requests about receipts are out at a time. NgDP
+// gives pages of receipts but takes deletions one by one; on kept connections
+// that many are answered in the time of a few.
+const receiptRequests = 8
+
+// Waiting implements [track.Source]: the first pages of receipts-bulk/ of every
+// tenant's system, several systems at a time. A system that does not answer is
+// logged and does not keep the others waiting; only when none answers is that an
+// error.
 func (c *Client) Waiting(ctx context.Context) ([]track.Receipt, error) {
-	var all []track.Receipt
-	var failed []error
-	for _, tenant := range c.tenants {
-		some, err := c.waiting(ctx, tenant)
-		if err != nil {
-			failed = append(failed, err)
-			continue
+	found, errs := make([][]track.Receipt, len(c.tenants)), make([]error, len(c.tenants))
+	abreast(len(c.tenants), func(i int) {
+		found[i], errs[i] = c.waiting(ctx, c.tenants[i])
+	})
+	answered := 0
+	for i, err := range errs {
+		if err == nil || len(found[i]) > 0 {
+			answered++
 		}
+	}
+	if answered == 0 {
+		return nil, errors.Join(errs...)
+	}
+	for _, err := range errs {
+		if err != nil {
+			c.log.WarnContext(ctx, "receipts not fetched", slog.Any("error", err))
+		}
+	}
+	return slices.Concat(found...), nil
+}
+
+// abreast calls f for 0 to n-1, receiptRequests at a time.
+func abreast(n int, f func(i int)) {
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range min(n, receiptRequests) {
+		all.Go(func() {
+			for i := int(next.Add(1) - 1); i < n; i = int(next.Add(1) - 1) {
+				f(i)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// waiting reads page after page. What was read before one failed is answered
+// with the failure.
+func (c *Client) waiting(ctx context.Context, tenant post.TenantID) (all []track.Receipt, err error) {
+	for page := range pagesAtOnce {
+		some, err := c.receiptPage(ctx, tenant, page)
 		all = append(all, some...)
-	}
-	if len(failed) == len(c.tenants) {
-		return nil, errors.Join(failed...)
-	}
-	for _, err := range failed {
-		c.log.WarnContext(ctx, "receipts not fetched", slog.Any("error", err))
+		if err != nil || len(some) < receiptsPerPage {
+			return all, err
+		}
 	}
 	return all, nil
 }
 
-func (c *Client) waiting(ctx context.Context, tenant post.TenantID) ([]track.Receipt, error) {
-	query := url.Values{"page": {"0"}, "size": {fmt.Sprint(receiptsPerPage)}}
+func (c *Client) receiptPage(ctx context.Context, tenant post.TenantID, page int) ([]track.Receipt, error) {
+	query := url.Values{"page": {strconv.Itoa(page)}, "size": {strconv.Itoa(receiptsPerPage)}}
 	status, body, err := c.ask(ctx, c.systems[tenant], http.MethodGet, "receipts-bulk/", query)
 	if err != nil {
 		return nil, fmt.Errorf("fetch receipts of %s: %s", tenant, dispatch.Unanswered(err))
@@ -56,14 +98,14 @@ func (c *Client) waiting(ctx context.Context, tenant post.TenantID) ([]track.Rec
 	if status != http.StatusOK {
 		return nil, fmt.Errorf("fetch receipts of %s: %s", tenant, refusal(status, body))
 	}
-	var page struct {
+	var got struct {
 		Receipts []json.RawMessage `json:"receipts"`
 	}
-	if json.Unmarshal(body, &page) != nil {
+	if json.Unmarshal(body, &got) != nil {
 		return nil, fmt.Errorf("fetch receipts of %s: %s", tenant, codeUnreadable)
 	}
-	some := make([]track.Receipt, 0, len(page.Receipts))
-	for _, raw := range page.Receipts {
+	some := make([]track.Receipt, 0, len(got.Receipts))
+	for _, raw := range got.Receipts {
 		some = append(some, read(tenant, raw))
 	}
 	return some, nil
@@ -143,6 +185,14 @@ func eventID(tenant post.TenantID, id string, raw []byte) string {
 		id = "sha256-" + hex.EncodeToString(sum[:])
 	}
 	return string(tenant) + ":" + id
+}
+
+// ForgetAll implements [track.Forgetter]: a deletion for each, several at a time.
+// A receipt whose deletion failed comes again and is known then.
+func (c *Client) ForgetAll(ctx context.Context, rs []track.Receipt) error {
+	errs := make([]error, len(rs))
+	abreast(len(rs), func(i int) { errs[i] = c.Forget(ctx, rs[i]) })
+	return errors.Join(errs...)
 }
 
 // Forget implements [track.Source]: DELETE receipts/{id}. One that is gone

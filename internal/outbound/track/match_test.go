@@ -279,6 +279,22 @@ func TestWordsThatAreNoTextAreKeptAsUnreadable(t *testing.T) {
 	}
 }
 
+func TestACarrierThatForgetsNothingIsNotAskedForEver(t *testing.T) {
+	i, asked := newInbox(), 0
+	s := &source{name: "carrier", page: 100, waiting: receipts(i, 3), hear: func() error { asked++; return nil }}
+	if err := matcher(t, i, deaf{s}).Step(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if asked != 2 || len(i.receipts) != 3 || len(s.waiting) != 3 {
+		t.Errorf("asked %d times, kept %d, %d wait", asked, len(i.receipts), len(s.waiting))
+	}
+}
+
+// deaf is a source that says it forgets, and does not.
+type deaf struct{ *source }
+
+func (deaf) Forget(context.Context, track.Receipt) error { return nil }
+
 func TestASilentCarrierKeepsNobodyWaiting(t *testing.T) {
 	i, hang := newInbox(), make(chan struct{})
 	silent := &source{name: "silent", page: 100, hear: func() error { <-hang; return nil }}

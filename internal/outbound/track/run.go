@@ -78,6 +78,7 @@ func (m *Matcher) Step(ctx context.Context) error {
 // Crash before commit: it waits at the carrier still. Between commit and
 // forget: it is pulled again, and stored already.
 func (m *Matcher) pull(ctx context.Context, s Source, kept func()) error {
+	before := map[string]bool{}
 	for range pagesAtOnce {
 		rs, err := s.Waiting(ctx)
 		if err == nil && len(rs) > 0 {
@@ -86,9 +87,15 @@ func (m *Matcher) pull(ctx context.Context, s Source, kept func()) error {
 		if err != nil {
 			return fmt.Errorf("pull receipts of %s: %w", s.Carrier(), err)
 		}
-		if len(rs) == 0 {
+		now, news := make(map[string]bool, len(rs)), false
+		for _, r := range rs {
+			now[r.EventID] = true
+			news = news || !before[r.EventID]
+		}
+		if !news { // nothing waits, or what the carrier cannot be made to forget
 			return nil
 		}
+		before = now
 		kept()
 		if err := forget(ctx, s, rs); err != nil {
 			return fmt.Errorf("forget receipts at %s: %w", s.Carrier(), err)
