@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,17 +27,17 @@ type place struct{ name, path string }
 // configure makes what is missing under the directory and returns the
 // simulators' configuration with what a gateway needs of it.
 func configure(o options) (simulatorapp.Config, []place, error) {
-	set, err := devcerts.Make(filepath.Join(o.dir, "certs"), devcerts.Options{})
+	set, err := devcerts.Make(filepath.Join(o.dir, "certs"), devcerts.Options{Hosts: o.hosts()})
 	if err != nil {
 		return simulatorapp.Config{}, nil, err
 	}
 	cfg := simulatorapp.Config{
-		Dir: o.dir, Host: o.host,
-		PagesPort: o.pages, DigitalPostPort: o.digitalPost, NemLogInPort: o.login,
+		Dir: o.dir, Host: o.host, Open: o.open, Seed: o.seed, MeMoSchema: o.schema,
+		PagesPort: o.pages, DigitalPostPort: o.digitalPost, NemLogInPort: o.login, KombiPostPort: o.kombi,
 	}
 	cfg.DigitalPost.Delay, cfg.DigitalPost.Unlisted = o.delay, o.unlisted
 	cfg.PrintHouse.Jobs, cfg.PrintHouse.Events = filepath.Join(o.dir, "jobs"), filepath.Join(o.dir, "events")
-	var errs [8]error
+	var errs [10]error
 	cfg.Web, errs[0] = tls.LoadX509KeyPair(set.Web.Cert, set.Web.Key)
 	cfg.DigitalPost.Certificate, errs[1] = tls.LoadX509KeyPair(set.CarrierServer.Cert, set.CarrierServer.Key)
 	cfg.DigitalPost.ClientCAs, errs[2] = pool(set.CarrierCA)
@@ -43,11 +45,19 @@ func configure(o options) (simulatorapp.Config, []place, error) {
 	cfg.PrintHouse.Identities, errs[4] = identities(set.PrintHouse.Identity)
 	cfg.DigitalPost.Systems, errs[5] = systems(filepath.Join(o.dir, "tokens"), set.CarrierClient.Cert)
 	cfg.NemLogIn.SPMetadata, errs[6] = read(o.metadata)
+	cfg.LetterCerts, errs[7] = certificates(o.letterCerts)
+	cfg.KombiPost = simulatorapp.KombiPost{Certificate: cfg.DigitalPost.Certificate, ClientCAs: cfg.DigitalPost.ClientCAs, Callback: o.callback}
+	cfg.KombiPost.Client, errs[8] = tls.LoadX509KeyPair(set.CarrierClient.Cert, set.CarrierClient.Key)
+	trusted := []string{set.WebCA, set.CarrierCA}
+	if o.callbackCA != "" {
+		trusted = []string{o.callbackCA}
+	}
+	cfg.KombiPost.CallbackCAs, errs[9] = pool(trusted...)
 	if err := errors.Join(errs[:]...); err != nil {
 		return simulatorapp.Config{}, nil, err
 	}
 	return cfg, []place{
-		{"trust (web)", set.WebCA}, {"trust (post)", set.CarrierCA},
+		{"trust (all)", filepath.Join(o.dir, "ca.pem")}, {"trust (web)", set.WebCA}, {"trust (post)", set.CarrierCA},
 		{"client cert", set.CarrierClient.Cert}, {"client key", set.CarrierClient.Key},
 		{"tokens", filepath.Join(o.dir, "tokens")},
 		{"print recipient", set.PrintHouse.Recipients},
@@ -55,16 +65,45 @@ func configure(o options) (simulatorapp.Config, []place, error) {
 	}, nil
 }
 
-func pool(path string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read certificate authority: %w", err)
+// hosts names the host that the certificates need besides loopback.
+func (o options) hosts() []string {
+	if ip := net.ParseIP(o.host); ip == nil || ip.IsLoopback() || ip.IsUnspecified() {
+		return nil
 	}
+	return []string{o.host}
+}
+
+func pool(paths ...string) (*x509.CertPool, error) {
 	p := x509.NewCertPool()
-	if !p.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("read certificate authority: %s holds no certificate", path)
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("read certificate authority: %w", err)
+		}
+		if !p.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("read certificate authority: %s holds no certificate", path)
+		}
 	}
 	return p, nil
+}
+
+// certificates reads every certificate of the files.
+func certificates(paths []string) ([]*x509.Certificate, error) {
+	var all []*x509.Certificate
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("read letter certificate: %w", err)
+		}
+		for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+			c, err := x509.ParseCertificate(block.Bytes)
+			if err != nil {
+				return nil, fmt.Errorf("read letter certificate %s: %w", path, err)
+			}
+			all = append(all, c)
+		}
+	}
+	return all, nil
 }
 
 func identities(path string) ([]age.Identity, error) {

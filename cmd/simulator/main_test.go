@@ -23,6 +23,7 @@ func TestMisuseIsToldApartFromFailure(t *testing.T) {
 		{"no directory", []string{"serve"}, exitMisuse, "-dir"},
 		{"an unknown flag", []string{"serve", "-wings"}, exitMisuse, "-wings"},
 		{"a host beyond this machine", []string{"serve", "-dir", t.TempDir(), "-listen-host", "0.0.0.0"}, exitFailed, "POST-7201"},
+		{"a callback's authority that is none", []string{"serve", "-dir", t.TempDir(), "-status-ca", "main.go"}, exitFailed, "no certificate"},
 		{"help", []string{"serve", "-h"}, exitDone, "-listen-host"},
 	} {
 		var out, errs bytes.Buffer
@@ -56,7 +57,7 @@ func TestServeSaysWhereEverythingIsAndStopsOnDemand(t *testing.T) {
 	var out, errs safe
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"serve", "-dir", dir, "-pages-port", "0", "-digitalpost-port", "0", "-nemlogin-port", "0"}, &out, &errs)
+		ended <- run(ctx, []string{"serve", "-dir", dir, "-pages-port", "0", "-digitalpost-port", "0", "-nemlogin-port", "0", "-kombipost-port", "0"}, &out, &errs)
 	}()
 	for end := time.Now().Add(30 * time.Second); !strings.Contains(out.String(), "print events") && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)

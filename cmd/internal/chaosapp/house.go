@@ -74,7 +74,7 @@ func (r *run) path(parts ...string) string {
 func (r *run) startServers(ctx context.Context) (err error) {
 	r.simulator = r.process("simulator", loopback(r.ports.digital), r.path("bin", "simulator"), "serve", "-dir", r.path("simulator"),
 		"-pages-port", fmt.Sprint(r.ports.pages), "-digitalpost-port", fmt.Sprint(r.ports.digital),
-		"-nemlogin-port", fmt.Sprint(r.ports.login), "-delay", "200ms")
+		"-nemlogin-port", fmt.Sprint(r.ports.login), "-kombipost-port", "0", "-delay", "200ms")
 	server, err := exec.LookPath("redis-server")
 	if err != nil {
 		return fmt.Errorf("redis-server is not installed: %w", err)

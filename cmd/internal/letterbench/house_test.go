@@ -54,7 +54,7 @@ func newHouse(b testing.TB, pair func(*devcerts.Set) devcerts.Pair) *house {
 	h.redis = store
 	h.start("redis", store, nil, "redis-server", "--port", after(store), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--dir", h.dir)
 	h.start("carriers", digital, nil, h.build("simulator"), "serve", "-dir", h.path("simulator"), "-delay", "1ms",
-		"-pages-port", "0", "-nemlogin-port", "0", "-digitalpost-port", after(digital))
+		"-pages-port", "0", "-nemlogin-port", "0", "-kombipost-port", "0", "-digitalpost-port", after(digital))
 	h.bare = asynqueuetest.New(store)
 	b.Cleanup(func() { h.bare.Close() })
 
