@@ -96,13 +96,25 @@ func (s *Store) LetterList(ctx context.Context, f letter.Filter) ([]letter.View,
 	add("l.tenant = $%d", string(f.Tenant))
 	add("l.batch = $%d", string(f.Batch))
 	add("l.state = $%d", string(f.State))
-	add("l.id > $%d", string(f.After))
+	order := "l.id"
+	if f.Oldest {
+		order = "l.since, l.id"
+		add("(l.since, l.id) > (SELECT a.since, a.id FROM letter a WHERE a.id = $%d)", string(f.After))
+	} else {
+		add("l.id > $%d", string(f.After))
+	}
+	if f.Waiting {
+		where = append(where, "l.state IN ('needs-person', 'returned')")
+	}
+	if f.Held {
+		where = append(where, "l.hold_at > 0")
+	}
 	query := viewColumns
 	if len(where) > 0 {
 		query += "WHERE " + strings.Join(where, " AND ")
 	}
 	args = append(args, min(f.Limit, 1000))
-	rows, err := s.read.QueryContext(ctx, fmt.Sprintf("%s ORDER BY l.id LIMIT $%d", query, len(args)), args...)
+	rows, err := s.read.QueryContext(ctx, fmt.Sprintf("%s ORDER BY %s LIMIT $%d", query, order, len(args)), args...)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +207,7 @@ func (s *Store) DecideLetter(ctx context.Context, d letter.Decided) (to post.Let
 		if err != nil {
 			return err
 		}
-		if err := moveLetter(ctx, tx, move{id: d.Letter, tenant: tenant, from: c.State, version: version, to: r.To,
+		if err := moveLetter(ctx, tx, move{id: d.Letter, tenant: tenant, from: c.State, version: version, through: r.Through, to: r.To,
 			channel: r.Channel, generation: r.Generation, code: "decided: " + string(d.Decision), actor: string(d.Actor)}); err != nil {
 			return err
 		}

@@ -20,27 +20,52 @@ import (
 
 var _ retention.References = (*Store)(nil)
 
+// Whose chooses records by their tenant. The zero value is everybody's.
+type Whose struct {
+	Only post.TenantID   // "" is any
+	Not  []post.TenantID // those that have rules of their own
+}
+
+// and returns the condition on column tenant, with its arguments, of which the
+// first is number n.
+func (w Whose) and(n int) (cond string, args []any) {
+	switch {
+	case w.Only != "":
+		return fmt.Sprintf(" AND tenant = $%d", n), []any{string(w.Only)}
+	case len(w.Not) > 0:
+		for _, t := range w.Not {
+			args = append(args, string(t))
+		}
+		return " AND tenant NOT IN (" + placeholders(n, len(args)) + ")", args
+	}
+	return "", nil
+}
+
 // InquiryShelf returns the inquiries in one state that ends their road
 // (closed, or forwarded to the municipality's Digital Post) for retention.
-// Their road ended with the last event about them.
-func (s *Store) InquiryShelf(state post.InquiryState) retention.Shelf {
-	return inquiryShelf{s: s, state: state}
+// Their road ended with the last event about them. One that a letter on hold
+// answers stays.
+func (s *Store) InquiryShelf(state post.InquiryState, of Whose) retention.Shelf {
+	return inquiryShelf{s: s, state: state, of: of}
 }
 
 type inquiryShelf struct {
 	s     *Store
 	state post.InquiryState
+	of    Whose
 }
 
-// quiet is true of an inquiry in state $1 to which nothing has happened since $2.
-const quiet = ` state = $1 AND state IN ('closed', 'forwarded') AND accepted_at <= $2 AND settled_at <= $2
+// quiet is true of an inquiry in state $1 to which nothing has happened since $2
+// and that is not on hold.
+const quiet = ` NOT EXISTS (SELECT 1 FROM letter l WHERE l.inquiry = inquiry.id AND l.hold_at > 0) AND state = $1 AND state IN ('closed', 'forwarded') AND accepted_at <= $2 AND settled_at <= $2
 	AND NOT EXISTS (SELECT 1 FROM ledger_event e WHERE e.subject = inquiry.id AND e.at > $2)`
 
 // Overdue implements [retention.Shelf].
 func (h inquiryShelf) Overdue(ctx context.Context, before time.Time, n int) ([]retention.Item, error) {
+	whose, args := h.of.and(4)
 	rows, err := h.s.read.QueryContext(ctx,
 		`SELECT id, tenant, coalesce((SELECT max(e.at) FROM ledger_event e WHERE e.subject = inquiry.id), accepted_at)
-		 FROM inquiry WHERE`+quiet+` ORDER BY accepted_at, id LIMIT $3`, string(h.state), micros(before), n)
+		 FROM inquiry WHERE`+quiet+whose+` ORDER BY accepted_at, id LIMIT $3`, append([]any{string(h.state), micros(before), n}, args...)...)
 	if err != nil {
 		return nil, fmt.Errorf("find overdue inquiries: %w", err)
 	}
@@ -73,6 +98,15 @@ func (h inquiryShelf) Purge(ctx context.Context, item retention.Item, before tim
 		}
 		if err != nil {
 			return err
+		}
+		// The row is ours now: a hold that waited for it comes too late, one that
+		// was before us is seen here.
+		var held int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM letter WHERE inquiry = $1 AND hold_at > 0`, item.ID).Scan(&held); err != nil {
+			return err
+		}
+		if held > 0 {
+			return post.ErrStale
 		}
 		blobs = []string{blob}
 		e := ledger.New("inquiry.purged", post.TenantID(tenant), item.ID)

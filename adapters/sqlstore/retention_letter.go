@@ -14,13 +14,16 @@ import (
 	"sikkerpost.dk/gateway/internal/vault/retention"
 )
 
-// LetterShelf returns the letters whose road has ended, for retention. A
-// purged letter keeps its row without anything sealed, so that the letters
+// LetterShelf returns the letters whose road has ended and that nobody holds,
+// for retention. A purged letter keeps its row without anything sealed, so that the letters
 // accepted are still the sum of all states; signed manifest and hand-overs hold
 // no personal data and stay.
-func (s *Store) LetterShelf() retention.Shelf { return letterShelf{s} }
+func (s *Store) LetterShelf(of Whose) retention.Shelf { return letterShelf{s, of} }
 
-type letterShelf struct{ s *Store }
+type letterShelf struct {
+	s  *Store
+	of Whose
+}
 
 // purgeable lists the states that may be followed by purged, for an IN list.
 func purgeable() string {
@@ -35,27 +38,27 @@ func purgeable() string {
 
 // Overdue implements [retention.Shelf].
 func (h letterShelf) Overdue(ctx context.Context, before time.Time, n int) ([]retention.Item, error) {
-	rows, err := h.s.read.QueryContext(ctx,
-		`SELECT id, tenant, since FROM letter WHERE state IN (`+purgeable()+`) AND since <= $1 ORDER BY since, id LIMIT $2`,
-		micros(before), n)
+	whose, args := h.of.and(3)
+	items, err := overdue(ctx, h.s.read,
+		`SELECT id, tenant, since FROM letter WHERE hold_at = 0 AND state IN (`+purgeable()+`) AND since <= $1`+whose+` ORDER BY since, id LIMIT $2`,
+		append([]any{micros(before), n}, args...)...)
 	if err != nil {
 		return nil, fmt.Errorf("find overdue letters: %w", err)
 	}
-	defer rows.Close()
-	var items []retention.Item
-	for rows.Next() {
-		var i retention.Item
-		var since int64
-		if err := rows.Scan(&i.ID, &i.Tenant, &since); err != nil {
-			return nil, fmt.Errorf("find overdue letters: %w", err)
-		}
-		i.Ended = fromMicros(since)
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("find overdue letters: %w", err)
-	}
 	return items, nil
+}
+
+// overdue reads items: id, tenant and when their road ended.
+func overdue(ctx context.Context, q querier, query string, args ...any) (items []retention.Item, err error) {
+	err = each(ctx, q, func(rows *sql.Rows) error {
+		var i retention.Item
+		var ended int64
+		err := rows.Scan(&i.ID, &i.Tenant, &ended)
+		i.Ended = fromMicros(ended)
+		items = append(items, i)
+		return err
+	}, query, args...)
+	return items, err
 }
 
 // Purge implements [retention.Shelf].
@@ -64,7 +67,7 @@ func (h letterShelf) Purge(ctx context.Context, item retention.Item, before time
 		var tenant, batch string
 		err := tx.QueryRowContext(ctx,
 			`UPDATE letter SET state = $1, version = version + 1, since = $2, recipient = $3, content = $3
-			 WHERE id = $4 AND since <= $5 AND state IN (`+purgeable()+`) RETURNING tenant, batch`,
+			 WHERE id = $4 AND since <= $5 AND hold_at = 0 AND state IN (`+purgeable()+`) RETURNING tenant, batch`,
 			string(post.LetterPurged), micros(time.Now()), []byte{}, item.ID, micros(before)).Scan(&tenant, &batch)
 		if errors.Is(err, sql.ErrNoRows) {
 			return post.ErrStale

@@ -73,7 +73,7 @@ func testOverdueInquiriesAreThoseThatEndedAndRested(t *testing.T, open opener) {
 	closed := addInquiry(t, s, post.InquiryClosed, longAgo, post.NewID())
 	for _, state := range []post.InquiryState{post.InquiryWaiting, post.InquiryLeased, post.InquiryAcknowledged, post.InquiryRejected, post.InquiryAnswered, post.InquiryForwarding} {
 		id := addInquiry(t, s, state, longAgo, post.NewID())
-		if _, err := s.InquiryShelf(state).Purge(t.Context(), retention.Item{ID: id}, before); !errors.Is(err, post.ErrStale) {
+		if _, err := s.InquiryShelf(state, Whose{}).Purge(t.Context(), retention.Item{ID: id}, before); !errors.Is(err, post.ErrStale) {
 			t.Errorf("an inquiry that is %s is purged: %v", state, err)
 		}
 	}
@@ -83,11 +83,11 @@ func testOverdueInquiriesAreThoseThatEndedAndRested(t *testing.T, open opener) {
 	if err := s.tx(t.Context(), func(tx *sql.Tx) error { return record(t.Context(), tx, e) }); err != nil {
 		t.Fatal(err)
 	}
-	items, err := s.InquiryShelf(post.InquiryClosed).Overdue(t.Context(), before, 10)
+	items, err := s.InquiryShelf(post.InquiryClosed, Whose{}).Overdue(t.Context(), before, 10)
 	if err != nil || len(items) != 1 || items[0].ID != closed || items[0].Tenant != "engdal" || !items[0].Ended.Equal(longAgo.Truncate(time.Microsecond)) {
 		t.Errorf("got %v, %v", items, err)
 	}
-	if _, err := s.InquiryShelf(post.InquiryClosed).Purge(t.Context(), retention.Item{ID: touched}, before); !errors.Is(err, post.ErrStale) {
+	if _, err := s.InquiryShelf(post.InquiryClosed, Whose{}).Purge(t.Context(), retention.Item{ID: touched}, before); !errors.Is(err, post.ErrStale) {
 		t.Errorf("one that was touched meanwhile: %v", err)
 	}
 }
@@ -102,7 +102,7 @@ func testPurgedInquiryLeavesItsLedgerEntryAndNothingElse(t *testing.T, open open
 	id := addInquiry(t, s, post.InquiryForwarded, longAgo, gone)
 	addInquiry(t, s, post.InquiryWaiting, longAgo, kept)
 	k, err := retention.New(retention.Config{
-		Rules: []retention.Rule{{Name: "inquiry.forwarded", After: 24 * time.Hour, Shelf: s.InquiryShelf(post.InquiryForwarded)}},
+		Rules: []retention.Rule{{Name: "inquiry.forwarded", After: 24 * time.Hour, Shelf: s.InquiryShelf(post.InquiryForwarded, Whose{})}},
 		Blobs: blobs, References: s, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -129,7 +129,7 @@ func TestLettersArePurgedWithoutBreakingTheSum(t *testing.T) {
 
 func testLettersArePurgedWithoutBreakingTheSum(t *testing.T, open opener) {
 	s, before := open(t), time.Now().Add(-30*24*time.Hour)
-	shelf := s.LetterShelf()
+	shelf := s.LetterShelf(Whose{})
 	ends := 0
 	for _, state := range post.LetterStates() {
 		id := addLetter(t, s, state, longAgo, "", post.NewID())
@@ -175,7 +175,7 @@ func testDocumentsOfABatchGoWithItsLastLetter(t *testing.T, open opener) {
 	first := addLetter(t, s, post.LetterDelivered, longAgo, "b", shared)
 	second := addLetter(t, s, post.LetterDelivered, longAgo, "b", shared)
 	for i, id := range []string{first, second} {
-		if _, err := s.LetterShelf().Purge(t.Context(), retention.Item{ID: id}, before); err != nil {
+		if _, err := s.LetterShelf(Whose{}).Purge(t.Context(), retention.Item{ID: id}, before); err != nil {
 			t.Fatal(err)
 		}
 		free, err := s.Unreferenced(t.Context(), []string{shared})
@@ -208,4 +208,90 @@ func testEveryColumnThatNamesABlobIsFound(t *testing.T, open opener) {
 	if free, err := s.Unreferenced(t.Context(), append(named, orphan)); err != nil || !slices.Equal(free, []string{orphan}) {
 		t.Errorf("got %v, %v", free, err)
 	}
+}
+
+func TestAMunicipalityKeepsByItsOwnRules(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open opener) {
+		s, before := open(t), time.Now().Add(-30*24*time.Hour)
+		ours := addLetter(t, s, post.LetterDelivered, longAgo, "", post.NewID())
+		theirs := addLetter(t, s, post.LetterDelivered, longAgo, "", post.NewID())
+		mustExec(t, s, `UPDATE letter SET tenant = 'fjordby' WHERE id = $1`, theirs)
+		inquiry := addInquiry(t, s, post.InquiryClosed, longAgo, post.NewID())
+		for name, c := range map[string]struct {
+			shelf retention.Shelf
+			want  []string
+		}{
+			"one":                 {s.LetterShelf(Whose{Only: "engdal"}), []string{ours}},
+			"all but one":         {s.LetterShelf(Whose{Not: []post.TenantID{"engdal", "nowhere"}}), []string{theirs}},
+			"receipts of one":     {s.ReceiptShelf(Whose{Only: "fjordby"}), []string{theirs}},
+			"inquiries of one":    {s.InquiryShelf(post.InquiryClosed, Whose{Only: "engdal"}), []string{inquiry}},
+			"inquiries of others": {s.InquiryShelf(post.InquiryClosed, Whose{Not: []post.TenantID{"engdal"}}), nil},
+		} {
+			items, err := c.shelf.Overdue(t.Context(), before, 10)
+			var got []string
+			for _, i := range items {
+				got = append(got, i.ID)
+			}
+			if err != nil || !slices.Equal(got, c.want) {
+				t.Errorf("%s: %v, %v, want %v", name, got, err, c.want)
+			}
+		}
+	})
+}
+
+func TestReceiptsGoBeforeTheirLetterAndStayAsEvidence(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open opener) {
+		s, before := open(t), time.Now().Add(-30*24*time.Hour)
+		open1 := addLetter(t, s, post.LetterPosted, longAgo, "", post.NewID())
+		id := addLetter(t, s, post.LetterDelivered, longAgo, "", post.NewID())
+		shelf := s.ReceiptShelf(Whose{})
+		if _, err := shelf.Purge(t.Context(), retention.Item{ID: open1}, before); !errors.Is(err, post.ErrStale) {
+			t.Errorf("receipts of a letter under way: %v", err)
+		}
+		items, err := shelf.Overdue(t.Context(), before, 10)
+		if err != nil || len(items) != 1 || items[0].ID != id {
+			t.Fatalf("overdue: %v, %v", items, err)
+		}
+		if _, err := shelf.Purge(t.Context(), items[0], before); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := shelf.Purge(t.Context(), items[0], before); !errors.Is(err, post.ErrStale) {
+			t.Errorf("purged twice: %v", err)
+		}
+		if n := one[int](t, s, `SELECT count(*) FROM receipt WHERE letter = $1 AND kind = 'delivered' AND length(raw) = 0`, id); n != 1 {
+			t.Error("the receipt as matched is gone, or its raw form is not")
+		}
+		if st := one[string](t, s, `SELECT state FROM letter WHERE id = $1`, id); st != string(post.LetterDelivered) {
+			t.Errorf("the letter is %s", st)
+		}
+		if n := one[int](t, s, `SELECT count(*) FROM ledger_event WHERE kind = 'receipts.purged' AND subject = $1`, id); n != 1 {
+			t.Errorf("%d ledger events", n)
+		}
+	})
+}
+
+func TestAReceiptOfNobodyIsEmptiedInTime(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open opener) {
+		s, before := open(t), time.Now().Add(-30*24*time.Hour)
+		add := func(event, verdict string, at time.Time) {
+			mustExec(t, s, `INSERT INTO receipt (carrier, event_id, message_id, kind, at, code, tracking, raw, received_at, verdict)
+				VALUES ('printhouse', $1, $1, 'posted', 1, '', '', $2, $3, $4)`, event, []byte("sealed"), micros(at), verdict)
+		}
+		add("old", "parked", longAgo)
+		add("new", "parked", time.Now())
+		add("waits", "waiting", longAgo)
+		items, err := s.StrayReceiptShelf().Overdue(t.Context(), before, 10)
+		if err != nil || len(items) != 1 || items[0].ID != "printhouse/old" {
+			t.Fatalf("overdue: %v, %v", items, err)
+		}
+		if _, err := s.StrayReceiptShelf().Purge(t.Context(), items[0], before); err != nil {
+			t.Fatal(err)
+		}
+		if n := one[int](t, s, `SELECT count(*) FROM receipt WHERE length(raw) > 0`); n != 2 {
+			t.Errorf("%d are whole, want the new one and the one that waits", n)
+		}
+		if n := one[int](t, s, `SELECT count(*) FROM ledger_event WHERE kind = 'receipts.purged' AND subject = 'printhouse/old'`); n != 1 {
+			t.Error("no ledger event")
+		}
+	})
 }

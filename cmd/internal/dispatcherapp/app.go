@@ -34,17 +34,8 @@ import (
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
 	"sikkerpost.dk/gateway/internal/vault/ledger"
-	"sikkerpost.dk/gateway/internal/vault/retention"
 	"sikkerpost.dk/gateway/internal/vault/seal"
 	"sikkerpost.dk/gateway/internal/vault/unseal"
-)
-
-// How long records stay after their road has ended.
-const (
-	keepLetters   = 180 * 24 * time.Hour
-	keepInquiries = 180 * 24 * time.Hour
-	keepForwarded = 30 * 24 * time.Hour // a letter carries it
-	keepAnswers   = 30 * 24 * time.Hour // of one Idempotency-Key; a letter's own key is known for ever
 )
 
 // App is a dispatcher, assembled.
@@ -107,15 +98,7 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	if err != nil {
 		return err
 	}
-	secret, err := config.ReadHexKey(cfg.TaskKeyFile)
-	if err != nil {
-		return err
-	}
-	taskKey, err := queue.NewKey(secret)
-	if err != nil {
-		return err
-	}
-	if a.queue, err = asynqueue.New(cfg.Redis, taskKey, a.log); err != nil {
+	if err := a.openQueue(cfg); err != nil {
 		return err
 	}
 	digital, house, err := carriers(cfg, a.log)
@@ -149,7 +132,7 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	if err != nil {
 		return err
 	}
-	keeper, err := a.keeper(blobs)
+	keeper, err := a.keeper(blobs, cfg.Tenants)
 	if err != nil {
 		return err
 	}
@@ -170,6 +153,11 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 			return a.store.ForgetAnswers(ctx, time.Now().Add(-keepAnswers))
 		})},
 	}
+	mail, err := a.mail(cfg, blobs, k, digital)
+	if err != nil {
+		return err
+	}
+	a.tasks = append(a.tasks, mail...)
 	if cfg.Admin != "" {
 		a.url = "http://" + cfg.Admin
 		a.tasks = append(a.tasks, daemon.Admin(cfg.Admin, map[string]func(context.Context) error{
@@ -179,13 +167,17 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	return nil
 }
 
-// keeper lets go of what is over.
-func (a *App) keeper(blobs *blobstore.Store) (*retention.Keeper, error) {
-	return retention.New(retention.Config{Blobs: blobs, References: a.store, Log: a.log, Rules: []retention.Rule{
-		{Name: "letter", After: keepLetters, Shelf: a.store.LetterShelf()},
-		{Name: "inquiry.closed", After: keepInquiries, Shelf: a.store.InquiryShelf(post.InquiryClosed)},
-		{Name: "inquiry.forwarded", After: keepForwarded, Shelf: a.store.InquiryShelf(post.InquiryForwarded)},
-	}})
+func (a *App) openQueue(cfg config.Dispatcher) error {
+	secret, err := config.ReadHexKey(cfg.TaskKeyFile)
+	if err != nil {
+		return err
+	}
+	key, err := queue.NewKey(secret)
+	if err != nil {
+		return err
+	}
+	a.queue, err = asynqueue.New(cfg.Redis, key, a.log)
+	return err
 }
 
 // mostPoll bounds how long a carrier's receipt waits to be fetched.
@@ -228,25 +220,7 @@ func (e either) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 }
 
 func carriers(cfg config.Dispatcher, log *slog.Logger) (*digitalpost.Client, *printhouse.House, error) {
-	pair, err := config.LoadPair(cfg.DigitalPost.TLS.CertFile, cfg.DigitalPost.TLS.KeyFile)
-	if err != nil {
-		return nil, nil, err
-	}
-	var roots *x509.CertPool // nil: those of the system
-	if cfg.DigitalPost.TLS.CAFile != "" {
-		if roots, err = config.ReadPool(cfg.DigitalPost.TLS.CAFile); err != nil {
-			return nil, nil, err
-		}
-	}
-	systems := map[post.TenantID]digitalpost.System{}
-	for tenant, s := range cfg.DigitalPost.Systems {
-		token, err := config.ReadSecret(s.TokenFile)
-		if err != nil {
-			return nil, nil, fmt.Errorf("digital post system of %s: %w", tenant, err)
-		}
-		systems[tenant] = digitalpost.System{ID: s.ID, Token: token}
-	}
-	digital, err := digitalpost.New(digitalpost.Config{BaseURL: cfg.DigitalPost.BaseURL, Certificate: pair, RootCAs: roots, Systems: systems, Log: log})
+	digital, err := digitalClient(cfg.DigitalPost, log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -287,7 +261,7 @@ func (a *App) advancer(cfg config.Dispatcher, blobs *blobstore.Store, k keys, si
 		return nil, err
 	}
 	return dispatch.New(dispatch.Config{
-		Store: a.store, Blobs: blobs, Opener: unseal.Opener{k.identity}, Signer: signer, Roots: a.store, Certs: []*x509.Certificate{signer.Certificate()},
+		Store: a.store, Blobs: blobs, Opener: unseal.Opener{k.identity}, Signer: signer, Roots: a.store, Threads: a.store, Certs: []*x509.Certificate{signer.Certificate()},
 		Roads:     dispatch.Straight(map[post.Channel]dispatch.Channel{post.Digital: digital, post.Physical: house}),
 		Directory: digital, Tenants: cfg.Tenants, LookupBudget: cfg.LookupBudget, Quiet: cfg.Quiet, Log: a.log,
 		Leases: a.store, Gate: gate, LeaseTime: cfg.Lease, Backoff: cfg.Backoff,

@@ -57,11 +57,11 @@ func reachable(to post.LetterState, seen map[post.LetterState]bool) bool {
 	return false
 }
 
-// decisions counts the events by which a person decided d.
+// decisions counts the events by which a person decided that d goes on a road.
 func decisions(d Dossier, decision string) int {
 	n := 0
 	for _, e := range d.Events {
-		if strings.HasSuffix(e.Outcome, "decided: "+decision) {
+		if e.Kind == eventPrefix+string(post.LetterRouted) && strings.HasSuffix(e.Outcome, "decided: "+decision) {
 			n++
 		}
 	}

@@ -20,8 +20,35 @@ type Explanation struct {
 	// Why is the reason for the present channel; "" before there is one.
 	Why string `json:"why,omitempty"`
 	// Next is what happens now, or who must act.
-	Next  string   `json:"next"`
+	Next string `json:"next"`
+	// Deadline is what the latest day of arrival leaves; nil without one.
+	Deadline *Deadline `json:"deadline,omitempty"`
 	Facts []Reason `json:"facts"`
+}
+
+// A Deadline is a letter's budget in words. It is worked out from the latest day
+// and the tenant's lead times as they are now.
+type Deadline struct {
+	Arrive post.Day `json:"arrive_by"`
+	Timing Timing   `json:"timing,omitempty"`
+	// DigitalBefore and PaperBy are the last moments of a hand-over in time, and
+	// AskAt when a person is asked if the channel is not known by then.
+	DigitalBefore time.Time `json:"digital_before"`
+	PaperBy       time.Time `json:"paper_by"`
+	AskAt         time.Time `json:"ask_at"`
+	Says          string    `json:"says"`
+}
+
+// timings says what each timing means.
+var timings = map[Timing]string{
+	TimingOpen:    "every road that it may take still brings it in time",
+	TimingSent:    "it was handed over early enough",
+	TimingClosing: "somebody decides now: soon paper would come too late",
+	TimingDigital: "paper would come too late; Digital Post still brings it in time",
+	TimingLate:    "it has not arrived in time, or no road can bring it in time any more",
+	TimingArrived: "it arrived in time, as far as is known",
+	TimingBehind:  "it arrived too late",
+	"":            "it no longer matters",
 }
 
 // A Reason is one fact with where it is written down.
@@ -38,7 +65,12 @@ func (d *Desk) Explain(ctx context.Context, tenant post.TenantID, id post.Letter
 	if err != nil {
 		return Explanation{}, fmt.Errorf("explain letter %s: %w", id, err)
 	}
-	return explain(p), nil
+	e := explain(p)
+	if b, ok := BudgetOf(p.View.Arrive, d.tenants[p.View.Tenant].Times); ok {
+		t := b.Timing(p.View, d.Now())
+		e.Deadline = &Deadline{Arrive: b.Arrive, Timing: t, DigitalBefore: b.Digital, PaperBy: b.Paper, AskAt: b.Ask, Says: timings[t]}
+	}
+	return e, nil
 }
 
 // facts says what an entry of the ledger means for the choice of channel.
@@ -52,17 +84,32 @@ var facts = map[post.LetterState]string{
 	post.LetterNotTaken:       "the carrier certainly has nothing",
 	post.LetterRefused:        "the carrier refused the recipient for good",
 	post.LetterDelivered:      "available in the mailbox",
+	post.LetterPosted:         "handed to the postal company",
+	post.LetterPresumed:       "counts as delivered: nothing was heard since it was posted",
 	post.LetterReturned:       "came back",
 	post.LetterNeedsPerson:    "a person must decide",
 	post.LetterCancelled:      "cancelled",
 	post.LetterClosed:         "closed",
 }
 
+// holds says what the events of a hold mean.
+var holds = map[string]string{
+	EventHeld:   "put on hold: nothing of it is purged",
+	EventLifted: "the hold was lifted",
+}
+
 func explain(p Proof) Explanation {
 	e := Explanation{ID: p.View.ID, State: p.View.State, Channel: p.View.Channel, Facts: []Reason{}, Next: next(p.View)}
 	var before post.LetterState
 	for _, ev := range p.View.Events {
-		state := post.LetterState(strings.TrimPrefix(ev.Kind, "letter."))
+		name, moved := strings.CutPrefix(ev.Kind, "letter.")
+		if !moved {
+			if fact, ok := holds[ev.Kind]; ok {
+				e.Facts = append(e.Facts, Reason{At: ev.At, Fact: fact, Code: ev.Outcome, Source: "ledger " + ev.ID})
+			}
+			continue
+		}
+		state := post.LetterState(name)
 		code := outcomeCode(ev.Outcome)
 		if fact, ok := facts[state]; ok {
 			e.Facts = append(e.Facts, Reason{At: ev.At, Fact: fact, Code: code, Source: "ledger " + ev.ID})
@@ -118,8 +165,12 @@ func next(v View) string {
 	case post.LetterNotTaken:
 		return "the same is sent again under the same id"
 	case post.LetterAwaitingLookup:
-		return "the directory is asked again; without a definite answer a person is asked"
-	case post.LetterHandedOver, post.LetterPrinting, post.LetterPosted:
+		return "the directory is asked again; without a definite answer a person is asked, early enough for paper if it has a latest day"
+	case post.LetterPosted:
+		return "it waits for the carrier's next receipt; where the municipality has set a quiet time, it counts as delivered after it"
+	case post.LetterPresumed:
+		return "nothing: its road has ended, unless it comes back"
+	case post.LetterHandedOver, post.LetterPrinting:
 		return "it waits for the carrier's next receipt"
 	case post.LetterNeedsPerson:
 		return "somebody decides: retry, print, cancel or close"

@@ -19,6 +19,8 @@ type Case struct {
 
 // A Ruling is where a decision leads.
 type Ruling struct {
+	// Through is a state entered on the way to To, in the same step; "" is none.
+	Through    post.LetterState
 	To         post.LetterState
 	Channel    post.Channel
 	Generation int
@@ -72,12 +74,16 @@ func Judge(d Decision, c Case) (Ruling, error) {
 }
 
 func judgePrint(c Case, mayBeOut bool) (Ruling, error) {
+	r := Ruling{To: post.LetterRouted, Channel: post.Physical, Generation: max(c.Generation, 1)}
 	waits := c.State == post.LetterNeedsPerson || c.State == post.LetterAwaitingLookup
+	if c.State == post.LetterRouted || c.State == post.LetterNotTaken { // before its carrier, who certainly has nothing
+		waits, r.Through = true, post.LetterNeedsPerson
+	}
 	if !waits || !c.Signed || c.DigitalOnly || c.Channel == post.Physical {
 		return Ruling{}, post.FaultLetterState
 	}
 	if mayBeOut { // a refusal at the door speaks of that attempt only; a receipt ends the doubt
 		return Ruling{}, post.FaultMayBeDelivered
 	}
-	return Ruling{To: post.LetterRouted, Channel: post.Physical, Generation: max(c.Generation, 1)}, nil
+	return r, nil
 }

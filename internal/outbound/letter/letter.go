@@ -141,6 +141,7 @@ type Store interface {
 type Config struct {
 	Store      Store
 	Records    Records
+	Holds      Holds // nil: this desk places none
 	Blobs      seal.Putter
 	Dispatcher age.Recipient // letters are sealed to it
 	IndexKey   []byte        // 32 bytes; the database does not hold it

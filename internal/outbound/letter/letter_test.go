@@ -112,6 +112,11 @@ func TestJudge(t *testing.T) {
 		{"retry of what the carrier took and refused is a new hand-over", letter.Retry, c{State: post.LetterNeedsPerson, Channel: post.Digital, Generation: 1, Spent: true}, post.LetterRouted, nil},
 		{"print after a refusal without doubt", letter.Print, c{State: post.LetterNeedsPerson, Channel: post.Digital, Generation: 1, Signed: true}, post.LetterRouted, nil},
 		{"print while the look-up is unsure", letter.Print, c{State: post.LetterAwaitingLookup, Signed: true}, post.LetterRouted, nil},
+		{"print while its carrier certainly has nothing", letter.Print, c{State: post.LetterNotTaken, Channel: post.Digital, Generation: 1, Signed: true}, post.LetterRouted, nil},
+		{"print before the first hand-over", letter.Print, c{State: post.LetterRouted, Channel: post.Digital, Generation: 1, Signed: true}, post.LetterRouted, nil},
+		{"no print of what was not taken this time and is in doubt", letter.Print, c{State: post.LetterNotTaken, Channel: post.Digital, Signed: true, Unsure: true}, "", post.FaultMayBeDelivered},
+		{"no print while bytes may be out", letter.Print, c{State: post.LetterHandingOver, Channel: post.Digital, Signed: true}, "", post.FaultLetterState},
+		{"no second print", letter.Print, c{State: post.LetterRouted, Channel: post.Physical, Generation: 1, Signed: true}, "", post.FaultLetterState},
 		{"no print of an unsigned letter", letter.Print, c{State: post.LetterNeedsPerson}, "", post.FaultLetterState},
 		{"never print mail to the municipality", letter.Print, c{State: post.LetterNeedsPerson, Signed: true, DigitalOnly: true}, "", post.FaultLetterState},
 		{"reissue a returned letter", letter.Reissue, c{State: post.LetterReturned, Channel: post.Physical, Generation: 1}, post.LetterRouted, nil},
@@ -127,7 +132,14 @@ func TestJudge(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || r.To != x.to || !x.c.State.May(r.To, r.Channel) {
+			from := x.c.State
+			if r.Through != "" {
+				if !from.May(r.Through, r.Channel) {
+					t.Errorf("the table forbids %s after %s", r.Through, from)
+				}
+				from = r.Through
+			}
+			if err != nil || r.To != x.to || !from.May(r.To, r.Channel) {
 				t.Errorf("got %+v, %v, want %s", r, err, x.to)
 			}
 			if x.c.Spent && r.Generation != x.c.Generation+1 {

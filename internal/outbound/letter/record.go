@@ -64,7 +64,14 @@ type Filter struct {
 	Tenant post.TenantID // "" only for an operator
 	Batch  post.BatchID
 	State  post.LetterState
-	After  post.LetterID // letters with a greater id follow
+	// Waiting chooses the letters that wait for somebody: needs-person and
+	// returned.
+	Waiting bool
+	// Held chooses the letters under a hold.
+	Held bool
+	// Oldest orders by when the present state was entered, not by id.
+	Oldest bool
+	After  post.LetterID // letters that follow it in the order
 	Limit  int           // 100 when 0, at most 1,000
 }
 
@@ -124,14 +131,26 @@ func (d *Desk) Show(ctx context.Context, tenant post.TenantID, id post.LetterID)
 	if err != nil {
 		return View{}, fmt.Errorf("show letter %s: %w", id, err)
 	}
-	return v, nil
+	return d.timed(v), nil
 }
 
-// List returns letters without their timelines, ordered by id.
+// timed says of a letter with a latest day whether it comes in time, as of now.
+func (d *Desk) timed(v View) View {
+	if b, ok := BudgetOf(v.Arrive, d.tenants[v.Tenant].Times); ok {
+		v.Timing = b.Timing(v, d.Now())
+	}
+	return v
+}
+
+// List returns letters without their timelines, ordered by id, or by how long
+// they have stood where they are.
 func (d *Desk) List(ctx context.Context, f Filter) ([]View, error) {
 	vs, err := d.Records.LetterList(ctx, f)
 	if err != nil {
 		return nil, fmt.Errorf("list letters: %w", err)
+	}
+	for i, v := range vs {
+		vs[i] = d.timed(v)
 	}
 	return vs, nil
 }

@@ -205,6 +205,9 @@ func (s *Store) DecideLetter(_ context.Context, d letter.Decided) (post.LetterSt
 		return "", fmt.Errorf("decide letter %s: %w", d.Letter, err)
 	}
 	now := s.clock()
+	if ruling.Through != "" {
+		s.db.move(now, r, ruling.Through, ruling.Channel, ruling.Generation, "decided: "+string(d.Decision), string(d.Actor), "")
+	}
 	s.db.move(now, r, ruling.To, ruling.Channel, ruling.Generation, "decided: "+string(d.Decision), string(d.Actor), "")
 	if ruling.To.Final() {
 		delete(s.db.jobs, jobOf(r.ID))

@@ -1,0 +1,90 @@
+package dispatch
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/calendar"
+	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/queue"
+)
+
+// Codes of a letter whose time has run out.
+const (
+	codeUnsure   = "lookup-unsure"   // the look-up stayed unsure for as long as any may
+	codeDeadline = "lookup-deadline" // the latest day of arrival needs an answer now
+	codeQuiet    = "quiet-time"      // posted, and nothing was heard of it again
+)
+
+// unsure lets a letter whose look-up gave no definite answer wait, inside its
+// budget; then a person is asked. A latest day of arrival ends the budget early
+// enough that a person can still decide for paper: nobody else may.
+func (a *Advancer) unsure(ctx context.Context, l queue.Lease, r Record, word string) (bool, error) {
+	now := a.Now()
+	end, reason := r.Since.Add(a.LookupBudget), codeUnsure
+	if b, ok := letter.BudgetOf(r.Arrive, a.tenants[r.Tenant].Times); ok {
+		var early bool
+		if end, early = b.LookupEnds(r.Since, a.LookupBudget); early {
+			reason = codeDeadline
+		}
+	}
+	if now.After(end) {
+		return false, a.askPerson(ctx, l, r, reason)
+	}
+	// The longer it has been unsure, the less often it is asked again, but once
+	// more right before a person is.
+	pause := max(a.Backoff, min(now.Sub(r.Since)/2, mostPause))
+	next := now.Add(pause/2 + a.Rand(pause/2+1))
+	if last := end.Add(time.Second); next.After(last) {
+		next = last
+	}
+	return false, a.wait(ctx, l, r, code("lookup", word), next)
+}
+
+// warnLate reports a letter that is sent on its way too late for its day. It
+// goes all the same: late is better than never, and no rule may stop it.
+func (a *Advancer) warnLate(ctx context.Context, r Record, ch post.Channel) {
+	b, ok := letter.BudgetOf(r.Arrive, a.tenants[r.Tenant].Times)
+	if !ok {
+		return
+	}
+	last := b.Paper
+	if ch == post.Digital {
+		last = b.Digital
+	}
+	if now := a.Now(); now.After(last) {
+		a.Log.WarnContext(ctx, "letter comes too late", slog.String("letter", string(r.ID)), slog.String("tenant", string(r.Tenant)),
+			slog.String("channel", string(ch)), slog.String("arrive_by", string(r.Arrive)), slog.Duration("late", now.Sub(last)))
+	}
+}
+
+// overdue looks after a letter that a carrier has. A letter that was posted, and
+// of which nothing was heard for as long as its tenant says, counts as delivered;
+// a later return re-opens it. Else silence is reported, on paper after working
+// days, digitally after [Config.Overdue], and the letter stays: no receipt is no
+// proof of anything.
+//
+// Crash before commit: posted still. After: presumed-delivered, without a job.
+func (a *Advancer) overdue(ctx context.Context, l queue.Lease, r Record) (bool, error) {
+	now, times := a.Now(), a.tenants[r.Tenant].Times.Filled()
+	next, silent := now.Add(a.Overdue), r.Since.Add(a.Overdue)
+	if r.Channel == post.Physical {
+		silent = calendar.After(r.Since, times.Silence)
+	}
+	if r.State == post.LetterPosted && times.Presume > 0 {
+		presumed := calendar.After(r.Since, times.Presume)
+		if !now.Before(presumed) {
+			return false, a.move(ctx, l, r, Move{To: post.LetterPresumed, Code: codeQuiet, Free: true})
+		}
+		if presumed.Before(next) {
+			next = presumed
+		}
+	}
+	if now.After(silent) {
+		a.Log.WarnContext(ctx, "receipt overdue", slog.String("letter", string(r.ID)), slog.String("state", string(r.State)),
+			slog.String("channel", string(r.Channel)), slog.Duration("for", now.Sub(r.Since)))
+	}
+	return false, a.wait(ctx, l, r, r.Code, next)
+}
