@@ -30,8 +30,8 @@ const (
 // could read it or not: it has reached the authority. Whether that takes it off
 // the list is not known of NgDP, so one that is listed again is deleted there.
 type Mailbox struct {
-	c       *Client
-	systems map[post.TenantID]System
+	c          *Client
+	pull, push map[post.TenantID]System
 }
 
 var (
@@ -39,31 +39,34 @@ var (
 	_ mailroom.Reader = (*Mailbox)(nil)
 )
 
-// Mailbox returns the recipient side of c, with the recipient systems of the
-// tenants. It shares c's certificate and connections.
-func (c *Client) Mailbox(systems map[post.TenantID]System) *Mailbox {
-	return &Mailbox{c: c, systems: systems}
+// Mailbox returns the recipient side of c: the recipient systems of the tenants
+// whose messages are fetched, and of those whose messages are pushed and only
+// answered here. It shares c's certificate and connections.
+func (c *Client) Mailbox(pull, push map[post.TenantID]System) *Mailbox {
+	return &Mailbox{c: c, pull: pull, push: push}
 }
 
 // Carrier implements [mailroom.Source].
 func (*Mailbox) Carrier() string { return carrier }
 
 // Serves reports whether tenant has a recipient system here.
-func (m *Mailbox) Serves(tenant post.TenantID) bool { _, ok := m.systems[tenant]; return ok }
+func (m *Mailbox) Serves(tenant post.TenantID) bool { _, err := m.system(tenant); return err == nil }
 
 func (m *Mailbox) system(tenant post.TenantID) (System, error) {
-	s, ok := m.systems[tenant]
-	if !ok {
-		return System{}, post.ErrNotFound
+	if s, ok := m.pull[tenant]; ok {
+		return s, nil
 	}
-	return s, nil
+	if s, ok := m.push[tenant]; ok {
+		return s, nil
+	}
+	return System{}, post.ErrNotFound
 }
 
 // Waiting implements [mailroom.Source]: GET memos/, page by page.
 func (m *Mailbox) Waiting(ctx context.Context, tenant post.TenantID) ([]string, error) {
-	system, err := m.system(tenant)
-	if err != nil {
-		return nil, err
+	system, ok := m.pull[tenant]
+	if !ok {
+		return nil, post.ErrNotFound
 	}
 	var all []string
 	for page := range maxPages {

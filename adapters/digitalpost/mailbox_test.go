@@ -28,7 +28,7 @@ func receiving(t *testing.T) (*world, *digitalpost.Mailbox) {
 			}
 		}
 	})
-	return w, w.client.Mailbox(map[post.TenantID]digitalpost.System{"engdal": {ID: "system-engdal", Token: "secret"}})
+	return w, w.client.Mailbox(map[post.TenantID]digitalpost.System{"engdal": {ID: "system-engdal", Token: "secret"}}, nil)
 }
 
 func (w *world) write(t *testing.T, bend func(*digitalposttest.Letter)) string {

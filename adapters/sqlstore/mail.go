@@ -219,3 +219,13 @@ func (s *Store) InquiryThread(ctx context.Context, id post.InquiryID) (messageID
 	}
 	return messageID, thread, err
 }
+
+// HandOverOwner returns the tenant whose letter went out under a message id, or
+// [post.ErrNotFound].
+func (s *Store) HandOverOwner(ctx context.Context, messageID string) (tenant post.TenantID, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT l.tenant FROM hand_over h JOIN letter l ON l.id = h.letter WHERE h.message_id = $1`, messageID).Scan(&tenant)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", post.ErrNotFound
+	}
+	return tenant, err
+}

@@ -231,10 +231,14 @@ func (r *report) dispatcher(c *Dispatcher) {
 	r.letterKey(c)
 	r.secret("checkpoint_key_file", c.CheckpointKeyFile)
 	r.required("ledger_dir", c.LedgerDir)
-	r.https("digital_post.base_url", c.DigitalPost.BaseURL)
-	r.pair("digital_post.tls", c.DigitalPost.TLS)
+	r.roads(c)
+	r.kombiPost(c)
+	if c.Uses(post.DigitalPost) || c.DigitalPost.BaseURL != "" {
+		r.https("digital_post.base_url", c.DigitalPost.BaseURL)
+		r.pair("digital_post.tls", c.DigitalPost.TLS)
+	}
 	for _, t := range c.Tenants {
-		if _, ok := c.DigitalPost.Systems[t.ID]; !ok {
+		if _, ok := c.DigitalPost.Systems[t.ID]; !ok && c.Road(t.ID).Digital == post.DigitalPost {
 			r.at("digital_post.systems", "tenant %q has no sender system", t.ID)
 		}
 	}
@@ -243,7 +247,10 @@ func (r *report) dispatcher(c *Dispatcher) {
 		r.required(at+".id", s.ID)
 		r.secret(at+".token_file", s.TokenFile)
 	}
-	r.printHouse(c.PrintHouse)
+	r.mail(c)
+	if c.Uses(post.PrintHouse) || c.PrintHouse != (PrintHouse{}) {
+		r.printHouse(c.PrintHouse)
+	}
 	if c.Lease != 0 && c.Lease < time.Second {
 		r.at("lease", "want at least 1s")
 	}

@@ -142,6 +142,10 @@ type Dispatcher struct {
 	LedgerDir         string        `json:"ledger_dir"`
 	DigitalPost       DigitalPost   `json:"digital_post"`
 	PrintHouse        PrintHouse    `json:"print_house"`
+	KombiPost         KombiPost     `json:"kombi_post,omitzero"`
+	// Roads says which carrier each tenant has chosen; those not named here go by
+	// Digital Post and the print house.
+	Roads map[post.TenantID]Road `json:"roads,omitempty"`
 	Sweep             time.Duration `json:"sweep"` // 4 s when 0
 	// Lease is how long a dead dispatcher blocks the letters that it had in
 	// hand; 6 s when 0. A living one extends it.
@@ -172,6 +176,10 @@ type DigitalPost struct {
 	Systems map[post.TenantID]System `json:"systems"`
 	// Rate bounds the hand-overs a second of one dispatcher; 0 does not.
 	Rate int `json:"rate"`
+	// HTTP2 also speaks HTTP/2; only HTTP/1.1 is proven against Digital Post.
+	HTTP2 bool `json:"http2,omitempty"`
+	// Mail is what comes in.
+	Mail Mail `json:"mail,omitzero"`
 }
 
 // System is one sender system registered with NgDP.

@@ -189,3 +189,10 @@ func (r *Room) Answer(ctx context.Context) error {
 	}
 	return errors.Join(failed...)
 }
+
+// Push returns [Room.Take] for one carrier.
+func (r *Room) Push(carrier string) func(ctx context.Context, tenant post.TenantID, id string, message io.Reader) error {
+	return func(ctx context.Context, tenant post.TenantID, id string, message io.Reader) error {
+		return r.Take(ctx, carrier, tenant, id, message)
+	}
+}

@@ -48,6 +48,9 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 		return false, err
 	}
 	j := a.job(ctx, r, o, m, in.CreatedAt)
+	if j.Thread, err = a.thread(ctx, r); err != nil {
+		return false, err
+	}
 	rendered, sum, err := render(ctx, ch, j)
 	if err != nil {
 		return false, fmt.Errorf("render: %w", err)
