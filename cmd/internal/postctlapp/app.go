@@ -27,6 +27,7 @@ postctl letter send letter.json -document decision.pdf
 postctl letter show LETTER-ID
 postctl letter evidence LETTER-ID -out letter.asice
 postctl letter verify letter.asice -cert signing.pem -document decision.pdf
+postctl memo check message.xml
 postctl verify -database postgres://verify@db/sikkerpost -blobs DIR -ledger DIR -ledger-key FILE`
 
 // desk is [ctl.Desk] under other names: -key and -cert mean other things here.
@@ -59,6 +60,10 @@ type grammar struct {
 		Resume channelResume `cmd:"" help:"Let hand-overs go on."`
 		Show   channelShow   `cmd:"" help:"Show what is halted."`
 	} `cmd:"" help:"The ways out of the house."`
+	Memo struct {
+		Check memoCheck `cmd:"" help:"Name every fault of a message or a container; nothing is sent."`
+		Cat   memoCat   `cmd:"" help:"Write a message again in canonical form."`
+	} `cmd:"" help:"MeMo, the format of Digital Post: no desk is asked."`
 	Accounts verifyAll `cmd:"" name:"verify" help:"Check that nothing is lost, doubled or changed: database, blobs, ledger and carriers."`
 	Batch    struct {
 		Check    batchCheck    `cmd:"" help:"Check a table and its documents; send nothing."`

@@ -1,12 +1,16 @@
 package postctlapp_test
 
 import (
+	"archive/tar"
+	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/ulikunitz/xz/lzma"
 
 	"sikkerpost.dk/gateway/cmd/internal/postctlapp"
 )
@@ -21,12 +25,21 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Files: []string{filepath.Join("..", "..", "..", "testdata", "scripts", "desk-batch-check.txtar")},
+		Files: []string{
+			filepath.Join("..", "..", "..", "testdata", "scripts", "desk-batch-check.txtar"),
+			filepath.Join("..", "..", "..", "testdata", "scripts", "memo.txtar"),
+		},
 		Setup: func(e *testscript.Env) error {
 			// txtar holds UTF-8 only.
 			pdf, err := os.ReadFile(filepath.Join("..", "..", "..", "testdata", "pdf", "decision-01.pdf"))
 			if err == nil {
+				err = os.MkdirAll(filepath.Join(e.WorkDir, "pdf"), 0o700)
+			}
+			if err == nil {
 				err = os.WriteFile(filepath.Join(e.WorkDir, "pdf", "a.pdf"), pdf, 0o600)
+			}
+			if err == nil {
+				err = container(e.WorkDir)
 			}
 			if err != nil {
 				return err
@@ -34,4 +47,34 @@ func TestScripts(t *testing.T) {
 			return os.WriteFile(filepath.Join(e.WorkDir, "latin1.csv"), []byte("key,id,name,title,document\na,1,S\xf8ren,t,a.pdf\n"), 0o600)
 		},
 	})
+}
+
+// container packs good.xml of a script as many.tar.lzma, and as renamed.tar.lzma
+// under the name of another message; txtar holds neither.
+func container(dir string) error {
+	text, err := os.ReadFile(filepath.Join(dir, "good.xml"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // another script
+	}
+	if err != nil {
+		return err
+	}
+	for file, name := range map[string]string{
+		"many.tar.lzma": "8c2ea15d-61fb-4ba9-9366-42f8b194c114.xml", "renamed.tar.lzma": "00000000-61fb-4ba9-9366-42f8b194c114.xml",
+	} {
+		var packed bytes.Buffer
+		z, err := lzma.NewWriter(&packed)
+		if err != nil {
+			return err
+		}
+		archive := tar.NewWriter(z)
+		if err := archive.WriteHeader(&tar.Header{Name: name, Mode: 0o700, Size: int64(len(text)), Typeflag: tar.TypeReg}); err != nil {
+			return err
+		}
+		_, err = archive.Write(text)
+		if err := errors.Join(err, archive.Close(), z.Close(), os.WriteFile(filepath.Join(dir, file), packed.Bytes(), 0o600)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
