@@ -31,7 +31,7 @@ func (s *Store) LetterForStep(ctx context.Context, l queue.Lease) (dispatch.Reco
 func (s *Store) stepRecord(ctx context.Context, l queue.Lease) (r dispatch.Record, err error) {
 	rows, err := s.read.QueryContext(ctx,
 		`SELECT l.id, l.reference, l.tenant, l.inquiry, l.digital_only, l.state, l.version, l.channel, l.generation, l.code, l.failures,
-		     l.not_before, l.since, l.recipient, l.content, l.manifest, l.batch, l.line,
+		     l.not_before, l.arrive, l.since, l.recipient, l.content, l.manifest, l.batch, l.line,
 		     b.policy, CASE WHEN l.batch = '' OR b.state IN ('approved', 'released') AND b.paused = 0 THEN 1 ELSE 0 END,
 		     h.message_id, h.carrier, h.created_at, h.form_size, h.form_sha256, h.attempts, h.unsure,
 		     d.header, d.blob, d.blob_sha256, d.blob_size, d.clear_size
@@ -85,7 +85,7 @@ func scanStep(rows *sql.Rows, r *dispatch.Record) (*letter.Sealed, error) {
 	var created, formSize, attempts, unsure, size, clear sql.NullInt64
 	var form, header, sum []byte
 	if err := rows.Scan(&r.ID, &r.Reference, &r.Tenant, &r.Inquiry, &only, &r.State, &r.Version, &r.Channel, &r.Generation, &r.Code, &r.Failures,
-		&notBefore, &since, &r.Recipient, &r.Content, &r.Manifest, &r.Batch, &r.Line,
+		&notBefore, &r.Arrive, &since, &r.Recipient, &r.Content, &r.Manifest, &r.Batch, &r.Line,
 		&policy, &released, &message, &carrier, &created, &formSize, &form, &attempts, &unsure,
 		&header, &blob, &sum, &size, &clear); err != nil {
 		return nil, err

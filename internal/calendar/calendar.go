@@ -29,16 +29,18 @@ func Working(t time.Time) bool {
 	return d != time.Saturday && d != time.Sunday && !Holiday(t)
 }
 
-// Before returns noon of the n-th working day before the day of t. For n 0 it
-// is the day of t itself, or the last working day before it.
+// Before returns noon of the n-th working day before the day of t, on which
+// something must leave to arrive in time. For n 0 it is the day of t itself, or
+// the last working day before it. Days on which offices and the post are closed
+// by custom do not count: whoever counted them would be late.
 func Before(t time.Time, n int) time.Time {
 	y, m, d := t.In(zone).Date()
 	day := time.Date(y, m, d, 12, 0, 0, 0, zone)
-	for !Working(day) {
+	for !open(day) {
 		day = day.AddDate(0, 0, -1)
 	}
 	for ; n > 0; n-- {
-		for day = day.AddDate(0, 0, -1); !Working(day); {
+		for day = day.AddDate(0, 0, -1); !open(day); {
 			day = day.AddDate(0, 0, -1)
 		}
 	}

@@ -16,7 +16,7 @@ func TestWorkingDaysBeforeADay(t *testing.T) {
 		{"a Sunday is not worked on", "2026-11-29", "2026-11-27", 0},
 		{"a weekend between", "2026-11-30", "2026-11-27", 1},
 		{"Easter 2026: Maundy Thursday to Easter Monday", "2026-04-07", "2026-04-01", 1},
-		{"Christmas and New Year", "2027-01-04", "2026-12-30", 2},
+		{"Christmas and New Year: closed by custom on Christmas Eve and New Year's Eve too", "2027-01-04", "2026-12-23", 4},
 		{"Store bededag is a working day since 2024", "2026-05-01", "2026-05-01", 0},
 		{"Ascension and Whitsun", "2026-05-26", "2026-05-13", 7},
 	} {
