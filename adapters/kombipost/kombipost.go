@@ -27,15 +27,11 @@
 package kombipost
 
 import (
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -45,12 +41,13 @@ import (
 )
 
 // carrier is our name for the Postkomponent in receipts.
-const carrier = "kombipost"
+const carrier = string(post.KombiPost)
 
 // Entity ids of the services, as the token service knows them.
 const (
 	EntitySend   = "http://entityid.kombit.dk/service/kombipostafsend/1"
 	EntityLookup = "http://entityid.kombit.dk/service/postforespoerg/1"
+	EntityPull   = "http://entityid.kombit.dk/service/bfo_modtag/2"
 )
 
 // Paths below the addresses of [Config].
@@ -110,7 +107,19 @@ type System struct {
 	// Certificate is the OCES3 system certificate that is registered on the
 	// user system; several tenants may share one.
 	Certificate tls.Certificate
-	Paper       Paper
+	// Renewed returns the certificate to use now, instead of Certificate. It is
+	// asked before each call: tokens and connections of a former certificate
+	// are let go.
+	Renewed func() *tls.Certificate
+	Paper   Paper
+}
+
+// certificate returns what s shows now.
+func (s System) certificate() tls.Certificate {
+	if s.Renewed == nil {
+		return s.Certificate
+	}
+	return *s.Renewed()
 }
 
 // Client is the Postkomponent as the outbound rooms see it. It writes each
@@ -118,20 +127,11 @@ type System struct {
 type Client struct {
 	tokenURL   *url.URL
 	serviceURL *url.URL
-	systems    map[post.TenantID]*system
+	systems    map[post.TenantID]System
 	tokens     *tokens
+	lines      lines
 	cfg        Config
 	log        *slog.Logger
-}
-
-// system is a tenant's user system with the connections of its certificate.
-// Tenants with different certificates never share a connection: mutual TLS is
-// what holds a token to its owner.
-type system struct {
-	System
-	print string // SHA-256 of the certificate
-	useIt string // the certificate as one line of base64
-	http  *http.Client
 }
 
 var (
@@ -142,7 +142,7 @@ var (
 // New returns a client. It does not connect. It names every gap of c at once.
 func New(c Config) (*Client, error) {
 	var gaps []error
-	d := &Client{cfg: c, log: c.Log, systems: map[post.TenantID]*system{}}
+	d := &Client{cfg: c, log: c.Log, systems: map[post.TenantID]System{}}
 	for name, at := range map[string]struct {
 		raw string
 		to  **url.URL
@@ -161,69 +161,20 @@ func New(c Config) (*Client, error) {
 	if c.Log == nil {
 		gaps = append(gaps, errors.New("kombipost: Log is required"))
 	}
-	lines := map[string]*http.Client{}
 	for tenant, s := range c.Systems {
 		if _, err := post.ParseCVR(string(s.CVR)); err != nil {
 			gaps = append(gaps, fmt.Errorf("kombipost: system of tenant %s needs a CVR number", tenant))
 		}
-		if len(s.Certificate.Certificate) == 0 || s.Certificate.PrivateKey == nil {
+		if pair := s.certificate(); len(pair.Certificate) == 0 || pair.PrivateKey == nil {
 			gaps = append(gaps, fmt.Errorf("kombipost: system of tenant %s needs a certificate", tenant))
 			continue
 		}
 		if err := s.Paper.check(); err != nil {
 			gaps = append(gaps, fmt.Errorf("kombipost: paper of tenant %s: %w", tenant, err))
 		}
-		d.systems[tenant] = connected(s, c, lines)
+		d.systems[tenant] = s
 	}
 	d.tokens = newTokens(d)
+	d.lines = lines{cfg: c, open: map[string]*line{}, last: map[post.TenantID]string{}}
 	return d, errors.Join(gaps...)
-}
-
-// connected gives s the connections of its certificate, made once for each.
-func connected(s System, c Config, lines map[string]*http.Client) *system {
-	der := s.Certificate.Certificate[0]
-	print := fmt.Sprintf("%x", sha256.Sum256(der))
-	if lines[print] == nil {
-		lines[print] = &http.Client{
-			Transport:     transport(c, s.Certificate),
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
-	}
-	return &system{System: s, print: print, useIt: base64.StdEncoding.EncodeToString(der), http: lines[print]}
-}
-
-func transport(c Config, cert tls.Certificate) *http.Transport {
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(c.HTTP2)
-	return &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		TLSHandshakeTimeout:   dialTimeout,
-		ResponseHeaderTimeout: answerTimeout,
-		ExpectContinueTimeout: expectTimeout,
-		IdleConnTimeout:       90 * time.Second,
-		MaxIdleConnsPerHost:   16,
-		Protocols:             &protocols,
-		TLSClientConfig: &tls.Config{
-			MinVersion:   tls.VersionTLS12,
-			Certificates: []tls.Certificate{cert},
-			RootCAs:      c.RootCAs,
-		},
-	}
-}
-
-func (c *Client) system(tenant post.TenantID) (*system, error) {
-	s, ok := c.systems[tenant]
-	if !ok {
-		return nil, post.FaultNoKombiSystem.At("tenant %s", tenant)
-	}
-	return s, nil
-}
-
-// Close drops idle connections.
-func (c *Client) Close() error {
-	for _, s := range c.systems {
-		s.http.CloseIdleConnections()
-	}
-	return nil
 }

@@ -45,14 +45,11 @@ type Inbox interface {
 	Owner(ctx context.Context, messageID string) (post.TenantID, error)
 }
 
-// PushConfig is what a [Receiver] needs.
-type PushConfig struct {
+// StatusConfig says how statuses are read, whichever way they come.
+type StatusConfig struct {
 	Inbox Inbox
 	// Tenants are those served here, by their CVR numbers.
 	Tenants map[post.CVR]post.TenantID
-	// Peer reports whether a verified client certificate is Beskedfordeler's;
-	// [PeerFingerprints] makes one.
-	Peer func(*x509.Certificate) bool
 	// Codes says what error codes mean, besides those built in.
 	Codes map[string]Meaning
 	// Updates says what each ForsendelseHaendelseTypeKode means: Returned,
@@ -60,10 +57,18 @@ type PushConfig struct {
 	Updates map[string]track.Kind
 	// Senders are known besides [Senders].
 	Senders map[string]Sender
+	Log     *slog.Logger
+}
+
+// PushConfig is what a [Receiver] needs.
+type PushConfig struct {
+	StatusConfig
+	// Peer reports whether a verified client certificate is Beskedfordeler's;
+	// [PeerFingerprints] makes one.
+	Peer func(*x509.Certificate) bool
 	// RefuseUnreadable answers 41 for what cannot be read, after it is kept. By
 	// default it gets 20, lest one message hold up the queue behind it.
 	RefuseUnreadable bool
-	Log              *slog.Logger
 }
 
 // Receiver takes statuses that Beskedfordeler pushes (SF1461 BeskedModtag). It
@@ -71,23 +76,24 @@ type PushConfig struct {
 // that the listener has verified; it stores what it cannot read as it came, and
 // what speaks of another tenant's letter as unreadable, so that it moves nothing.
 type Receiver struct {
-	cfg   PushConfig
+	cfg PushConfig
+	*reader
+}
+
+// reader keeps what is delivered, by push or by pull.
+type reader struct {
+	StatusConfig
 	rules statusRules
 }
 
-var _ http.Handler = (*Receiver)(nil)
-
-// NewReceiver returns a receiver, or an error that names every gap of c.
-func NewReceiver(c PushConfig) (*Receiver, error) {
+// newReader returns a reader, or an error that names every gap of c.
+func newReader(c StatusConfig) (*reader, error) {
 	var gaps []error
 	if c.Inbox == nil {
 		gaps = append(gaps, errors.New("kombipost: Inbox is required"))
 	}
 	if len(c.Tenants) == 0 {
 		gaps = append(gaps, errors.New("kombipost: Tenants is required"))
-	}
-	if c.Peer == nil {
-		gaps = append(gaps, errors.New("kombipost: Peer is required"))
 	}
 	if c.Log == nil {
 		gaps = append(gaps, errors.New("kombipost: Log is required"))
@@ -97,11 +103,43 @@ func NewReceiver(c PushConfig) (*Receiver, error) {
 			gaps = append(gaps, fmt.Errorf("kombipost: update %s is none of returned, delivered-proven, posted", code))
 		}
 	}
-	r := &Receiver{cfg: c, rules: statusRules{codes: c.Codes, updates: c.Updates, senders: maps.Clone(Senders)}}
+	r := &reader{StatusConfig: c, rules: statusRules{codes: c.Codes, updates: c.Updates, senders: maps.Clone(Senders)}}
 	for id, s := range c.Senders {
 		r.rules.senders[strings.ToLower(id)] = s
 	}
 	return r, errors.Join(gaps...)
+}
+
+// keep reads one delivery and returns once its receipt is durable. An error says
+// that it is not, and must come again.
+func (r *reader) keep(ctx context.Context, raw []byte) (track.Receipt, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
+	defer cancel()
+	receipt, err := r.judge(ctx, raw)
+	if err == nil {
+		err = r.Inbox.Keep(ctx, receipt)
+	}
+	switch {
+	case err != nil:
+		r.Log.ErrorContext(ctx, "status not kept", slog.String("event", receipt.EventID), slog.Any("error", err))
+	case receipt.Kind == track.Unreadable:
+		r.Log.WarnContext(ctx, "status kept for a person", slog.String("event", receipt.EventID), slog.String("reason", receipt.Code))
+	default:
+		r.Log.InfoContext(ctx, "status kept", slog.String("event", receipt.EventID), slog.String("message", receipt.MessageID),
+			slog.String("kind", string(receipt.Kind)))
+	}
+	return receipt, err
+}
+
+var _ http.Handler = (*Receiver)(nil)
+
+// NewReceiver returns a receiver, or an error that names every gap of c.
+func NewReceiver(c PushConfig) (*Receiver, error) {
+	r, err := newReader(c.StatusConfig)
+	if c.Peer == nil {
+		err = errors.Join(err, errors.New("kombipost: Peer is required"))
+	}
+	return &Receiver{c, r}, err
 }
 
 // PeerFingerprints knows certificates by the hex SHA-256 of their whole.
@@ -138,34 +176,20 @@ func (p *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answerPush(w, http.StatusBadRequest, AnswerUnclear, "empty")
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), keepTimeout)
-	defer cancel()
-	receipt, err := p.judge(ctx, raw)
-	if err == nil {
-		err = p.cfg.Inbox.Keep(ctx, receipt)
-	}
-	if err != nil {
-		p.cfg.Log.ErrorContext(ctx, "status not kept", slog.String("event", receipt.EventID), slog.Any("error", err))
+	receipt, err := p.keep(r.Context(), raw)
+	switch {
+	case err != nil:
 		answerPush(w, http.StatusOK, AnswerError, "not stored; deliver it again")
-		return
-	}
-	if receipt.Kind != track.Unreadable {
-		p.cfg.Log.InfoContext(ctx, "status kept", slog.String("event", receipt.EventID), slog.String("message", receipt.MessageID),
-			slog.String("kind", string(receipt.Kind)))
-		answerPush(w, http.StatusOK, AnswerOK, "")
-		return
-	}
-	p.cfg.Log.WarnContext(ctx, "status kept for a person", slog.String("event", receipt.EventID), slog.String("reason", receipt.Code))
-	if p.cfg.RefuseUnreadable {
+	case receipt.Kind == track.Unreadable && p.cfg.RefuseUnreadable:
 		answerPush(w, http.StatusOK, AnswerUnclear, "kept, not understood")
-		return
+	default:
+		answerPush(w, http.StatusOK, AnswerOK, "")
 	}
-	answerPush(w, http.StatusOK, AnswerOK, "")
 }
 
 // judge reads a delivery and checks whose letter it speaks of. It fails only
 // when that could not be asked.
-func (p *Receiver) judge(ctx context.Context, raw []byte) (track.Receipt, error) {
+func (p *reader) judge(ctx context.Context, raw []byte) (track.Receipt, error) {
 	if len(raw) > maxPush { // its beginning is kept: enough to see what it was
 		raw = raw[:maxPush]
 		return track.Receipt{Carrier: carrier, EventID: eventID("", raw), Kind: track.Unreadable, Code: CodeTooLarge, At: time.Now().UTC(), Raw: raw}, nil
@@ -174,13 +198,13 @@ func (p *Receiver) judge(ctx context.Context, raw []byte) (track.Receipt, error)
 	if r.Kind == track.Unreadable && r.MessageID == "" {
 		return r, nil
 	}
-	owner, err := p.cfg.Inbox.Owner(ctx, r.MessageID)
+	owner, err := p.Inbox.Owner(ctx, r.MessageID)
 	unknown := errors.Is(err, post.ErrNotFound)
 	if err != nil && !unknown {
 		return r, fmt.Errorf("find the letter of status %s: %w", r.EventID, err)
 	}
 	for _, cvr := range allowed {
-		tenant, served := p.cfg.Tenants[post.CVR(cvr)]
+		tenant, served := p.Tenants[post.CVR(cvr)]
 		if served && (unknown || tenant == owner) {
 			return r, nil
 		}

@@ -406,8 +406,8 @@ func TestGarbageIsKeptWholeAndMovesNothing(t *testing.T) {
 func receiver(t testing.TB, in kombipost.Inbox, refuse bool) http.Handler {
 	t.Helper()
 	h, err := kombipost.NewReceiver(kombipost.PushConfig{
-		Inbox: in, Tenants: map[post.CVR]post.TenantID{"29000011": "engdal"}, Peer: func(*x509.Certificate) bool { return true },
-		RefuseUnreadable: refuse, Log: slog.New(slog.DiscardHandler),
+		StatusConfig: kombipost.StatusConfig{Inbox: in, Tenants: map[post.CVR]post.TenantID{"29000011": "engdal"}, Log: slog.New(slog.DiscardHandler)},
+		Peer:         func(*x509.Certificate) bool { return true }, RefuseUnreadable: refuse,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -435,7 +435,7 @@ func TestADeliveryThatBreaksOffIsNotKept(t *testing.T) {
 }
 
 func TestReceiverNamesEveryGap(t *testing.T) {
-	_, err := kombipost.NewReceiver(kombipost.PushConfig{Updates: map[string]track.Kind{"1": track.Delivered}})
+	_, err := kombipost.NewReceiver(kombipost.PushConfig{StatusConfig: kombipost.StatusConfig{Updates: map[string]track.Kind{"1": track.Delivered}}})
 	for _, gap := range []string{"Inbox", "Tenants", "Peer", "Log", "update 1"} {
 		if err == nil || !strings.Contains(err.Error(), gap) {
 			t.Errorf("%s is not named in %v", gap, err)

@@ -72,30 +72,75 @@ func (t *tokens) of(k tokenKey) *held {
 	return h
 }
 
+// forget lets go of what was issued to a certificate that nobody shows any more.
+func (t *tokens) forget(print string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for k := range t.byKey {
+		if k.print == print {
+			delete(t.byKey, k)
+		}
+	}
+}
+
+// claim waits for the turn at what is kept for a key; release gives it back.
+func (t *tokens) claim(ctx context.Context, s *system, entity string) (h *held, release func(), err error) {
+	h = t.of(tokenKey{s.CVR, entity, s.print})
+	select {
+	case <-h.turn:
+		return h, func() { h.turn <- struct{}{} }, nil
+	case <-ctx.Done():
+		return nil, nil, fmt.Errorf("wait for a token: %w", ctx.Err())
+	}
+}
+
+// fresh brings h an assertion that has some life left.
+func (t *tokens) fresh(ctx context.Context, s *system, entity string, h *held) error {
+	if h.assertion != "" && time.Now().Before(h.assertionExpires.Add(-assertionMargin)) {
+		return nil
+	}
+	assertion, expires, err := t.client.issue(ctx, s, entity)
+	if err != nil {
+		return err
+	}
+	h.assertion, h.assertionExpires = assertion, expires
+	return nil
+}
+
+// shown returns the assertion of s for entity itself, for a service that takes
+// it without an access token. spent is one that the service refused, or "".
+func (t *tokens) shown(ctx context.Context, s *system, entity, spent string) (string, error) {
+	h, release, err := t.claim(ctx, s, entity)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	if spent != "" && h.assertion == spent {
+		h.assertion = ""
+	}
+	if err := t.fresh(ctx, s, entity, h); err != nil {
+		return "", err
+	}
+	return h.assertion, nil
+}
+
 // access returns the value of Authorization for a call of s to entity. spent is
 // a value that the service refused, or ""; while it is the one kept, both legs
 // are walked again.
 func (t *tokens) access(ctx context.Context, s *system, entity, spent string) (string, error) {
-	h := t.of(tokenKey{s.CVR, entity, s.print})
-	select {
-	case <-h.turn:
-	case <-ctx.Done():
-		return "", fmt.Errorf("wait for a token: %w", ctx.Err())
+	h, release, err := t.claim(ctx, s, entity)
+	if err != nil {
+		return "", err
 	}
-	defer func() { h.turn <- struct{}{} }()
+	defer release()
 	if spent != "" && h.access == spent {
 		*h = held{turn: h.turn}
 	}
-	now := time.Now()
-	if h.access != "" && now.Before(h.accessExpires.Add(-tokenMargin)) {
+	if h.access != "" && time.Now().Before(h.accessExpires.Add(-tokenMargin)) {
 		return h.access, nil
 	}
-	if h.assertion == "" || !now.Before(h.assertionExpires.Add(-assertionMargin)) {
-		assertion, expires, err := t.client.issue(ctx, s, entity)
-		if err != nil {
-			return "", err
-		}
-		h.assertion, h.assertionExpires = assertion, expires
+	if err := t.fresh(ctx, s, entity, h); err != nil {
+		return "", err
 	}
 	access, expires, err := t.client.exchange(ctx, s, h.assertion)
 	if err != nil {

@@ -197,8 +197,8 @@ func newWorld(t *testing.T, bend func(*kombiposttest.Config)) *world {
 	w.server = w.serve(t, w.sim)
 	w.client = w.connect(t, w.config())
 	w.receiver = kombipost.PushConfig{
-		Inbox: w.inbox, Tenants: map[post.CVR]post.TenantID{}, Log: slog.New(slog.NewTextHandler(w.log, nil)),
-		Peer: kombipost.PeerFingerprints(kombiposttest.Fingerprint(w.bfo.Certificate[0])),
+		StatusConfig: kombipost.StatusConfig{Inbox: w.inbox, Tenants: map[post.CVR]post.TenantID{}, Log: slog.New(slog.NewTextHandler(w.log, nil))},
+		Peer:         kombipost.PeerFingerprints(kombiposttest.Fingerprint(w.bfo.Certificate[0])),
 	}
 	for _, tenant := range w.tenants[:3] {
 		w.receiver.Tenants[tenant.CVR] = tenant.ID

@@ -134,19 +134,19 @@ const (
 // Dispatcher configures the program that signs and sends.
 type Dispatcher struct {
 	Common
-	IdentityFile      string        `json:"identity_file"` // age identity: opens letters, persons, municipality mail
-	LetterCertFile    string        `json:"letter_cert_file"`
-	LetterKeyFile     string        `json:"letter_key_file,omitempty"`
-	LetterToken       Token         `json:"letter_token,omitzero"` // instead of LetterKeyFile
-	CheckpointKeyFile string        `json:"checkpoint_key_file"`   // note signer
-	LedgerDir         string        `json:"ledger_dir"`
-	DigitalPost       DigitalPost   `json:"digital_post"`
-	PrintHouse        PrintHouse    `json:"print_house"`
-	KombiPost         KombiPost     `json:"kombi_post,omitzero"`
+	IdentityFile      string      `json:"identity_file"` // age identity: opens letters, persons, municipality mail
+	LetterCertFile    string      `json:"letter_cert_file"`
+	LetterKeyFile     string      `json:"letter_key_file,omitempty"`
+	LetterToken       Token       `json:"letter_token,omitzero"` // instead of LetterKeyFile
+	CheckpointKeyFile string      `json:"checkpoint_key_file"`   // note signer
+	LedgerDir         string      `json:"ledger_dir"`
+	DigitalPost       DigitalPost `json:"digital_post"`
+	PrintHouse        PrintHouse  `json:"print_house"`
+	KombiPost         KombiPost   `json:"kombi_post,omitzero"`
 	// Roads says which carrier each tenant has chosen; those not named here go by
 	// Digital Post and the print house.
 	Roads map[post.TenantID]Road `json:"roads,omitempty"`
-	Sweep             time.Duration `json:"sweep"` // 4 s when 0
+	Sweep time.Duration          `json:"sweep"` // 4 s when 0
 	// Lease is how long a dead dispatcher blocks the letters that it had in
 	// hand; 6 s when 0. A living one extends it.
 	Lease time.Duration `json:"lease"`
