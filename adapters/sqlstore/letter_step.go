@@ -17,48 +17,57 @@ import (
 
 var _ dispatch.Store = (*Store)(nil)
 
-// LetterForStep implements [dispatch.Store]. It is one statement, so all of it is
-// as of one moment; a lease that is not the newest finds nothing.
-func (s *Store) LetterForStep(ctx context.Context, l queue.Lease) (dispatch.Record, error) {
-	r, err := s.stepRecord(ctx, l)
-	if err != nil {
-		return dispatch.Record{}, fmt.Errorf("read letter %s: %w", l.ID, err)
+// stepRecords reads what the next steps of leased letters need, in one statement,
+// so that all of each is as of one moment: one row for each document, in which
+// all else repeats. A lease that is not the newest finds nothing.
+func (s *Store) stepRecords(ctx context.Context, leases []queue.Lease) (map[string]dispatch.Record, error) {
+	asked := make([][]any, len(leases))
+	for i, l := range leases {
+		asked[i] = []any{string(l.Kind), l.ID, l.Fence}
 	}
-	return r, nil
-}
-
-// stepRecord reads one row for each document; all else repeats.
-func (s *Store) stepRecord(ctx context.Context, l queue.Lease) (r dispatch.Record, err error) {
+	with, args := withRows("kind, id, fence", asked)
 	rows, err := s.read.QueryContext(ctx,
-		`SELECT l.id, l.reference, l.tenant, l.inquiry, l.digital_only, l.state, l.version, l.channel, l.generation, l.code, l.failures,
+		with+`SELECT l.id, l.reference, l.tenant, l.inquiry, l.digital_only, l.state, l.version, l.channel, l.generation, l.code, l.failures,
 		     l.not_before, l.arrive, l.since, l.recipient, l.content, l.manifest, l.batch, l.line,
 		     b.policy, CASE WHEN l.batch = '' OR b.state IN ('approved', 'released') AND b.paused = 0 THEN 1 ELSE 0 END,
 		     h.message_id, h.carrier, h.created_at, h.form_size, h.form_sha256, h.attempts, h.unsure,
 		     d.header, d.blob, d.blob_sha256, d.blob_size, d.clear_size
-		 FROM job j JOIN letter l ON l.id = j.id
+		 FROM (SELECT DISTINCT kind, id, fence FROM v) AS a CROSS JOIN job j
+		     JOIN letter l ON l.id = j.id
 		     LEFT JOIN batch b ON b.id = l.batch AND l.batch <> ''
 		     LEFT JOIN hand_over h ON h.letter = l.id AND h.channel = l.channel AND h.generation = l.generation
 		     LEFT JOIN letter_document d ON d.letter = l.id
-		 WHERE j.kind = $1 AND j.id = $2 AND j.fence = $3 ORDER BY d.n`, string(l.Kind), l.ID, l.Fence)
+		 WHERE j.kind = a.kind AND j.id = a.id AND j.fence = a.fence ORDER BY l.id, d.n`, args...)
 	if err != nil {
-		return r, err
+		return nil, err
 	}
 	defer rows.Close()
-	found := false
+	found := make(map[string]dispatch.Record, len(leases))
 	for rows.Next() {
+		var r dispatch.Record
 		d, err := scanStep(rows, &r)
 		if err != nil {
-			return r, err
+			return nil, err
 		}
-		found = true
+		if have, ok := found[string(r.ID)]; ok {
+			r = have
+		}
 		if d != nil {
 			r.Documents = append(r.Documents, *d)
 		}
+		found[string(r.ID)] = r
 	}
-	if err := rows.Err(); err != nil {
-		return r, err
+	return found, rows.Err()
+}
+
+// stepAlone reads what the next step of one leased letter needs.
+func (s *Store) stepAlone(ctx context.Context, l queue.Lease) (dispatch.Record, error) {
+	found, err := s.stepRecords(ctx, []queue.Lease{l})
+	if err != nil {
+		return dispatch.Record{}, err
 	}
-	if !found {
+	r, ok := found[l.ID]
+	if !ok {
 		return r, s.noStep(ctx, l)
 	}
 	return r, nil
@@ -108,13 +117,10 @@ func scanStep(rows *sql.Rows, r *dispatch.Record) (*letter.Sealed, error) {
 	return &d, nil
 }
 
-// MoveLetter implements [dispatch.Store].
-func (s *Store) MoveLetter(ctx context.Context, l queue.Lease, m dispatch.Move) error {
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		if err := moveLetter(ctx, tx, move{
-			id: m.Letter, tenant: m.Tenant, from: m.From, version: m.Version, through: m.Through, to: m.To, manifest: m.Manifest,
-			channel: m.Channel, generation: m.Generation, code: m.Code, actor: "dispatcher", digest: digestOf(m),
-		}); err != nil {
+// moveAlone is one move in a transaction of its own: what a move means.
+func (s *Store) moveAlone(ctx context.Context, l queue.Lease, m dispatch.Move) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		if err := moveLetter(ctx, tx, moveOf(m)); err != nil {
 			return err
 		}
 		if err := bookHandOver(ctx, tx, m); err != nil {
@@ -122,10 +128,11 @@ func (s *Store) MoveLetter(ctx context.Context, l queue.Lease, m dispatch.Move) 
 		}
 		return rebook(ctx, tx, l, m.Due, m.Free)
 	})
-	if err != nil {
-		return fmt.Errorf("move letter %s to %s: %w", m.Letter, m.To, err)
-	}
-	return nil
+}
+
+func moveOf(m dispatch.Move) move {
+	return move{id: m.Letter, tenant: m.Tenant, from: m.From, version: m.Version, through: m.Through, to: m.To, manifest: m.Manifest,
+		channel: m.Channel, generation: m.Generation, code: m.Code, actor: "dispatcher", digest: digestOf(m)}
 }
 
 // digestOf is what the ledger entry of a move vouches for.
@@ -179,9 +186,9 @@ func bookHandOver(ctx context.Context, tx *sql.Tx, m dispatch.Move) error {
 		 WHERE message_id = $5`, unsure, answer, transmission, taken, m.MessageID)
 }
 
-// WaitLetter implements [dispatch.Store].
-func (s *Store) WaitLetter(ctx context.Context, l queue.Lease, w dispatch.Wait) error {
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+// waitAlone is one wait in a transaction of its own: what a wait means.
+func (s *Store) waitAlone(ctx context.Context, l queue.Lease, w dispatch.Wait) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
 		if err := fenced(ctx, tx, l.Kind, l.ID, l.Fence); err != nil {
 			return err
 		}
@@ -198,15 +205,12 @@ func (s *Store) WaitLetter(ctx context.Context, l queue.Lease, w dispatch.Wait) 
 		}
 		return freeLease(ctx, tx, l)
 	})
-	if err != nil {
-		return fmt.Errorf("let letter %s wait: %w", w.Letter, err)
-	}
-	return nil
 }
 
 // rebook moves the job of a lease to due, or ends it when due is zero, and gives
 // the lease back when free is set. It answers [post.ErrStale] unless the lease is
-// the newest, so whatever else the transaction did is undone.
+// the newest, so whatever else the transaction did is undone. A job that goes on at
+// once under its lease is due already and keeps its place.
 func rebook(ctx context.Context, tx *sql.Tx, l queue.Lease, due time.Time, free bool) error {
 	if due.IsZero() {
 		return swap(ctx, tx, `DELETE FROM job WHERE kind = $1 AND id = $2 AND fence = $3`, string(l.Kind), l.ID, l.Fence)
@@ -214,6 +218,9 @@ func rebook(ctx context.Context, tx *sql.Tx, l queue.Lease, due time.Time, free 
 	if free {
 		return swap(ctx, tx, `UPDATE job SET due_at = $1, lease_until = 0 WHERE kind = $2 AND id = $3 AND fence = $4`,
 			micros(due), string(l.Kind), l.ID, l.Fence)
+	}
+	if !due.After(time.Now()) {
+		return swap(ctx, tx, `UPDATE job SET fence = fence WHERE kind = $1 AND id = $2 AND fence = $3`, string(l.Kind), l.ID, l.Fence)
 	}
 	return swap(ctx, tx, `UPDATE job SET due_at = $1 WHERE kind = $2 AND id = $3 AND fence = $4`,
 		micros(due), string(l.Kind), l.ID, l.Fence)
@@ -240,12 +247,9 @@ type move struct {
 }
 
 // moveLetter moves the row and records a ledger entry for each state that it
-// enters. The digest is that of the first.
+// enters.
 func moveLetter(ctx context.Context, tx *sql.Tx, m move) error {
-	states := []post.LetterState{m.through, m.to}
-	if m.through == "" {
-		states = states[1:]
-	}
+	states := m.states()
 	now := time.Now()
 	query := `UPDATE letter SET state = $1, version = version + $9, channel = $2, generation = $3, code = $4, failures = 0, since = $5
 		 WHERE id = $6 AND state = $7 AND version = $8`
@@ -259,7 +263,22 @@ func moveLetter(ctx context.Context, tx *sql.Tx, m move) error {
 	if err := swap(ctx, tx, query, args...); err != nil {
 		return err
 	}
-	var events []ledger.Event
+	return recordAll(ctx, tx, m.events())
+}
+
+// states are those that the move enters.
+func (m move) states() []post.LetterState {
+	if m.through == "" {
+		return []post.LetterState{m.to}
+	}
+	return []post.LetterState{m.through, m.to}
+}
+
+// events are the ledger entries of the move, one for each state. The digest is
+// that of the first.
+func (m move) events() []ledger.Event {
+	states := m.states()
+	events := make([]ledger.Event, len(states))
 	for i, state := range states {
 		e := ledger.New("letter."+string(state), m.tenant, string(m.id))
 		e.Actor, e.Outcome = m.actor, m.code
@@ -272,7 +291,7 @@ func moveLetter(ctx context.Context, tx *sql.Tx, m move) error {
 				e.Outcome += " " + m.code
 			}
 		}
-		events = append(events, e)
+		events[i] = e
 	}
-	return recordAll(ctx, tx, events)
+	return events
 }

@@ -44,6 +44,7 @@ type Store struct {
 	write *sql.DB // SQLite: one connection; PostgreSQL: a pool
 	read  *sql.DB
 	d     dialect
+	steps steps
 }
 
 // dialect is all that differs between the engines.

@@ -162,7 +162,9 @@ func (s *Store) moveLetter(l queue.Lease, m dispatch.Move) error {
 		delete(s.db.jobs, k)
 		return nil
 	}
-	s.postpone(k, m.Due)
+	if m.Free || m.Due.After(now) { // else it is due already and keeps its place
+		s.postpone(k, m.Due)
+	}
 	if m.Free {
 		s.db.jobs[k].lease = time.Time{}
 	}
