@@ -104,13 +104,34 @@ func set(t *testing.T, dir string) (*devcerts.Set, Config) {
 			Fates: map[string]printhousetest.Fate{"viggo": printhousetest.FateProven},
 		},
 		NemLogIn: NemLogIn{Signing: pair(t, s.IDPSigning)},
+		KombiPost: KombiPost{
+			Certificate: pair(t, s.CarrierServer), ClientCAs: trust(t, s.CarrierCA),
+			Client: pair(t, s.CarrierClient), CallbackCAs: trust(t, s.CarrierCA),
+		},
 	}
 }
 
 func start(t *testing.T) *stage {
 	t.Helper()
+	return startWith(t, func(c *Config) { c.KombiPost = KombiPost{} })
+}
+
+// clientChain is what the gateway shows.
+func clientChain(t *testing.T) []*x509.Certificate {
+	t.Helper()
+	s, _ := set(t, t.TempDir())
+	c, err := x509.ParseCertificate(pair(t, s.CarrierClient).Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []*x509.Certificate{c}
+}
+
+func startWith(t *testing.T, bend func(*Config)) *stage {
+	t.Helper()
 	dir := t.TempDir()
 	s, cfg := set(t, dir)
+	bend(&cfg)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	app, err := New(t.Context(), cfg, log)
 	if err != nil {
