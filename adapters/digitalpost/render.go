@@ -106,4 +106,5 @@ func (c *Client) originate(m *memo.Message, person post.PartyRecord) {
 		h.Content.CVR, h.Content.Company = person.ID, person.Name
 	}
 	h.Replies[0].SenderID = person.ID
+	h.Reply = true // the authority answers the person
 }

@@ -64,6 +64,11 @@ func writeRequest(w io.Writer, j dispatch.Job, choice Choice, p Paper) error {
 // limits.
 func checkedMessage(j dispatch.Job, choice Choice) (*memo.Message, error) {
 	m := message(j)
+	if j.Thread != nil {
+		if err := m.Header.Continue(j.Thread); err != nil {
+			return nil, fmt.Errorf("render %s: %w: %w", j.MessageID, post.ErrPermanent, err)
+		}
+	}
 	if choice == SMS {
 		if len(j.Documents) > 0 || longer(j.Label, 150) {
 			return nil, permanently(j, post.FaultSMSForm)
@@ -114,6 +119,7 @@ func message(j dispatch.Job) *memo.Message {
 			h.Content = &memo.ContentData{CVR: o.ID, Company: o.Name}
 		}
 		h.Replies[0].SenderID = o.ID
+		h.Reply = true // the authority answers the person
 	}
 	m.Body = &memo.Body{Created: j.CreatedAt}
 	for i, d := range j.Documents {

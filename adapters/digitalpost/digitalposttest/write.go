@@ -80,6 +80,20 @@ func (s *Server) Write(l Letter) (string, error) {
 	return uuid, nil
 }
 
+// originator returns for whom an authority sent h to itself, as the log of its
+// thread says; nil when it speaks for itself.
+func originator(h memo.Header) *memo.Party {
+	for _, r := range h.Replies {
+		if !strings.EqualFold(r.MessageUUID, h.UUID) || r.SenderID == "" || r.SenderID == h.Sender.ID {
+			continue
+		}
+		if rep := h.Sender.Representative; rep != nil && rep.ID == r.SenderID {
+			return &memo.Party{ID: rep.ID, IDType: rep.IDType}
+		}
+	}
+	return nil
+}
+
 // answerTo makes m the answer to a message that was accepted: to its sender's
 // contact point, with its thread.
 func (s *Server) answerTo(uuid string, m *memo.Message) error {
@@ -97,7 +111,9 @@ func (s *Server) answerTo(uuid string, m *memo.Message) error {
 	}
 	h := &m.Header
 	h.Recipient = memo.Party{ID: old.Header.Sender.ID, IDType: old.Header.Sender.IDType}
-	if p := old.Header.Sender.ContactPoint; p != nil {
+	if from := originator(old.Header); from != nil {
+		h.Recipient = *from
+	} else if p := old.Header.Sender.ContactPoint; p != nil {
 		h.Recipient.ContactPoint = &memo.ContactPoint{ID: p.ID}
 	}
 	thread, err := memo.ThreadOf(old.Header)
