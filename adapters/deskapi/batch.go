@@ -38,6 +38,7 @@ func (s *Server) batchOperations() {
 	put.MaxBodyBytes = letter.MaxDocument + 1
 	put.DefaultStatus = http.StatusNoContent
 	handle(s, put, s.putDocument)
+	s.documentOperations()
 	for _, o := range []struct {
 		verb, summary string
 		do            func(context.Context, *call, post.BatchID) (batch.View, error)

@@ -99,6 +99,7 @@ func Matrix() map[string][]config.Role {
 		"fetch-evidence":      {config.RoleCase, config.RoleOperator},
 		"open-batch":          submit,
 		"put-document":        submit,
+		"put-documents":       submit,
 		"put-lines":           submit,
 		"close-batch":         submit,
 		"approve-batch":       {config.RoleApprover},

@@ -144,11 +144,13 @@ func usableKey(k string) bool {
 }
 
 // digest is what makes two requests the same: method, address, and the body
-// (of a form: its parts, because the boundary is drawn anew each time).
+// (of a form: its parts, because the boundary is drawn anew each time; of an
+// archive: its documents, whose digests are known anyway).
 type digest struct {
-	sum  hash.Hash
-	body io.Reader
-	form *form
+	sum     hash.Hash
+	body    io.Reader
+	form    *form
+	archive *archive
 }
 
 // open puts itself between r's body and whoever reads it.
@@ -169,6 +171,11 @@ func (d *digest) open(r *http.Request, op *huma.Operation, c *call) error {
 		c.form = d.form
 		return nil
 	}
+	if media == mediaTar {
+		d.archive = newArchive(r.Body, d.sum)
+		c.archive = d.archive
+		return nil
+	}
 	d.body = io.TeeReader(r.Body, d.sum)
 	r.Body = struct {
 		io.Reader
@@ -183,6 +190,8 @@ func (d *digest) finish() ([]byte, error) {
 	switch {
 	case d.form != nil:
 		err = d.form.drain()
+	case d.archive != nil:
+		err = d.archive.drain()
 	case d.body != nil:
 		_, err = io.Copy(io.Discard, d.body)
 	}

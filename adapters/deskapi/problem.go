@@ -24,7 +24,9 @@ type call struct {
 	id     string
 	danish bool
 	form   *form // of a multipart request
-	key    string
+	// archive is of a request of many documents.
+	archive *archive
+	key     string
 }
 
 type callKey struct{}

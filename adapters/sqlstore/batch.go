@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/batch"
-	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
@@ -274,41 +273,3 @@ func batchRow(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.Bat
 	return state, client, owner, err
 }
 
-// BatchDocument implements [batch.Intake].
-func (s *Store) BatchDocument(ctx context.Context, tenant post.TenantID, id post.BatchID, sha256 string) (missing bool, err error) {
-	var state batch.State
-	var announced, here int
-	err = s.read.QueryRowContext(ctx,
-		`SELECT state, (SELECT count(*) FROM (SELECT 1 FROM batch_line WHERE batch = $1 AND document = $2 LIMIT 1) AS a),
-		     (SELECT count(*) FROM batch_document WHERE batch = $1 AND sha256 = $2)
-		 FROM batch WHERE id = $1 AND ($3 = '' OR tenant = $3)`, string(id), sha256, string(tenant)).Scan(&state, &announced, &here)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return false, post.ErrNotFound
-	case err != nil:
-		return false, err
-	case state != batch.Open:
-		return false, post.FaultBatchState
-	case announced == 0:
-		return false, post.FaultDocumentUnannounced
-	}
-	return here == 0, nil
-}
-
-// PutBatchDocument implements [batch.Intake].
-func (s *Store) PutBatchDocument(ctx context.Context, tenant post.TenantID, id post.BatchID, sha256 string, doc letter.Sealed) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		state, _, _, err := batchRow(ctx, tx, tenant, id)
-		if err != nil {
-			return err
-		}
-		if state != batch.Open {
-			return post.FaultBatchState
-		}
-		_, err = exec(ctx, tx,
-			`INSERT INTO batch_document (batch, sha256, header, blob, blob_sha256, blob_size, clear_size)
-			 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
-			string(id), sha256, doc.Header, doc.Blob, doc.SHA256, doc.Size, doc.Clear)
-		return err
-	})
-}

@@ -12,7 +12,7 @@ var (
 		"The opened package is not the one that was asked for, or is not whole.", "Pakken er ikke den, der blev bedt om, eller den er ikke hel.",
 		"Fetch the content again and do not use what you have; report it if it happens twice.",
 		"Hent indholdet igen, og brug ikke det modtagne. Meld det, hvis det sker to gange.")
-	FaultStorageFull = fault("POST-0503", http.StatusInsufficientStorage,
+	FaultStorageFull = fault("POST-0503", http.StatusServiceUnavailable,
 		"There is no room to store this now; nothing was kept.", "Der er ikke plads til at gemme dette nu; intet er gemt.",
 		"Send it again later; the operator must make room.", "Send det igen senere. Driften skal skaffe plads.")
 	FaultStatement = fault("POST-0504", http.StatusUnprocessableEntity,

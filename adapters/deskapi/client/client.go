@@ -57,6 +57,7 @@ type Config struct {
 type Client struct {
 	base string
 	http *http.Client
+	bulk *http.Client // for large bodies: HTTP/1.1 has no windows to wait for
 }
 
 // connectTimeout bounds the silence before the first byte of an answer; a
@@ -88,19 +89,29 @@ func New(c Config) (*Client, error) {
 	if !roots.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("%w: %s holds no certificate", ErrConfig, c.CAFile)
 	}
-	t := &http.Transport{
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, Certificates: []tls.Certificate{cert}},
-		ForceAttemptHTTP2:     true,
+	conf := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, Certificates: []tls.Certificate{cert}}
+	ordinary, bulk := transport(conf.Clone()), transport(conf)
+	ordinary.ForceAttemptHTTP2 = true
+	bulk.WriteBufferSize = 64 << 10
+	conf.DynamicRecordSizingDisabled = true // full records from the start
+	return &Client{base: strings.TrimRight(c.URL, "/"), http: &http.Client{Transport: ordinary}, bulk: &http.Client{Transport: bulk}}, nil
+}
+
+func transport(conf *tls.Config) *http.Transport {
+	return &http.Transport{
+		TLSClientConfig:       conf,
 		ResponseHeaderTimeout: connectTimeout,
 		ExpectContinueTimeout: time.Second,
 		MaxIdleConnsPerHost:   8,
 		IdleConnTimeout:       time.Minute,
 	}
-	return &Client{base: strings.TrimRight(c.URL, "/"), http: &http.Client{Transport: t}}, nil
 }
 
 // Close drops idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.http.CloseIdleConnections()
+	c.bulk.CloseIdleConnections()
+}
 
 // call sends one request and reads a JSON answer into out (nil: none wanted).
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
@@ -120,6 +131,8 @@ type request struct {
 	method, path, media, lease string
 	body                       io.Reader
 	size                       int64 // of a streamed body; 0 when unknown
+	again                      func() (io.ReadCloser, error)
+	bulk                       bool
 }
 
 // send is call with a body of any kind.
@@ -148,6 +161,9 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	if r.size > 0 {
 		req.ContentLength = r.size
 	}
+	if r.again != nil {
+		req.GetBody = r.again
+	}
 	if r.media != "" {
 		req.Header.Set("Content-Type", r.media)
 	}
@@ -161,7 +177,11 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 		// Let desk refuse before the bytes go out.
 		req.Header.Set("Expect", "100-continue")
 	}
-	resp, err := c.http.Do(req)
+	via := c.http
+	if r.bulk {
+		via = c.bulk
+	}
+	resp, err := via.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()

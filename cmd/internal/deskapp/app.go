@@ -21,6 +21,7 @@ import (
 	"sikkerpost.dk/gateway/adapters/blobstore"
 	"sikkerpost.dk/gateway/adapters/deskapi"
 	"sikkerpost.dk/gateway/adapters/sqlstore"
+	"sikkerpost.dk/gateway/cmd/internal/papercheck"
 	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/daemon"
 	"sikkerpost.dk/gateway/internal/inbound/inbox"
@@ -111,8 +112,13 @@ func (a *App) api(cfg config.Desk) (*deskapi.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	look, err := papercheck.New(cfg.Paper)
+	if err != nil {
+		return nil, err
+	}
 	letters, err := letter.New(letter.Config{
 		Store: a.store, Records: a.store, Blobs: blobs, Dispatcher: to, IndexKey: index, Tenants: cfg.Tenants, Bell: bell, Log: a.log,
+		Preflight: look,
 	})
 	if err != nil {
 		return nil, err

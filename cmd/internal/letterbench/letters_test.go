@@ -24,6 +24,7 @@ import (
 	"testing"
 	"time"
 
+	"sikkerpost.dk/gateway/adapters/deskapi/client"
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
 	"sikkerpost.dk/gateway/cmd/internal/devcerts"
 	"sikkerpost.dk/gateway/internal/outside"
@@ -136,26 +137,26 @@ func (h *house) send(key, policy string, n int) cost {
 	return c
 }
 
-// putAll puts the documents over four connections.
+// putAll puts the documents as postctl does.
 func (h *house) putAll(ctx context.Context, batch string, n int) error {
-	var next atomic.Int64
-	failed := make(chan error, 4)
-	var all sync.WaitGroup
-	for range 4 {
-		all.Go(func() {
-			for i := int(next.Add(1) - 1); i < n; i = int(next.Add(1) - 1) {
-				b := pdf(i)
-				sum := sha256.Sum256(b)
-				if err := h.caller.PutDocument(ctx, batch, hex.EncodeToString(sum[:]), int64(len(b)), io.NopCloser(bytes.NewReader(b))); err != nil {
-					failed <- err
-					return
-				}
-			}
-		})
+	docs := make([]client.Document, n)
+	for i := range docs {
+		b := pdf(i)
+		sum := sha256.Sum256(b)
+		docs[i] = client.Document{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(b)), Open: func() (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(pdf(i))), nil
+		}}
 	}
-	all.Wait()
-	close(failed)
-	return <-failed
+	refused := 0
+	err := h.caller.Upload(ctx, batch, docs, func(_ client.Document, v wire.DocumentPut) {
+		if v.State == "refused" {
+			refused++
+		}
+	})
+	if err == nil && refused > 0 {
+		err = fmt.Errorf("%d documents were refused", refused)
+	}
+	return err
 }
 
 // signatures returns bare RSA-3072 signatures: per CPU-second, and per second of

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -136,38 +135,43 @@ func (c *batchSend) open(r *run, d *client.Client, t *table) (wire.Batch, error)
 func (r *run) upload(d *client.Client, t *table, b wire.Batch) (wire.Batch, error) {
 	p := ctl.NewProgress(r.Env)
 	defer p.End()
-	done, all := 0, len(t.Files)
+	all := len(t.Files)
+	done := max(0, all-len(b.Missing))
+	next := b.Missing
+	if len(b.Missing) == missingAtOnce && !b.Repeated { // more than desk lists, and nothing has been sent before
+		next, done = t.sums(), 0
+	}
 	for b.State == "open" {
-		if done == 0 {
-			done = max(0, all-len(b.Missing))
+		docs, err := t.documents(next)
+		if err != nil {
+			return b, err
 		}
-		for _, sum := range b.Missing {
-			err := put(r.ctx, d, b.ID, sum, t.Files[sum])
-			if refused := (&client.Problem{}); errors.As(err, &refused) && refused.Status < 500 && refused.Status != http.StatusForbidden {
-				t.blame(sum, refused)
-				continue
-			}
-			if err != nil {
-				return b, err
+		err = d.Upload(r.ctx, b.ID, docs, func(doc client.Document, v wire.DocumentPut) {
+			if v.State == "refused" {
+				t.blame(doc.SHA256, v)
+				return
 			}
 			done++
-			p.Show(done, all, "documents")
+			p.Show(min(done, all), all, "documents")
+		})
+		if err != nil {
+			return b, err
 		}
 		if len(t.Faults) > 0 { // not closed: nothing is sent
 			p.End()
 			return b, r.verdict(t, ctl.Failed)
 		}
-		next, err := d.CloseBatch(r.ctx, b.ID)
+		closed, err := d.CloseBatch(r.ctx, b.ID)
 		if missing := (&client.Problem{}); errors.As(err, &missing) && missing.Code == post.FaultDocumentsMissing.Code {
 			// Missing lists a thousand at a time.
-			if next, err = d.Batch(r.ctx, b.ID); err == nil && len(next.Missing) == 0 {
+			if closed, err = d.Batch(r.ctx, b.ID); err == nil && len(closed.Missing) == 0 {
 				return b, missing
 			}
 		}
 		if err != nil {
 			return b, err
 		}
-		b = next
+		b, next = closed, closed.Missing
 	}
 	for b.State == "closing" { // a large batch takes several calls
 		next, err := d.CloseBatch(r.ctx, b.ID)
@@ -181,26 +185,41 @@ func (r *run) upload(d *client.Client, t *table, b wire.Batch) (wire.Batch, erro
 }
 
 // blame puts a refused document down to every line that has it.
-func (t *table) blame(sum string, p *client.Problem) {
+func (t *table) blame(sum string, v wire.DocumentPut) {
 	for i, l := range t.Lines {
 		if l.SHA256 == sum {
-			t.Faults = append(t.Faults, lineFault{Line: t.At[i], Code: p.Code, Message: p.Title, Cure: p.Cure})
+			t.Faults = append(t.Faults, lineFault{Line: t.At[i], Code: v.Code, Message: v.Message, Cure: v.Cure})
 		}
 	}
 }
 
-func put(ctx context.Context, d *client.Client, batch, sum, path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return &ctl.Hint{Err: fmt.Errorf("a document that the batch needs is not in the folder (sha256 %s)", sum),
-			Hint: "give the folder that the batch was first sent with"}
+// missingAtOnce is how many missing documents desk lists at a time.
+const missingAtOnce = 1000
+
+// sums returns the digests of all documents, in the order of the lines.
+func (t *table) sums() []string {
+	seen, all := make(map[string]bool, len(t.Files)), make([]string, 0, len(t.Files))
+	for _, l := range t.Lines {
+		if !seen[l.SHA256] {
+			seen[l.SHA256] = true
+			all = append(all, l.SHA256)
+		}
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
+	return all
+}
+
+// documents are the files of digests. No file is opened before it is its turn.
+func (t *table) documents(sums []string) ([]client.Document, error) {
+	all := make([]client.Document, 0, len(sums))
+	for _, sum := range sums {
+		info, err := os.Stat(t.Files[sum])
+		if err != nil {
+			return nil, &ctl.Hint{Err: fmt.Errorf("a document that the batch needs is not in the folder (sha256 %s)", sum),
+				Hint: "give the folder that the batch was first sent with"}
+		}
+		all = append(all, client.Document{SHA256: sum, Size: info.Size(), Open: func() (io.ReadCloser, error) { return os.Open(t.Files[sum]) }})
 	}
-	return d.PutDocument(ctx, batch, sum, info.Size(), f)
+	return all, nil
 }
 
 // translate turns the numbers of lines in a refusal into lines of the file.

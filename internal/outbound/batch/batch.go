@@ -5,7 +5,8 @@
 //
 // Lines come in one piece, or, for a large batch, announced by their number and
 // then in parts of a thousand. Neither the desk nor the database reads more
-// than a part at a time, so memory does not grow with the batch.
+// than a part at a time, so memory does not grow with the batch. Documents come
+// one by one, or many in a row that are made durable in groups.
 //
 // It refuses a batch with a faulty line and names every fault at once; a part
 // that was sent before with other lines; a document that no line announces or
@@ -155,12 +156,13 @@ type Intake interface {
 	// has is [post.FaultLineKeyTwice], one of a letter [post.FaultLineKeyUsed],
 	// all named.
 	PutBatchLines(ctx context.Context, tenant post.TenantID, id post.BatchID, p Part) (repeated bool, err error)
-	// PutBatchDocument keeps a sealed document that the batch waits for. One
-	// that is here already is left as it is.
-	PutBatchDocument(ctx context.Context, tenant post.TenantID, id post.BatchID, sha256 string, doc letter.Sealed) error
-	// BatchDocument reports whether an open batch still waits for the document,
-	// or answers [post.FaultBatchState] or [post.FaultDocumentUnannounced].
-	BatchDocument(ctx context.Context, tenant post.TenantID, id post.BatchID, sha256 string) (missing bool, err error)
+	// BatchDocuments says what an open batch needs of the documents named by
+	// sha256 (hex), or answers [post.ErrNotFound] or [post.FaultBatchState]. With
+	// no names it only asks that.
+	BatchDocuments(ctx context.Context, tenant post.TenantID, id post.BatchID, sha256 []string) (map[string]Need, error)
+	// PutBatchDocuments keeps sealed documents that an open batch waits for, all
+	// or none. One that is here already is left as it is.
+	PutBatchDocuments(ctx context.Context, tenant post.TenantID, id post.BatchID, docs []KeptDocument) error
 	// CloseBatch moves an open batch to closing, or answers
 	// [post.FaultDocumentsMissing]; and makes held letters of up to n lines. It
 	// answers left=0 when the batch is closed.
@@ -220,7 +222,8 @@ type Desk struct {
 	Config
 	keys    *letter.Keys
 	tenants map[post.TenantID]post.Tenant
-	reading chan struct{} // bounds how many documents are held in memory
+	reading chan struct{} // bounds how many single documents are held in memory
+	space   chan []byte   // memory of groups of documents; nil until it is first used
 }
 
 // New returns a desk, or an error that names every gap of c.
@@ -244,7 +247,11 @@ func New(c Config) (*Desk, error) {
 	if c.Patience == 0 {
 		c.Patience = 20 * time.Second
 	}
-	d := &Desk{Config: c, keys: letter.NewKeys(c.Dispatcher, c.PutDataKey), tenants: map[post.TenantID]post.Tenant{}, reading: make(chan struct{}, 2)}
+	d := &Desk{Config: c, keys: letter.NewKeys(c.Dispatcher, c.PutDataKey), tenants: map[post.TenantID]post.Tenant{}, reading: make(chan struct{}, 2),
+		space: make(chan []byte, groups)}
+	for range groups {
+		d.space <- nil
+	}
 	for _, t := range c.Tenants {
 		d.tenants[t.ID] = t
 	}

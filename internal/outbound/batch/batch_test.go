@@ -36,6 +36,10 @@ type store struct {
 	closes []int // answers of CloseBatch, in order; the last one stays
 	stops  []int
 	err    error
+	// asked and puts count what is asked and kept of documents; nobodys are those
+	// that no line announces.
+	asked, puts int
+	nobodys     map[string]bool
 }
 
 func (s *store) OpenBatch(_ context.Context, o batch.Opened) (batch.View, error) {
@@ -52,17 +56,30 @@ func (s *store) PutBatchLines(_ context.Context, _ post.TenantID, _ post.BatchID
 	return false, s.err
 }
 
-func (s *store) BatchDocument(_ context.Context, _ post.TenantID, _ post.BatchID, sum string) (bool, error) {
+func (s *store) BatchDocuments(_ context.Context, _ post.TenantID, _ post.BatchID, sums []string) (map[string]batch.Need, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, here := s.docs[sum]
-	return !here, s.err
+	s.asked++
+	needs := map[string]batch.Need{}
+	for _, sum := range sums {
+		needs[sum] = batch.Wanted
+		if _, here := s.docs[sum]; here {
+			needs[sum] = batch.Here
+		}
+		if s.nobodys[sum] {
+			needs[sum] = batch.Unannounced
+		}
+	}
+	return needs, s.err
 }
 
-func (s *store) PutBatchDocument(_ context.Context, _ post.TenantID, _ post.BatchID, sum string, d letter.Sealed) error {
+func (s *store) PutBatchDocuments(_ context.Context, _ post.TenantID, _ post.BatchID, docs []batch.KeptDocument) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.docs[sum] = d
+	s.puts++
+	for _, d := range docs {
+		s.docs[d.SHA256] = d.Sealed
+	}
 	return nil
 }
 

@@ -26,12 +26,16 @@ func (d *Desk) PutDocument(ctx context.Context, tenant post.TenantID, id post.Ba
 	if !ok {
 		return post.FaultLineDigest
 	}
-	missing, err := d.Store.BatchDocument(ctx, tenant, id, digest)
+	needs, err := d.Store.BatchDocuments(ctx, tenant, id, []string{digest})
 	if err != nil {
 		return fmt.Errorf("put document into batch %s: %w", id, err)
 	}
-	if !missing {
+	switch needs[digest] {
+	case Unannounced:
+		return post.FaultDocumentUnannounced
+	case Here:
 		return nil
+	case Wanted:
 	}
 	select {
 	case d.reading <- struct{}{}:
@@ -54,7 +58,7 @@ func (d *Desk) PutDocument(ctx context.Context, tenant post.TenantID, id post.Ba
 	if err != nil {
 		return fmt.Errorf("put document into batch %s: %w", id, err)
 	}
-	if err := d.Store.PutBatchDocument(ctx, tenant, id, digest, sealed); err != nil {
+	if err := d.Store.PutBatchDocuments(ctx, tenant, id, []KeptDocument{{digest, sealed}}); err != nil {
 		return fmt.Errorf("put document into batch %s: %w", id, err)
 	}
 	return nil

@@ -28,15 +28,15 @@ func ReadPDF(r io.Reader) ([]byte, error) {
 	if len(b) > MaxDocument {
 		return nil, post.FaultDocumentSize
 	}
-	if err := checkPDF(b); err != nil {
+	if err := CheckPDF(b); err != nil {
 		return nil, err
 	}
 	return b, nil
 }
 
-// checkPDF applies the rules of [ReadPDF] to the bytes of a document. A parser
-// that panics on hostile bytes has refused them.
-func checkPDF(b []byte) (err error) {
+// CheckPDF applies the rules of [ReadPDF], except for the size, to the bytes of
+// a document. A parser that panics on hostile bytes has refused them.
+func CheckPDF(b []byte) (err error) {
 	if !bytes.HasPrefix(b, []byte("%PDF-")) {
 		return post.FaultNotPDF
 	}

@@ -1,0 +1,295 @@
+package batch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/vault/seal"
+)
+
+// Limits of one call of [Desk.PutDocuments].
+const (
+	MaxDocuments = 500
+	// A group is checked, sealed and made durable together: so many documents,
+	// or so many bytes, whichever comes first.
+	groupDocuments = 64
+	groupBytes     = 8 << 20
+	// groups are in memory at the same time; others wait.
+	groups = 4
+	// spaceWait is how long a call waits for its turn before the caller is told
+	// to come back.
+	spaceWait = 20 * time.Second
+)
+
+// A Document is one of many that come in a row.
+type Document struct {
+	SHA256 string    // what it says it is: 64 lower-case hexadecimal digits
+	Size   int64     // bytes
+	Body   io.Reader // of exactly Size bytes, until the next document is asked for
+}
+
+// Readable reports whether the bytes are looked at at all: what has no usable
+// name, or is too large, is refused unread.
+func (d Document) Readable() bool { return d.Unread().Fault == nil }
+
+// Unread returns what is said of a document before its bytes are read: refused,
+// when they will not be.
+func (d Document) Unread() Verdict {
+	v := Verdict{Size: d.Size, State: Refused, Fault: post.FaultDocumentName256}
+	if name, ok := letter.ParseDigest(d.SHA256); !ok || name != d.SHA256 {
+		return v
+	}
+	if v.SHA256, v.Fault = d.SHA256, post.FaultDocumentSize; d.Size <= letter.MaxDocument {
+		v.State, v.Fault = Stored, nil
+	}
+	return v
+}
+
+// DocumentState is what became of one document.
+type DocumentState string
+
+// The states of a document that came.
+const (
+	Stored  DocumentState = "stored"  // it is durable now
+	Known   DocumentState = "known"   // it was here before; nothing changed
+	Refused DocumentState = "refused" // nothing of it is kept; Fault says why
+)
+
+// A Verdict is what became of one document.
+type Verdict struct {
+	SHA256 string // as it came, "" when that was no digest
+	Size   int64
+	Sum    [32]byte // of the bytes that were read; zero when none were
+	State  DocumentState
+	Fault  *post.Fault // of a refused one
+}
+
+// A Need is what a batch says of a document.
+type Need string
+
+// What an open batch may say of a document.
+const (
+	Unannounced Need = ""       // no line names it
+	Wanted      Need = "wanted" // it has not come yet
+	Here        Need = "here"
+)
+
+// KeptDocument is a sealed document as the database has it.
+type KeptDocument struct {
+	SHA256 string // hex, of the plaintext
+	letter.Sealed
+}
+
+// PutDocuments takes documents that the batch waits for, one after the other as
+// next yields them, until that answers [io.EOF]. It returns a verdict for each,
+// in their order: one that is refused does not spoil the others. Stored
+// documents are durable.
+//
+// They are kept in groups. When the call fails as a whole (the batch is not
+// open, next or a store fails) the groups before are kept: sent again they are
+// known. At most a group of each of a few calls is in memory; others wait.
+func (d *Desk) PutDocuments(ctx context.Context, tenant post.TenantID, id post.BatchID, next func() (Document, error)) ([]Verdict, error) {
+	if _, err := d.Store.BatchDocuments(ctx, tenant, id, nil); err != nil { // before anything is read
+		return nil, fmt.Errorf("put documents into batch %s: %w", id, err)
+	}
+	r := &row{desk: d, tenant: tenant, id: id, next: next}
+	for !r.ended {
+		if err := r.group(ctx); err != nil {
+			return nil, fmt.Errorf("put documents into batch %s: %w", id, err)
+		}
+	}
+	return r.verdicts, nil
+}
+
+// row is documents coming in a row.
+type row struct {
+	desk     *Desk
+	tenant   post.TenantID
+	id       post.BatchID
+	next     func() (Document, error)
+	held     *Document // the next one, seen but not taken
+	ended    bool
+	verdicts []Verdict
+}
+
+// arrived is a document in memory.
+type arrived struct {
+	verdict int // its place among the verdicts
+	bytes   []byte
+}
+
+// group takes as many documents as go together.
+func (r *row) group(ctx context.Context) error {
+	space, err := r.desk.room(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { r.desk.space <- space }()
+	var docs []arrived
+	for free := space; len(docs) < groupDocuments; {
+		doc, err := r.peek()
+		if err != nil {
+			return err
+		}
+		if r.ended || doc.Readable() && doc.Size > int64(len(free)) {
+			break
+		}
+		if !doc.Readable() {
+			r.held, r.verdicts = nil, append(r.verdicts, doc.Unread())
+			continue
+		}
+		a, err := r.read(doc, free[:doc.Size:doc.Size])
+		if err != nil {
+			return err
+		}
+		docs, free = append(docs, a), free[doc.Size:]
+	}
+	if len(docs) == 0 && !r.ended {
+		return r.large(ctx)
+	}
+	return r.keep(ctx, docs)
+}
+
+// large takes a document that is too large to go with others.
+func (r *row) large(ctx context.Context) error {
+	select {
+	case r.desk.reading <- struct{}{}:
+		defer func() { <-r.desk.reading }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	doc, err := r.peek()
+	if err != nil {
+		return err
+	}
+	a, err := r.read(doc, make([]byte, doc.Size))
+	if err != nil {
+		return err
+	}
+	return r.keep(ctx, []arrived{a})
+}
+
+// peek returns the next document without taking it; after the last one the row
+// has ended.
+func (r *row) peek() (Document, error) {
+	if r.held != nil {
+		return *r.held, nil
+	}
+	doc, err := r.next()
+	if errors.Is(err, io.EOF) {
+		r.ended = true
+		return Document{}, nil
+	}
+	if err == nil && len(r.verdicts) == MaxDocuments {
+		err = post.FaultDocumentsMany
+	}
+	if err != nil {
+		return Document{}, err
+	}
+	r.held = &doc
+	return doc, nil
+}
+
+func (r *row) read(doc Document, into []byte) (arrived, error) {
+	if _, err := io.ReadFull(doc.Body, into); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return arrived{}, err
+	}
+	r.held = nil
+	v := doc.Unread()
+	v.Sum = sha256.Sum256(into)
+	r.verdicts = append(r.verdicts, v)
+	return arrived{len(r.verdicts) - 1, into}, nil
+}
+
+// keep judges documents and makes the good ones durable.
+func (r *row) keep(ctx context.Context, docs []arrived) error {
+	if len(docs) == 0 {
+		return nil
+	}
+	names := make([]string, 0, len(docs))
+	for _, a := range docs {
+		names = append(names, r.verdicts[a.verdict].SHA256)
+	}
+	needs, err := r.desk.Store.BatchDocuments(ctx, r.tenant, r.id, names)
+	if err != nil {
+		return err
+	}
+	good := docs[:0]
+	for _, a := range docs {
+		v := &r.verdicts[a.verdict]
+		switch need := needs[v.SHA256]; {
+		case need == Unannounced:
+			err = post.FaultDocumentUnannounced
+		case hex.EncodeToString(v.Sum[:]) != v.SHA256:
+			err = post.FaultDocumentDigest
+		case need == Here:
+			v.State = Known
+			continue
+		default:
+			err = letter.CheckPDF(a.bytes)
+		}
+		if err != nil {
+			if v.State = Refused; !errors.As(err, &v.Fault) {
+				return err
+			}
+			continue
+		}
+		needs[v.SHA256] = Here // the same one again in this row is known
+		good = append(good, a)
+	}
+	return r.seal(ctx, good)
+}
+
+// seal makes good documents durable: their blobs first, then the rows that name
+// them.
+func (r *row) seal(ctx context.Context, docs []arrived) error {
+	if len(docs) == 0 {
+		return nil
+	}
+	key, err := r.desk.keys.Current(ctx)
+	if err != nil {
+		return err
+	}
+	kept := make([]KeptDocument, 0, len(docs))
+	err = r.desk.Blobs.PutGroup(ctx, func(p seal.Putter) error {
+		for _, a := range docs {
+			sealed, err := letter.SealBytes(ctx, p, key, a.bytes)
+			if err != nil {
+				return err
+			}
+			kept = append(kept, KeptDocument{r.verdicts[a.verdict].SHA256, sealed})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.desk.Store.PutBatchDocuments(ctx, r.tenant, r.id, kept)
+}
+
+// room waits for the memory of one group.
+func (d *Desk) room(ctx context.Context) ([]byte, error) {
+	late := time.NewTimer(spaceWait)
+	defer late.Stop()
+	select {
+	case space := <-d.space:
+		if space == nil {
+			space = make([]byte, groupBytes)
+		}
+		return space, nil
+	case <-late.C:
+		return nil, post.FaultUnavailable
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
