@@ -69,10 +69,8 @@ func (s *Store) PlaceEvents(ctx context.Context, name string, fence int64, n int
 		if err != nil {
 			return err
 		}
-		for i, id := range ids {
-			if err := swap(ctx, tx, `UPDATE ledger_event SET idx = $1 WHERE id = $2 AND idx IS NULL`, size+int64(i), id); err != nil {
-				return err
-			}
+		if err := giveIndexes(ctx, tx, size, ids); err != nil {
+			return err
 		}
 		placed = len(ids)
 		return storeHashes(ctx, tx, tlog.StoredHashIndex(0, size), fresh)
@@ -81,6 +79,21 @@ func (s *Store) PlaceEvents(ctx context.Context, name string, fence int64, n int
 		return 0, fmt.Errorf("place events: %w", err)
 	}
 	return placed, nil
+}
+
+// giveIndexes gives the events their places, size and up. All of them were found
+// without one in this transaction, and only the holder of the right gives any.
+func giveIndexes(ctx context.Context, tx *sql.Tx, size int64, ids []string) error {
+	rows := make([][]any, len(ids))
+	for i, id := range ids {
+		rows[i] = []any{id, size + int64(i)}
+	}
+	with, args := withRows("i, place", rows)
+	n, err := exec(ctx, tx, with+`UPDATE ledger_event SET idx = v.place FROM v WHERE ledger_event.id = v.i AND ledger_event.idx IS NULL`, args...)
+	if err == nil && n != int64(len(ids)) {
+		return post.ErrStale
+	}
+	return err
 }
 
 func unplaced(ctx context.Context, tx *sql.Tx, n int) (ids []string, leaves [][]byte, err error) {
@@ -122,21 +135,16 @@ type querier interface {
 }
 
 func storeHashes(ctx context.Context, tx *sql.Tx, first int64, fresh []tlog.Hash) error {
-	var q strings.Builder
-	var args []any
+	rows := make([][]any, len(fresh))
 	for i, h := range fresh {
-		if i > 0 {
-			q.WriteString(", ")
-		}
-		fmt.Fprintf(&q, "($%d, $%d)", 2*i+1, 2*i+2)
-		args = append(args, first+int64(i), h[:])
+		rows[i] = []any{first + int64(i), h[:]}
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO ledger_hash (idx, hash) VALUES `+q.String(), args...)
+	_, err := insertRows(ctx, tx, `INSERT INTO ledger_hash (idx, hash)`, "", rows)
 	return err
 }
 
 // maxList is how many values one IN list holds; both engines take far more.
-const maxList = 500
+const maxList = 512
 
 func ledgerHashes(ctx context.Context, q querier, indexes []int64) ([]tlog.Hash, error) {
 	found := make(map[int64]tlog.Hash, len(indexes))
@@ -159,7 +167,7 @@ func ledgerHashes(ctx context.Context, q querier, indexes []int64) ([]tlog.Hash,
 }
 
 func someHashes(ctx context.Context, q querier, indexes []int64, found map[int64]tlog.Hash) error {
-	list, args := inList(indexes, 1)
+	list, args := inList(stretch(indexes), 1)
 	rows, err := q.QueryContext(ctx, `SELECT idx, hash FROM ledger_hash WHERE idx IN (`+list+`)`, args...)
 	if err != nil {
 		return err

@@ -14,22 +14,29 @@ import (
 // on both engines (DESIGN 6).
 const rowsAtOnce = 100
 
-// insertRows writes rows with as few statements as may be. head is INSERT INTO
-// … (…); tail may say what happens on conflict. Every row has the same number
-// of values. It answers how many rows were written.
+// insertRows writes rows with few statements. head is INSERT INTO … (…); tail may
+// say what happens on conflict. Every row has the same number of values. It
+// answers how many rows were written.
+//
+// Groups are of rowsAtOnce, then of 64, 32, 16…: eight texts for any number of
+// rows, so that a connection's prepared statements stay few.
 func insertRows(ctx context.Context, tx *sql.Tx, head, tail string, rows [][]any) (written int64, err error) {
 	for len(rows) > 0 {
-		some := rows[:min(rowsAtOnce, len(rows))]
+		n := rowsAtOnce
+		for size := 64; n > len(rows); size /= 2 {
+			n = size
+		}
+		some := rows[:n]
 		rows = rows[len(some):]
 		args := make([]any, 0, len(some)*len(some[0]))
 		for _, r := range some {
 			args = append(args, r...)
 		}
-		n, err := exec(ctx, tx, head+valuesList(len(some), len(some[0]))+tail, args...)
+		wrote, err := exec(ctx, tx, head+valuesList(len(some), len(some[0]))+tail, args...)
 		if err != nil {
 			return written, err
 		}
-		written += n
+		written += wrote
 	}
 	return written, nil
 }

@@ -43,38 +43,26 @@ func hashes(ctx context.Context, r Reader) tlog.HashReader {
 }
 
 // Extend returns the hashes to store, from tlog.StoredHashIndex(0, size) on,
-// when leaves follow a log of size entries. stored reads the hashes that exist.
+// when leaves follow a log of size entries. stored reads the hashes that exist; it
+// is asked once, for the right edge of the tree.
 func Extend(size int64, leaves [][]byte, stored tlog.HashReader) ([]tlog.Hash, error) {
-	first := tlog.StoredHashIndex(0, size)
-	var fresh []tlog.Hash
-	read := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
-		out := make([]tlog.Hash, len(indexes))
-		var missing, places []int64
-		for i, x := range indexes {
-			if x >= first {
-				out[i] = fresh[x-first]
-				continue
-			}
-			missing, places = append(missing, x), append(places, int64(i))
+	e := edge{n: size}
+	var indexes []int64
+	for level, start := 63, int64(0); level >= 0; level-- {
+		if width := int64(1) << level; size&width != 0 {
+			indexes = append(indexes, tlog.StoredHashIndex(level, start>>level))
+			start += width
 		}
-		if len(missing) == 0 {
-			return out, nil
+	}
+	if len(indexes) > 0 {
+		var err error
+		if e.full, err = stored.ReadHashes(indexes); err != nil {
+			return nil, fmt.Errorf("extend log of %d: %w", size, err)
 		}
-		old, err := stored.ReadHashes(missing)
-		if err != nil {
-			return nil, err
-		}
-		for k, h := range old {
-			out[places[k]] = h
-		}
-		return out, nil
-	})
-	for i, leaf := range leaves {
-		next, err := tlog.StoredHashes(size+int64(i), leaf, read)
-		if err != nil {
-			return nil, fmt.Errorf("extend log at %d: %w", size+int64(i), err)
-		}
-		fresh = append(fresh, next...)
+	}
+	fresh := make([]tlog.Hash, 0, 2*len(leaves)+1)
+	for _, leaf := range leaves {
+		fresh = e.add(fresh, leaf)
 	}
 	return fresh, nil
 }
