@@ -19,7 +19,9 @@ import (
 type steps struct {
 	reads  combiner[queue.Lease, dispatch.Record]
 	writes combiner[step, struct{}]
-	single bool // each call is done alone; for tests of what a call means
+	// For tests; zero in programs.
+	single bool                // each call is done alone
+	commit func(*sql.Tx) error // instead of the transaction's own
 }
 
 // groupTime bounds a group; the callers' own contexts do not end it.
@@ -154,7 +156,11 @@ func (s *Store) onceCommitting(ctx context.Context, f func(*sql.Tx) error) error
 	if err := f(tx); err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil {
+	commit := (*sql.Tx).Commit
+	if s.steps.commit != nil {
+		commit = s.steps.commit
+	}
+	if err := commit(tx); err != nil {
 		return fmt.Errorf("%w: %w", errCommit, err)
 	}
 	return nil
