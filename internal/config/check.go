@@ -233,7 +233,7 @@ func (r *report) dispatcher(c *Dispatcher) {
 	r.required("ledger_dir", c.LedgerDir)
 	r.roads(c)
 	r.kombiPost(c)
-	if c.Uses(post.DigitalPost) || c.DigitalPost.BaseURL != "" {
+	if c.asksDigitalPost() {
 		r.https("digital_post.base_url", c.DigitalPost.BaseURL)
 		r.pair("digital_post.tls", c.DigitalPost.TLS)
 	}

@@ -108,6 +108,13 @@ type KombiPull struct {
 	Prefetch int `json:"prefetch,omitempty"`
 }
 
+// asksDigitalPost reports whether anything needs Digital Post itself: a road, or
+// mail that comes in.
+func (c Dispatcher) asksDigitalPost() bool {
+	d := c.DigitalPost
+	return c.Uses(post.DigitalPost) || d.BaseURL != "" || len(d.Mail.Systems) > 0 || d.Mail.Push.Listen != ""
+}
+
 // roads holds the tenants' roads to the carriers that are configured.
 func (r *report) roads(c *Dispatcher) {
 	tenants := map[post.TenantID]bool{}
