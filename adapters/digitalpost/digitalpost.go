@@ -158,7 +158,7 @@ func transport(c Config) *http.Transport {
 		ResponseHeaderTimeout: answerTimeout,
 		ExpectContinueTimeout: expectTimeout,
 		IdleConnTimeout:       90 * time.Second,
-		MaxIdleConnsPerHost:   16,
+		MaxIdleConnsPerHost:   64, // as many as letters are in hand: a new one costs a signature
 		Protocols:             &protocols,
 		TLSClientConfig:       secure,
 	}
