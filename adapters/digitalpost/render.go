@@ -15,16 +15,11 @@ import (
 // Render implements [dispatch.Channel]: j as MeMo 1.2. What the schema, the
 // business rules or the size limit refuse wraps [post.ErrPermanent].
 func (c *Client) Render(_ context.Context, j dispatch.Job, w io.Writer) error {
-	m := c.message(j)
-	if j.Thread != nil {
-		if err := m.Header.Continue(j.Thread); err != nil {
-			return fmt.Errorf("render memo %s: %w: %w", j.MessageID, post.ErrPermanent, err)
-		}
+	m, err := c.threaded(j)
+	if err != nil {
+		return err
 	}
-	if m.EncodedSize() > memo.MaxMessage {
-		return fmt.Errorf("render memo %s: %w: %w", j.MessageID, post.ErrPermanent, post.FaultMemoTooLarge)
-	}
-	err := memo.Write(w, m)
+	err = memo.Write(w, m)
 	var bad *memo.Invalid
 	if errors.As(err, &bad) {
 		return fmt.Errorf("render memo %s: %w: %w", j.MessageID, post.ErrPermanent, post.FaultMemoInvalid.Because(bad))
@@ -33,6 +28,20 @@ func (c *Client) Render(_ context.Context, j dispatch.Job, w io.Writer) error {
 		return fmt.Errorf("render memo %s: %w", j.MessageID, err)
 	}
 	return nil
+}
+
+// threaded is the message of j within the limits, as the answer that it is.
+func (c *Client) threaded(j dispatch.Job) (*memo.Message, error) {
+	m := c.message(j)
+	if j.Thread != nil {
+		if err := m.Header.Continue(j.Thread); err != nil {
+			return nil, fmt.Errorf("render memo %s: %w: %w", j.MessageID, post.ErrPermanent, err)
+		}
+	}
+	if m.EncodedSize() > memo.MaxMessage {
+		return nil, fmt.Errorf("render memo %s: %w: %w", j.MessageID, post.ErrPermanent, post.FaultMemoTooLarge)
+	}
+	return m, nil
 }
 
 // message is a pure function of j and of the originator switch.

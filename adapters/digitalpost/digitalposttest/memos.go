@@ -27,6 +27,10 @@ func (s *Server) postMemo(w http.ResponseWriter, r *http.Request, system string)
 	}
 	uuid := strings.ToLower(r.URL.Query().Get("memo-message-uuid"))
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if kind == typeContainer || kind == "multipart/form-data" {
+		s.postContainer(w, r, system, kind)
+		return
+	}
 	switch {
 	case !post.ValidUUID(uuid):
 		refuse(w, http.StatusBadRequest, "sim.message.uuid.missing")
