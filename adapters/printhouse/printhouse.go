@@ -12,7 +12,8 @@
 // print house has receipted before, is taken already. The job is deleted once a
 // receipt about it is safe with us; an empty marker in .taken/ remembers it.
 //
-// It refuses a letter without a postal address, and documents that are not PDF.
+// It refuses a letter without a postal address, documents that are not PDF, and
+// what a preflight finds, when the tenant asks for one.
 // When the folder cannot be reached or written, nothing was published and the
 // letter waits. When the connection breaks between our wish to publish and its
 // answer, the outcome is unknown; at any other moment nothing was published.
@@ -33,6 +34,7 @@ import (
 	"filippo.io/age"
 
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
+	"sikkerpost.dk/gateway/internal/outbound/preflight"
 	"sikkerpost.dk/gateway/internal/outbound/track"
 )
 
@@ -57,6 +59,8 @@ type Config struct {
 	// Recipients are the print house's public keys.
 	Recipients []age.Recipient
 	Log        *slog.Logger
+	// Preflight looks at documents before they are rendered; nil: nobody does.
+	Preflight *preflight.Checker
 	// Now is the clock; nil is [time.Now].
 	Now func() time.Time
 }
@@ -68,6 +72,8 @@ type House struct {
 	recipients         []age.Recipient
 	log                *slog.Logger
 	now                func() time.Time
+	preflight          *preflight.Checker
+	good               memory
 
 	mu    sync.Mutex
 	swept time.Time
@@ -99,7 +105,7 @@ func New(c Config) (*House, error) {
 	}
 	h := &House{
 		out: c.Out, events: c.Events, taken: path.Join(c.Out, takenDir), road: local{},
-		recipients: c.Recipients, log: c.Log, now: c.Now, seen: map[string]sighting{},
+		recipients: c.Recipients, log: c.Log, now: c.Now, preflight: c.Preflight, seen: map[string]sighting{},
 	}
 	if h.now == nil {
 		h.now = time.Now

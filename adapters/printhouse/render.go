@@ -24,8 +24,12 @@ const maxDocuments = 40 << 20
 const pdf = "application/pdf"
 
 // Render implements [dispatch.Channel]: the plaintext tar of j.
-func (h *House) Render(_ context.Context, j dispatch.Job, w io.Writer) error {
-	if err := render(j, w); err != nil {
+func (h *House) Render(ctx context.Context, j dispatch.Job, w io.Writer) error {
+	err := h.look(ctx, j)
+	if err == nil {
+		err = render(j, w)
+	}
+	if err != nil {
 		return fmt.Errorf("render print job %s: %w", j.MessageID, err)
 	}
 	return nil
@@ -114,13 +118,9 @@ func countPages(documents []dispatch.Document) ([]int, error) {
 }
 
 func pageCount(d dispatch.Document) (n int, err error) {
-	r, err := d.Open()
+	content, err := content(d)
 	if err != nil {
-		return 0, fmt.Errorf("open: %w", err)
-	}
-	content, err := io.ReadAll(io.LimitReader(r, maxDocuments))
-	if err := errors.Join(err, r.Close()); err != nil {
-		return 0, fmt.Errorf("read: %w", err)
+		return 0, err
 	}
 	defer func() { // the parser meets foreign bytes; a panic there is a page that cannot be printed
 		if recover() != nil {

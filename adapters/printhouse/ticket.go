@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
+	"sikkerpost.dk/gateway/internal/outbound/preflight"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
@@ -53,18 +54,10 @@ const (
 // address returns the lines of the window. One line besides the name is no
 // address: no letter finds a town alone.
 func address(r post.PartyRecord) ([]string, error) {
-	var lines []string
-	for _, line := range r.Address {
-		if line = strings.Join(strings.Fields(line), " "); line != "" {
-			lines = append(lines, line)
-		}
-	}
-	if len(lines) < 2 || strings.TrimSpace(r.Name) == "" {
+	if len(preflight.AddressLines(r)) < 2 || strings.TrimSpace(r.Name) == "" {
 		return nil, post.FaultNoAddress
 	}
-	if lines[0] != r.Name {
-		lines = append([]string{strings.Join(strings.Fields(r.Name), " ")}, lines...)
-	}
+	lines := preflight.WindowLines(r)
 	if len(lines) > maxAddress {
 		return nil, post.FaultNoAddress.At("more than %d lines", maxAddress)
 	}

@@ -17,6 +17,9 @@ type Common struct {
 	Admin    string        `json:"admin"`    // listen address of metrics and readiness; loopback or pod network
 	Tenants  []post.Tenant `json:"tenants"`
 	Inboxes  []Inbox       `json:"inboxes"`
+	// Paper says what documents must keep to be printed, for each tenant that wants
+	// them checked, when they are taken in and before they are printed.
+	Paper map[post.TenantID]Paper `json:"paper,omitempty"`
 	// IndexKeyFile holds 32 bytes (hex) for the keyed look-up of CPR numbers.
 	IndexKeyFile string `json:"index_key_file"`
 	// TaskKeyFile holds 32 bytes (hex) that authenticate tasks.

@@ -117,7 +117,7 @@ func (a *App) api(cfg config.Desk) (*deskapi.Server, error) {
 		return nil, err
 	}
 	letters, err := letter.New(letter.Config{
-		Store: a.store, Records: a.store, Blobs: blobs, Dispatcher: to, IndexKey: index, Tenants: cfg.Tenants, Bell: bell, Log: a.log,
+		Store: a.store, Records: a.store, Holds: a.store, Blobs: blobs, Dispatcher: to, IndexKey: index, Tenants: cfg.Tenants, Bell: bell, Log: a.log,
 		Preflight: look,
 	})
 	if err != nil {

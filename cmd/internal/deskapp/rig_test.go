@@ -89,7 +89,7 @@ var clients = map[string]config.Client{
 	"serverish": {Role: config.RoleTool, Inbox: "dpo-faelles"}, // issued for servers, not for clients
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, changes ...func(*config.Desk)) *rig {
 	t.Helper()
 	dir := t.TempDir()
 	r := &rig{t: t, dir: dir, ca: newAuthority(t, "ours"), log: &syncBuffer{}}
@@ -131,6 +131,9 @@ func newRig(t *testing.T) *rig {
 		},
 		Listen: "127.0.0.1:0", Clients: list,
 		TLS: config.TLS{CertFile: r.path("desk.pem"), KeyFile: r.path("desk.key.pem"), CAFile: r.path("ca.pem")},
+	}
+	for _, change := range changes {
+		change(&cfg)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	app, err := deskapp.New(ctx, cfg, slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})))

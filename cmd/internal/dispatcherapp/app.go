@@ -224,7 +224,7 @@ func carriers(cfg config.Dispatcher, log *slog.Logger) (*digitalpost.Client, *pr
 	if err != nil {
 		return nil, nil, err
 	}
-	house, err := printHouse(cfg.PrintHouse, log)
+	house, err := printHouse(cfg.PrintHouse, cfg.Paper, log)
 	return digital, house, err
 }
 

@@ -7,17 +7,23 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"sikkerpost.dk/gateway/adapters/printhouse"
+	"sikkerpost.dk/gateway/cmd/internal/papercheck"
 	"sikkerpost.dk/gateway/internal/config"
+	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/seal"
 )
 
 // printHouse opens the road to paper.
-func printHouse(cfg config.PrintHouse, log *slog.Logger) (*printhouse.House, error) {
+func printHouse(cfg config.PrintHouse, paper map[post.TenantID]config.Paper, log *slog.Logger) (*printhouse.House, error) {
+	look, err := papercheck.New(paper)
+	if err != nil {
+		return nil, err
+	}
 	recipients, err := seal.ReadRecipientsFile(cfg.RecipientFile)
 	if err != nil {
 		return nil, fmt.Errorf("print house recipient: %w", err)
 	}
-	c := printhouse.Config{Out: cfg.Out, Events: cfg.Events, Recipients: recipients, Log: log}
+	c := printhouse.Config{Out: cfg.Out, Events: cfg.Events, Recipients: recipients, Preflight: look, Log: log}
 	if s := cfg.SFTP; s != (config.SFTP{}) {
 		c.Out, c.Events = s.Jobs, s.Receipts
 		c.SFTP = &printhouse.SFTP{Address: s.Address, User: s.User, Timeout: s.Timeout}

@@ -41,11 +41,14 @@ func (a *Advancer) fail(ctx context.Context, l queue.Lease, r Record, cause erro
 var errForm = fmt.Errorf("%w: the rendered form differs from the committed one", post.ErrPermanent)
 
 func failureCode(err error) string {
+	var f *post.Fault
 	switch {
 	case errors.Is(err, errForm):
 		return "form-changed"
 	case errors.Is(err, verify.ErrNotProven):
 		return "not-proven"
+	case errors.Is(err, post.ErrPermanent) && errors.As(err, &f): // the person who decides may look it up
+		return code("refused-by-rule", f.Code)
 	case errors.Is(err, post.ErrPermanent):
 		return "refused-by-rule"
 	}

@@ -30,6 +30,7 @@ import (
 
 	"filippo.io/age"
 
+	"sikkerpost.dk/gateway/internal/outbound/preflight"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
 	"sikkerpost.dk/gateway/internal/vault/seal"
@@ -148,6 +149,8 @@ type Config struct {
 	Tenants    []post.Tenant
 	Bell       Bell
 	Log        *slog.Logger
+	// Preflight looks at documents as they will be printed; nil: nobody does.
+	Preflight *preflight.Checker
 
 	// Now is the clock; nil is [time.Now].
 	Now func() time.Time

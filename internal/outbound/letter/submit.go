@@ -14,6 +14,7 @@ import (
 
 	"filippo.io/age"
 
+	"sikkerpost.dk/gateway/internal/outbound/preflight"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
 	"sikkerpost.dk/gateway/internal/vault/seal"
@@ -160,12 +161,17 @@ func (d *Desk) seal(ctx context.Context, s Submission, c Content, a *Accepted) e
 	if err != nil {
 		return err
 	}
-	for i, doc := range s.Documents {
-		sealed, err := d.sealDocument(ctx, key, doc, c.Documents[i].SHA256)
+	pages := 0
+	for i := range s.Documents {
+		sealed, n, err := d.sealDocument(ctx, key, s, i, c.Documents[i].SHA256)
 		if err != nil {
 			return at(err, i)
 		}
+		pages += n
 		a.Documents = append(a.Documents, sealed)
+	}
+	if err := d.Preflight.Fits(s.Tenant, pages); err != nil {
+		return err
 	}
 	if a.Content, err = SealJSON(c, key); err != nil {
 		return err
@@ -176,26 +182,37 @@ func (d *Desk) seal(ctx context.Context, s Submission, c Content, a *Accepted) e
 	return err
 }
 
-func (d *Desk) sealDocument(ctx context.Context, key age.Recipient, doc Document, digest string) (Sealed, error) {
+// sealDocument reads, checks and seals the i-th document. It returns its pages,
+// where the tenant's documents are looked at as paper; else 0.
+func (d *Desk) sealDocument(ctx context.Context, key age.Recipient, s Submission, i int, digest string) (Sealed, int, error) {
 	select { // at most cap(reading) documents are in memory
 	case d.reading <- struct{}{}:
 		defer func() { <-d.reading }()
 	case <-ctx.Done():
-		return Sealed{}, ctx.Err()
+		return Sealed{}, 0, ctx.Err()
 	}
-	r, err := doc.Open()
+	r, err := s.Documents[i].Open()
 	if err != nil {
-		return Sealed{}, fmt.Errorf("open document: %w", err)
+		return Sealed{}, 0, fmt.Errorf("open document: %w", err)
 	}
 	defer r.Close()
 	b, err := ReadPDF(r)
 	if err != nil {
-		return Sealed{}, err
+		return Sealed{}, 0, err
 	}
 	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != digest {
-		return Sealed{}, post.FaultDocumentChanged
+		return Sealed{}, 0, post.FaultDocumentChanged
 	}
-	return SealBytes(ctx, d.Blobs, key, b)
+	look := preflight.Document{Content: b}
+	if s.Recipient != nil && i == 0 {
+		look.Address = preflight.WindowLines(*s.Recipient)
+	}
+	pages, err := d.Preflight.One(ctx, s.Tenant, look, i == 0)
+	if err != nil {
+		return Sealed{}, 0, err
+	}
+	sealed, err := SealBytes(ctx, d.Blobs, key, b)
+	return sealed, pages, err
 }
 
 // SealBytes seals b as an object of its own.
@@ -234,7 +251,11 @@ func (d *Desk) ring(ctx context.Context, id post.LetterID, attempt int64) {
 // at says which document, counted from 1, a fault speaks of.
 func at(err error, i int) error {
 	var f *post.Fault
-	if errors.As(err, &f) {
+	var place *post.Refusal
+	switch {
+	case errors.As(err, &place) && place.Detail != "":
+		return place.Fault.At("document %d, %s", i+1, place.Detail)
+	case errors.As(err, &f):
 		return f.At("document %d", i+1)
 	}
 	return fmt.Errorf("document %d: %w", i+1, err)

@@ -1,0 +1,4 @@
+package poppler
+
+// ReadWords is for the fuzz target.
+var ReadWords = readWords
