@@ -19,6 +19,7 @@ require (
 	github.com/pressly/goose/v3 v3.29.0 // migrations, embedded, on both engines
 	github.com/prometheus/client_golang v1.25.0 // metrics, in the form that everybody scrapes
 	github.com/prometheus/client_model v0.6.3 // tests: reading a gathered metric
+	github.com/rabbitmq/amqp091-go v1.16.0 // statuses from Beskedfordeler over AMQP 0-9-1; behind adapters/kombipost only
 	github.com/redis/go-redis/v9 v9.23.0 // one Redis client, handed to asynq
 	github.com/rogpeppe/go-internal v1.16.0 // tests: stories as txtar scripts
 	github.com/russellhaering/goxmldsig v1.6.1 // canonical XML and signatures; behind internal/xmldsig only
