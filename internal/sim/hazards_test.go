@@ -49,6 +49,14 @@ type bent struct {
 	accept func(ctx context.Context, a letter.Accepted) (letter.First, bool, error)
 	settle func(in track.Settlement) track.Settlement
 	lease  func(ctx context.Context, k queue.Kind, id string, d time.Duration) (queue.Lease, bool, error)
+	due    func(ctx context.Context, k queue.Kind, prefer string, n int, d time.Duration) ([]queue.Lease, error)
+}
+
+func (b bent) LeaseDue(ctx context.Context, k queue.Kind, prefer string, n int, d time.Duration) ([]queue.Lease, error) {
+	if b.due != nil {
+		return b.due(ctx, k, prefer, n, d)
+	}
+	return b.store.LeaseDue(ctx, k, prefer, n, d)
 }
 
 func (b bent) MoveLetter(ctx context.Context, l queue.Lease, m dispatch.Move) error {
@@ -88,6 +96,9 @@ func (b bent) Lease(ctx context.Context, k queue.Kind, id string, d time.Duratio
 	}
 	return b.store.Lease(ctx, k, id, d)
 }
+
+// together lets every ring move all that are due.
+func together(p *plan) { p.alone = 0 }
 
 func bend(f func(w *world, s *store) bent) func(*world, *node, *store) outerStore {
 	return func(w *world, _ *node, s *store) outerStore {
@@ -184,6 +195,23 @@ func unguarded(w *world, s *store) bent {
 	}}
 }
 
+// claimedTwice is a store that gives what it has leased to the next who asks, and
+// whose groups write by the letter's id, whatever fence and version a member has.
+func claimedTwice(w *world, s *store) bent {
+	b := unguarded(w, s)
+	b.due = func(ctx context.Context, k queue.Kind, prefer string, n int, d time.Duration) ([]queue.Lease, error) {
+		ls, err := s.LeaseDue(ctx, k, prefer, n, d)
+		for _, l := range ls {
+			w.lastLease[l.ID] = l
+		}
+		if old, held := w.lastLease[prefer]; held && err == nil && !slices.Contains(ls, old) {
+			ls = append(ls, old)
+		}
+		return ls, err
+	}
+	return b
+}
+
 // hazards are those of the catalog that concern one letter after its
 // acceptance. Each says which invariant must notice.
 var hazards = []struct {
@@ -262,6 +290,24 @@ var hazards = []struct {
 	{"H8 two documents of one name: the first is sent to both", "I8", 20, hazard{channel: func(w *world, c dispatch.Channel) dispatch.Channel { return shelf{c, w} },
 		plan: func(p *plan) { p.letters = 3 }}},
 	{"H10 H11 H24 no lease, no fence, no version: whoever holds an old right still writes", "I2 I3 I4 I5 I9", 200, hazard{store: bend(unguarded)}},
+	{"a group tells a stale member that it was done", "I2 I8 I9", 200, hazard{plan: together, store: bend(func(_ *world, s *store) bent {
+		return bent{move: func(ctx context.Context, l queue.Lease, m dispatch.Move) error {
+			err := s.MoveLetter(ctx, l, m)
+			if errors.Is(err, post.ErrStale) {
+				return nil
+			}
+			return err
+		}}
+	})}},
+	{"a due letter is leased twice, and a group writes by id alone", "I2 I3 I4 I5 I9", 200, hazard{plan: together, store: bend(claimedTwice)}},
+	{"a group answers before its commit", "I2 I8", 200, hazard{plan: together, store: bend(func(w *world, s *store) bent {
+		return bent{move: func(ctx context.Context, l queue.Lease, m dispatch.Move) error {
+			if err := s.MoveLetter(ctx, l, m); !errors.Is(err, errStore) {
+				return err
+			}
+			return nil
+		}}
+	})}},
 	{"H13 what is not fetched within an hour is thrown away", "I2", 100, hazard{source: func(w *world, s track.Source) track.Source {
 		return ears{Source: s, waiting: func(ctx context.Context) ([]track.Receipt, error) {
 			rs, err := s.Waiting(ctx)

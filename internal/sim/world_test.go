@@ -120,6 +120,7 @@ type node struct {
 	up     bool
 	life   int // counts starts
 	offset time.Duration
+	shared fate // of the group that is being written
 	actors map[*actor]bool
 	order  []*actor
 }
@@ -258,18 +259,40 @@ func call[T any](ctx context.Context, n *node, what string, f func() (T, error))
 	if err := ctx.Err(); err != nil {
 		return none, err
 	}
-	if n.w.chance(n.w.plan.storeDown) {
+	fate := n.fate()
+	if fate.down {
 		n.w.say("%s %s: no answer, not done", n.name, what)
 		return none, errStore
 	}
 	v, err := f()
 	n.w.say("%s %s = %v", n.name, what, err)
 	n.w.point(what+" done", 0, 5*time.Millisecond)
-	if n.w.chance(n.w.plan.lostAnswer) {
+	if fate.lost {
 		n.w.say("%s %s: done, answer lost", n.name, what)
 		return none, errStore
 	}
 	return v, err
+}
+
+// A fate is what befalls a transaction: its members share it.
+type fate struct {
+	until      time.Time
+	down, lost bool
+}
+
+// groupTime is how long calls of one process share a fate, where groups are played.
+const groupTime = 20 * time.Millisecond
+
+// fate is that of a call which n makes now.
+func (n *node) fate() fate {
+	w := n.w
+	if w.plan.alone == 1 || !w.now.Before(n.shared.until) {
+		n.shared = fate{w.now.Add(groupTime), w.chance(w.plan.storeDown), w.chance(w.plan.lostAnswer)}
+	}
+	if w.healed {
+		return fate{}
+	}
+	return n.shared
 }
 
 // run lets the world go until nothing is left to happen or its time is over.
