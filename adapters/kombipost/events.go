@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"sikkerpost.dk/gateway/internal/outbound/track"
+	"sikkerpost.dk/gateway/internal/post"
 )
 
 // An Event is what PKO_PostStatus reports: ObjektHandling of the envelope.
@@ -72,6 +73,14 @@ var Senders = map[string]Sender{
 	"afd21f3d-11c7-4f51-b2a6-f31d6480a9fb": {"Strålfors", onPaper},
 	"ae5b9a93-c923-40d7-a41a-1eec18374e27": {"Edora", onPaper},
 	"6b12182a-4268-4130-bd3e-159f8862c0a1": {"KMD Charlie Tango", onPaper},
+}
+
+// SenderOn returns a sender of statuses about letters on that channel.
+func SenderOn(name string, ch post.Channel) Sender {
+	if ch == post.Physical {
+		return Sender{name, onPaper}
+	}
+	return Sender{name, onDigital}
 }
 
 // MessageType is Beskedtype of PKO_PostStatus.

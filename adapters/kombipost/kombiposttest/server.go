@@ -57,7 +57,7 @@ type Config struct {
 type Agreement struct {
 	CVR         post.CVR
 	Fingerprint string   // hex SHA-256 of the certificate
-	Entities    []string // entity ids; nil is both of ours
+	Entities    []string // entity ids; nil is all of ours
 }
 
 // Party is someone who can or cannot be reached.
@@ -195,7 +195,7 @@ func (s *Server) allowed(cvr post.CVR, print, entity string) bool {
 	return slices.ContainsFunc(s.cfg.Agreements, func(a Agreement) bool {
 		entities := a.Entities
 		if entities == nil {
-			entities = []string{kombipost.EntitySend, kombipost.EntityLookup}
+			entities = []string{kombipost.EntitySend, kombipost.EntityLookup, kombipost.EntityPull}
 		}
 		return a.CVR == cvr && a.Fingerprint == print && slices.Contains(entities, entity)
 	})

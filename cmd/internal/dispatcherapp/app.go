@@ -20,15 +20,12 @@ import (
 
 	"sikkerpost.dk/gateway/adapters/asynqueue"
 	"sikkerpost.dk/gateway/adapters/blobstore"
-	"sikkerpost.dk/gateway/adapters/digitalpost"
 	"sikkerpost.dk/gateway/adapters/pkcs11key"
-	"sikkerpost.dk/gateway/adapters/printhouse"
 	"sikkerpost.dk/gateway/adapters/sqlstore"
 	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/daemon"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/forward"
-	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/outbound/sign"
 	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/post"
@@ -45,6 +42,8 @@ type App struct {
 	store *sqlstore.Store
 	queue *asynqueue.Queue
 	tasks []daemon.Task
+
+	kombiPushURL string
 }
 
 var (
@@ -101,7 +100,7 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	if err := a.openQueue(cfg); err != nil {
 		return err
 	}
-	digital, house, err := carriers(cfg, a.log)
+	by, err := openCarriers(cfg, a.log)
 	if err != nil {
 		return err
 	}
@@ -109,7 +108,7 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	if err != nil {
 		return err
 	}
-	advancer, err := a.advancer(cfg, blobs, k, signer, digital, house)
+	advancer, err := a.advancer(cfg, blobs, k, signer, by)
 	if err != nil {
 		return err
 	}
@@ -128,7 +127,7 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	if err != nil {
 		return err
 	}
-	matcher, err := a.matcher(k, advancer, digital, house)
+	matcher, err := a.matcher(k, advancer, by.sources()...)
 	if err != nil {
 		return err
 	}
@@ -153,11 +152,15 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 			return a.store.ForgetAnswers(ctx, time.Now().Add(-keepAnswers))
 		})},
 	}
-	mail, err := a.mail(cfg, blobs, k, digital)
+	mail, err := a.mail(cfg, blobs, k, by.digital)
 	if err != nil {
 		return err
 	}
-	a.tasks = append(a.tasks, mail...)
+	statuses, err := a.statuses(cfg, k, by.kombi)
+	if err != nil {
+		return err
+	}
+	a.tasks = append(append(a.tasks, mail...), statuses...)
 	if cfg.Admin != "" {
 		a.url = "http://" + cfg.Admin
 		a.tasks = append(a.tasks, daemon.Admin(cfg.Admin, map[string]func(context.Context) error{
@@ -219,15 +222,6 @@ func (e either) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	return nil, age.ErrIncorrectIdentity
 }
 
-func carriers(cfg config.Dispatcher, log *slog.Logger) (*digitalpost.Client, *printhouse.House, error) {
-	digital, err := digitalClient(cfg.DigitalPost, log)
-	if err != nil {
-		return nil, nil, err
-	}
-	house, err := printHouse(cfg.PrintHouse, cfg.Paper, log)
-	return digital, house, err
-}
-
 // letterSigner takes the letters' key from its file or from its token, to which
 // the program stays logged in until it ends.
 func letterSigner(cfg config.Dispatcher) (*sign.Signer, error) {
@@ -253,32 +247,25 @@ func letterSigner(cfg config.Dispatcher) (*sign.Signer, error) {
 	return sign.New(key, cert)
 }
 
-func (a *App) advancer(cfg config.Dispatcher, blobs *blobstore.Store, k keys, signer *sign.Signer, digital *digitalpost.Client, house *printhouse.House) (*dispatch.Advancer, error) {
-	gate, err := dispatch.NewGate(dispatch.GateConfig{Paused: a.store.Paused, Log: a.log, Rate: map[post.Carrier]float64{
-		post.DigitalPost: float64(cfg.DigitalPost.Rate), post.PrintHouse: float64(cfg.PrintHouse.Rate),
-	}})
+func (a *App) advancer(cfg config.Dispatcher, blobs *blobstore.Store, k keys, signer *sign.Signer, by carriers) (*dispatch.Advancer, error) {
+	roads, err := by.roads(cfg)
+	if err != nil {
+		return nil, err
+	}
+	gate, err := dispatch.NewGate(dispatch.GateConfig{Paused: a.store.Paused, Log: a.log, Rate: rates(cfg)})
 	if err != nil {
 		return nil, err
 	}
 	return dispatch.New(dispatch.Config{
 		Store: a.store, Blobs: blobs, Opener: unseal.Opener{k.identity}, Signer: signer, Roots: a.store, Threads: a.store, Certs: []*x509.Certificate{signer.Certificate()},
-		Roads:     dispatch.Straight(map[post.Channel]dispatch.Channel{post.Digital: digital, post.Physical: house}),
-		Directory: digital, Tenants: cfg.Tenants, LookupBudget: cfg.LookupBudget, Quiet: cfg.Quiet, Log: a.log,
+		Roads: roads, Tenants: cfg.Tenants, LookupBudget: cfg.LookupBudget, Quiet: cfg.Quiet, Log: a.log,
 		Leases: a.store, Gate: gate, LeaseTime: cfg.Lease, Backoff: cfg.Backoff,
 	})
 }
 
 func (a *App) matcher(k keys, advancer *dispatch.Advancer, sources ...track.Source) (*track.Matcher, error) {
-	dataKeys := letter.NewKeys(k.recipient, a.store.PutDataKey)
 	return track.New(track.Config{
-		Inbox: a.store, Sources: sources, Log: a.log,
-		Seal: func(ctx context.Context, raw []byte) ([]byte, error) {
-			key, err := dataKeys.Current(ctx)
-			if err != nil {
-				return nil, err
-			}
-			return seal.Small(raw, key)
-		},
+		Inbox: a.store, Sources: sources, Log: a.log, Seal: a.sealer(k),
 		Moved: func(ctx context.Context, id post.LetterID) {
 			if err := advancer.Advance(ctx, id); err != nil {
 				a.log.ErrorContext(ctx, "step not run", slog.String("letter", string(id)), slog.Any("error", err))
