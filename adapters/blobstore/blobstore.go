@@ -29,7 +29,9 @@ import (
 	"sikkerpost.dk/gateway/internal/vault/seal"
 )
 
-// incoming is where blobs are written before they get their name.
+// incoming is where blobs are written before they get their name. It has a
+// directory for each hexadecimal digit, so that groups that come at the same
+// time do not wait for one another's directory.
 const incoming = "incoming"
 
 // stale is how old a temporary file must be to be nobody's: no upload lasts as
@@ -50,20 +52,24 @@ var (
 // Open opens the directory, makes it when it is missing, and sweeps what
 // interrupted writes left behind a day or more ago.
 func Open(dir string) (*Store, error) {
-	if err := os.MkdirAll(filepath.Join(dir, incoming), 0o700); err != nil {
-		return nil, fmt.Errorf("open blob store: %w", err)
-	}
-	s := &Store{dir: dir, places: places{dir: dir}}
-	left, err := os.ReadDir(filepath.Join(dir, incoming))
-	if err != nil {
-		return nil, fmt.Errorf("open blob store: %w", err)
-	}
-	for _, e := range left {
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > stale {
-			os.Remove(filepath.Join(dir, incoming, e.Name())) //nolint:errcheck // another process may have swept it
+	for _, digit := range "0123456789abcdef" {
+		if err := os.MkdirAll(filepath.Join(dir, incoming, string(digit)), 0o700); err != nil {
+			return nil, fmt.Errorf("open blob store: %w", err)
 		}
 	}
-	return s, nil
+	err := filepath.WalkDir(filepath.Join(dir, incoming), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if info, err := d.Info(); err == nil && time.Since(info.ModTime()) > stale {
+			os.Remove(path) //nolint:errcheck // another process may have swept it
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // another process sweeps too
+		return nil, fmt.Errorf("open blob store: %w", err)
+	}
+	return &Store{dir: dir, places: places{dir: dir}}, nil
 }
 
 // Get opens a blob. A name that does not exist is [post.ErrNotFound].

@@ -71,7 +71,7 @@ func (g *group) Put(ctx context.Context, write func(io.Writer) error) (blob stri
 		g.shard = shardOf(blob)
 	}
 	blob = g.shard.named(blob)
-	f, err := os.OpenFile(filepath.Join(g.store.dir, incoming, blob), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(filepath.Join(g.store.dir, incoming, blob[len(blob)-1:], blob), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return "", nil, 0, fmt.Errorf("put blob: %w", full(err))
 	}
