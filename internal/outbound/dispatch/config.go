@@ -102,7 +102,7 @@ func New(c Config) (*Advancer, error) {
 		}
 	}
 	if c.Check == nil {
-		c.Check = func(manifest []byte) (verify.Manifest, error) { return verify.Signed(manifest, c.Certs) }
+		c.Check = verify.NewChecker(c.Certs).Signed
 	}
 	if c.Directory == nil {
 		c.Directory = c.Roads

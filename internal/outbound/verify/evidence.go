@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"sikkerpost.dk/gateway/internal/vault/ledger"
+	"sikkerpost.dk/gateway/internal/xmldsig"
 )
 
 // MediaType is the media type of an evidence file (ASiC-E with XAdES, ETSI EN
@@ -146,7 +147,7 @@ func File(r io.ReaderAt, size int64, certs []*x509.Certificate, documents ...io.
 	// Put together again as it was signed, and as the ledger vouches for it.
 	whole := join(files[NameLetter], files[namePath], files[NameRoot], files[nameSignatures])
 	parts := signed{manifest: files[NameLetter], path: files[namePath], root: files[NameRoot], signature: files[nameSignatures]}
-	m, err := parts.check(certs)
+	m, err := parts.check(certs, xmldsig.VerifyFile)
 	if err != nil {
 		return Result{}, err
 	}

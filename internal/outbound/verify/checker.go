@@ -1,0 +1,71 @@
+package verify
+
+import (
+	"crypto/x509"
+	"sync"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/xmldsig"
+)
+
+// A Checker is [Signed] for whoever checks letter after letter: it remembers the
+// last few signatures over whole batches that it found good, byte by byte, so
+// that a batch's signature is checked once and not once for each letter.
+// Everything of a letter's own, its path to the root included, is checked each
+// time. A signature that is refused is not remembered.
+type Checker struct {
+	certs []*x509.Certificate
+	mu    sync.Mutex
+	good  map[string]covered // guarded by mu; by the signature's bytes
+	last  []string           // guarded by mu; oldest first
+}
+
+// covered is what a good signature covers, and since when.
+type covered struct {
+	file xmldsig.File
+	at   time.Time
+}
+
+// remembered bounds how many signatures are remembered.
+const remembered = 8
+
+// NewChecker returns a checker of letters signed with one of certs.
+func NewChecker(certs []*x509.Certificate) *Checker {
+	return &Checker{certs: certs, good: map[string]covered{}}
+}
+
+// Signed is [Signed].
+func (c *Checker) Signed(b []byte) (Manifest, error) {
+	s, err := apart(b)
+	if err != nil {
+		return Manifest{}, err
+	}
+	if s.root == nil {
+		return s.check(c.certs, xmldsig.VerifyFile)
+	}
+	return s.check(c.certs, c.verify)
+}
+
+func (c *Checker) verify(signature []byte, certs []*x509.Certificate) (xmldsig.File, time.Time, error) {
+	c.mu.Lock()
+	known, ok := c.good[string(signature)]
+	c.mu.Unlock()
+	if ok {
+		return known.file, known.at, nil
+	}
+	f, at, err := xmldsig.VerifyFile(signature, certs)
+	if err != nil {
+		return f, at, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := string(signature)
+	if _, ok := c.good[key]; !ok {
+		if len(c.last) == remembered {
+			delete(c.good, c.last[0])
+			c.last = c.last[1:]
+		}
+		c.good[key], c.last = covered{f, at}, append(c.last, key)
+	}
+	return f, at, nil
+}
