@@ -61,6 +61,9 @@ func (s *Server) explainLetter(ctx context.Context, c *call, in *Target) (*answe
 	for _, f := range e.Facts {
 		out.Facts = append(out.Facts, wire.Reason(f))
 	}
+	if d := e.Deadline; d != nil {
+		out.Deadline = &wire.Deadline{ArriveBy: string(d.Arrive), Timing: string(d.Timing), DigitalBefore: d.DigitalBefore, PaperBy: d.PaperBy, AskAt: d.AskAt, Says: d.Says}
+	}
 	return &answer[wire.Explanation]{out}, nil
 }
 

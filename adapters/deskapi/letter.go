@@ -54,6 +54,9 @@ func (s *Server) letterOperations() {
 		Content:     map[string]*huma.MediaType{verify.MediaType: {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
 	}}
 	handle(s, evidence, s.evidence)
+	handle(s, op("list-letters", http.MethodGet, "", "List letters, those that wait for somebody among them"), s.listLetters)
+	handle(s, op("hold-letter", http.MethodPost, "/{id}/hold", "Keep a letter and all that belongs to it from being purged"), s.holdLetter)
+	handle(s, op("unhold-letter", http.MethodPost, "/{id}/unhold", "Lift the hold of a letter"), s.unholdLetter)
 }
 
 // formBody describes a form whose first part, named name, is head as JSON.
@@ -124,6 +127,7 @@ func (s *Server) submit(ctx context.Context, c *call, in *struct{ WriteKey }) (*
 	}
 	sub := letter.Submission{
 		Tenant: tenant, Client: c.client.ID, BusinessKey: l.Key, Title: l.Title, Recipient: &to, Documents: docs,
+		Arrive: post.Day(l.ArriveBy), Urgent: l.Urgent,
 	}
 	if l.NotBefore != nil {
 		sub.NotBefore = *l.NotBefore
@@ -185,7 +189,7 @@ func recipientOf(p wire.Party) post.PartyRecord {
 }
 
 func receiptOf(r letter.Receipt) wire.LetterReceipt {
-	return wire.LetterReceipt{ID: string(r.ID), Reference: r.Reference, State: string(r.State), Repeated: r.Repeated}
+	return wire.LetterReceipt{ID: string(r.ID), Reference: r.Reference, State: string(r.State), Repeated: r.Repeated, Timing: string(r.Timing)}
 }
 
 func letterOf(v letter.View) wire.LetterView {
@@ -194,5 +198,6 @@ func letterOf(v letter.View) wire.LetterView {
 		Inquiry: string(v.Inquiry), State: string(v.State), Final: v.State.Final(), Channel: string(v.Channel),
 		Generation: v.Generation, Code: v.Code, MessageID: v.MessageID, Transmission: v.Transmission, Tracking: v.Tracking,
 		AcceptedAt: v.AcceptedAt, SignedAt: v.SignedAt, NotBefore: v.NotBefore, AvailableAt: v.AvailableAt,
+		Since: v.Since, SentAt: v.SentAt, ArriveBy: string(v.Arrive), Timing: string(v.Timing), Urgent: v.Urgent, HeldAt: v.HeldAt, Hold: string(v.Hold),
 	}
 }

@@ -21,6 +21,38 @@ type Explanation struct {
 	Why     string   `json:"why,omitempty" doc:"the reason for the channel"`
 	Next    string   `json:"next" doc:"what happens now, or who must act"`
 	Facts   []Reason `json:"facts"`
+	// Deadline is what the latest day of arrival leaves.
+	Deadline *Deadline `json:"deadline,omitempty"`
+}
+
+// Deadline is what a letter's latest day of arrival leaves, by the lead times of
+// its municipality.
+type Deadline struct {
+	ArriveBy      string    `json:"arrive_by"`
+	Timing        string    `json:"timing,omitempty"`
+	DigitalBefore time.Time `json:"digital_before" doc:"a hand-over to Digital Post before this is in time"`
+	PaperBy       time.Time `json:"paper_by" doc:"a hand-over on paper until this is in time"`
+	AskAt         time.Time `json:"ask_at" doc:"when a person is asked, if it is not known by then which channel it takes"`
+	Says          string    `json:"says"`
+}
+
+// HoldSet says why a letter is held, or why its hold is lifted.
+type HoldSet struct {
+	Reason string `json:"reason" maxLength:"40" doc:"complaint, lawsuit, supervision, access or investigation"`
+}
+
+// Held is how a letter stands after a hold was placed or lifted.
+type Held struct {
+	ID     string    `json:"id"`
+	Held   bool      `json:"held"`
+	Since  time.Time `json:"since,omitzero"`
+	Reason string    `json:"reason"`
+}
+
+// Letters is one page of letters.
+type Letters struct {
+	Items []LetterView `json:"items"`
+	Next  string       `json:"next,omitempty" doc:"give it as after to read on"`
 }
 
 // Reason is one fact and where it is written down.

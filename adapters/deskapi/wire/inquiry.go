@@ -86,4 +86,6 @@ type Acknowledged struct {
 type Reply struct {
 	Title     string     `json:"title" minLength:"1" maxLength:"255" doc:"what the recipient sees in the mailbox"`
 	Documents []Document `json:"documents" minItems:"1" maxItems:"64"`
+	ArriveBy  string     `json:"arrive_by,omitempty" maxLength:"10" doc:"latest day of arrival in Danish time, e.g. the inquiry's legal due date"`
+	Urgent    bool       `json:"urgent,omitempty" doc:"a lane of its own"`
 }

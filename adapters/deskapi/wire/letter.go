@@ -28,6 +28,8 @@ type Letter struct {
 	Recipient Party      `json:"recipient"`
 	Documents []Document `json:"documents" minItems:"1" maxItems:"64"`
 	NotBefore *time.Time `json:"not_before,omitempty"`
+	ArriveBy  string     `json:"arrive_by,omitempty" maxLength:"10" doc:"latest day of arrival in Danish time, e.g. 2026-12-28; a new letter that can no longer meet it is refused"`
+	Urgent    bool       `json:"urgent,omitempty" doc:"breach notifications: a lane of their own"`
 }
 
 // LetterReceipt says that a letter is safe with us.
@@ -36,6 +38,7 @@ type LetterReceipt struct {
 	Reference string `json:"reference"`
 	State     string `json:"state"`
 	Repeated  bool   `json:"repeated" doc:"this very letter was submitted before; nothing changed"`
+	Timing    string `json:"timing,omitempty" doc:"of a new letter with a latest day: in-time, paper-closing, or digital-only when paper would come too late"`
 }
 
 // LetterView is where a letter stands.
@@ -57,6 +60,13 @@ type LetterView struct {
 	AcceptedAt   time.Time `json:"accepted_at"`
 	SignedAt     time.Time `json:"signed_at,omitzero"`
 	NotBefore    time.Time `json:"not_before,omitzero"`
+	Since        time.Time `json:"since,omitzero" doc:"when the present state was entered"`
+	SentAt       time.Time `json:"sent_at,omitzero" doc:"when the present hand-over was decided"`
+	ArriveBy     string    `json:"arrive_by,omitempty" doc:"latest day of arrival"`
+	Timing       string    `json:"timing,omitempty" doc:"in-time, on-its-way, paper-closing, digital-only, too-late, arrived, arrived-late"`
+	Urgent       bool      `json:"urgent,omitempty"`
+	HeldAt       time.Time `json:"held_at,omitzero" doc:"since when nothing of it may be purged"`
+	Hold         string    `json:"hold,omitempty" doc:"why nothing of it may be purged"`
 	AvailableAt  time.Time `json:"available_at,omitzero" doc:"in the mailbox: the moment from which it counts as received (lov om Digital Post § 10)"`
 }
 
@@ -108,6 +118,7 @@ type BatchLine struct {
 	Document  string `json:"document" maxLength:"300" doc:"file name that the recipient sees"`
 	SHA256    string `json:"sha256" maxLength:"64" doc:"of the document's bytes, 64 hex digits"`
 	Language  string `json:"language,omitempty" maxLength:"2" doc:"two letters; da when absent"`
+	ArriveBy  string `json:"arrive_by,omitempty" maxLength:"10" doc:"latest day of arrival in Danish time, e.g. 2026-12-28"`
 }
 
 // Batch is where a batch stands. Once it is closed, the counts of Letters add

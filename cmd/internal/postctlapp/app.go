@@ -25,6 +25,8 @@ postctl batch approve BATCH-ID
 postctl batch watch BATCH-ID
 postctl letter send letter.json -document decision.pdf
 postctl letter show LETTER-ID
+postctl letter list -needs-person
+postctl letter hold LETTER-ID -reason lawsuit
 postctl letter evidence LETTER-ID -out letter.asice
 postctl letter verify letter.asice -cert signing.pem -document decision.pdf
 postctl memo check message.xml
@@ -52,6 +54,9 @@ type grammar struct {
 		Print    letterPrint    `cmd:"" help:"Send a letter on paper that was certainly not delivered."`
 		Reissue  letterReissue  `cmd:"" help:"Send a returned letter again."`
 		Close    letterClose    `cmd:"" help:"End a letter's road: nothing more is sent."`
+		List     letterList     `cmd:"" help:"List letters: those that wait for somebody, or all in one state."`
+		Hold     letterHold     `cmd:"" help:"Keep a letter and all that belongs to it from being purged (legal hold)."`
+		Unhold   letterUnhold   `cmd:"" help:"Lift a hold."`
 		Evidence letterEvidence `cmd:"" help:"Fetch the evidence of a letter."`
 		Verify   letterVerify   `cmd:"" help:"Verify evidence offline, trusting nobody but the certificates given."`
 	} `cmd:"" help:"One letter."`

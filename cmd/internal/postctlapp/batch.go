@@ -21,6 +21,7 @@ import (
 type batchCheck struct {
 	Table     string `arg:"" help:"CSV file (key, id, name, address lines, title, document) or .jsonl with one line of the API on each line."`
 	Documents string `placeholder:"DIR" help:"Directory of the PDFs; without it they are not looked at."`
+	Now       string `hidden:"" help:"The day to check from; today."`
 }
 
 // Run checks the table and prints every fault.
@@ -29,6 +30,11 @@ func (c *batchCheck) Run(r *run) error {
 	if err != nil {
 		return err
 	}
+	now, err := today(c.Now)
+	if err != nil {
+		return err
+	}
+	t.late(now)
 	return r.verdict(t, ctl.NeedsPerson)
 }
 

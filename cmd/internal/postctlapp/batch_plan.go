@@ -4,10 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"sikkerpost.dk/gateway/cmd/internal/ctl"
 	"sikkerpost.dk/gateway/internal/calendar"
+	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/post"
 )
 
 type batchPlan struct {
@@ -15,8 +21,9 @@ type batchPlan struct {
 	Documents   string  `required:"" placeholder:"DIR" help:"Directory of the PDFs."`
 	CostDigital float64 `env:"SIKKERPOST_COST_DIGITAL" placeholder:"DKK" help:"What one letter in Digital Post costs."`
 	CostPaper   float64 `env:"SIKKERPOST_COST_PAPER" placeholder:"DKK" help:"What one letter on paper costs."`
-	Arrive      string  `placeholder:"YYYY-MM-DD" help:"The day by which every letter must have arrived."`
-	PaperDays   int     `default:"5" env:"SIKKERPOST_PAPER_DAYS" help:"Working days from hand-over to arrival on paper, printing included."`
+	Arrive      string  `placeholder:"YYYY-MM-DD" help:"The day by which every letter without a day of its own must have arrived."`
+	PaperDays   int     `default:"7" env:"SIKKERPOST_PAPER_DAYS" help:"Working days from hand-over to arrival on paper, printing included."`
+	DigitalDays int     `default:"0" env:"SIKKERPOST_DIGITAL_DAYS" help:"Working days from hand-over to the mailbox; 0 is the same day."`
 	Now         string  `hidden:"" help:"The day to plan from; today."`
 }
 
@@ -35,6 +42,18 @@ type plan struct {
 	SendDigital   string  `json:"send_digital_by,omitempty"`
 	SendPaper     string  `json:"send_paper_by,omitempty"`
 	Late          bool    `json:"late,omitempty"` // paper would come too late
+	// Days are the latest days of arrival, the nearest first, with their lines.
+	Days []planDay `json:"days,omitempty"`
+}
+
+// planDay is one latest day of arrival and what it asks of its lines.
+type planDay struct {
+	Arrive      post.Day `json:"arrive_by"`
+	Letters     int      `json:"letters"`
+	Lines       []int    `json:"lines"` // of the file
+	SendDigital string   `json:"send_digital_by"`
+	SendPaper   string   `json:"send_paper_by"`
+	Late        bool     `json:"late,omitempty"` // paper would come too late for letters that can go on paper
 }
 
 // Run prints the plan; it sends nothing and asks nobody.
@@ -43,6 +62,11 @@ func (c *batchPlan) Run(r *run) error {
 	if err != nil {
 		return err
 	}
+	now, err := today(c.Now)
+	if err != nil {
+		return err
+	}
+	t.late(now)
 	if len(t.Faults) > 0 {
 		return r.verdict(t, ctl.NeedsPerson)
 	}
@@ -59,6 +83,18 @@ func (c *batchPlan) Run(r *run) error {
 		}
 		if c.Arrive != "" {
 			fmt.Fprintf(w, "send by       %s digitally, %s on paper, to arrive by %s\n", p.SendDigital, p.SendPaper, c.Arrive)
+		}
+		var rows [][]string
+		for _, d := range p.Days {
+			note := ""
+			if d.Late {
+				note = "too late on paper"
+			}
+			rows = append(rows, []string{string(d.Arrive), fmt.Sprint(d.Letters), firstLines(d.Lines), d.SendDigital, d.SendPaper, note})
+		}
+		if len(rows) > 0 {
+			fmt.Fprintln(w)
+			ctl.Table(w, []string{"ARRIVE BY", "LETTERS", "LINES", "SEND DIGITALLY BY", "ON PAPER BY", ""}, rows)
 		}
 	})
 	if err == nil && p.Late {
@@ -81,23 +117,92 @@ func (c *batchPlan) plan(t *table) (plan, error) {
 	}
 	p.CostLeast = float64(p.Letters) * c.CostDigital
 	p.CostMost = float64(p.NoAddress)*c.CostDigital + float64(p.Letters-p.NoAddress)*max(c.CostPaper, c.CostDigital)
-	if c.Arrive == "" {
-		return p, nil
-	}
-	day, err := dayOf(c.Arrive)
+	now, err := today(c.Now)
 	if err != nil {
 		return p, err
 	}
-	today := time.Now()
-	if c.Now != "" {
-		if today, err = dayOf(c.Now); err != nil {
+	if c.Arrive != "" {
+		if _, err := dayOf(c.Arrive); err != nil {
 			return p, err
 		}
+		b, _ := letter.BudgetOf(post.Day(c.Arrive), c.times())
+		p.SendDigital, p.SendPaper = lastDays(b)
 	}
-	paper := calendar.Before(day, c.PaperDays)
-	p.SendDigital, p.SendPaper = calendar.Before(day, 0).Format(time.DateOnly), paper.Format(time.DateOnly)
-	p.Late = p.SendPaper < today.In(calendar.Zone()).Format(time.DateOnly) && p.NoAddress < p.Letters
+	p.Days = c.days(t, now)
+	for _, d := range p.Days {
+		p.Late = p.Late || d.Late
+	}
 	return p, nil
+}
+
+// firstLines writes a few numbers of lines.
+func firstLines(lines []int) string {
+	const few = 5
+	var words []string
+	for _, n := range lines[:min(few, len(lines))] {
+		words = append(words, strconv.Itoa(n))
+	}
+	if len(lines) > few {
+		words = append(words, "…")
+	}
+	return strings.Join(words, ", ")
+}
+
+func (c *batchPlan) times() post.LetterTimes {
+	return post.LetterTimes{Digital: c.DigitalDays, Paper: c.PaperDays}
+}
+
+// lastDays returns the last days on which a hand-over is in time.
+func lastDays(b letter.Budget) (digital, paper string) {
+	return b.Digital.Add(-time.Second).Format(time.DateOnly), b.Paper.Format(time.DateOnly)
+}
+
+// days groups the lines by their latest day.
+func (c *batchPlan) days(t *table, now time.Time) []planDay {
+	at := map[post.Day]*planDay{}
+	for i, l := range t.Lines {
+		arrive := post.Day(l.ArriveBy)
+		if arrive == "" {
+			arrive = post.Day(c.Arrive)
+		}
+		b, ok := letter.BudgetOf(arrive, c.times())
+		if !ok {
+			continue
+		}
+		d := at[arrive]
+		if d == nil {
+			d = &planDay{Arrive: arrive}
+			d.SendDigital, d.SendPaper = lastDays(b)
+			at[arrive] = d
+		}
+		d.Letters++
+		d.Lines = append(d.Lines, t.At[i])
+		d.Late = d.Late || d.SendPaper < now.Format(time.DateOnly) && len(l.Recipient.Address) > 0
+	}
+	var all []planDay
+	for _, day := range slices.Sorted(maps.Keys(at)) {
+		all = append(all, *at[day])
+	}
+	return all
+}
+
+// late names the lines that no road brings in time any more. Desk has the last
+// word: it knows the municipality's own lead times.
+func (t *table) late(now time.Time) {
+	for i, l := range t.Lines {
+		if _, _, err := letter.CheckArrive(l.ArriveBy, time.Time{}, now, post.LetterTimes{}); errors.Is(err, post.FaultTooLate) {
+			t.fault(t.At[i], err)
+		}
+	}
+}
+
+// today returns the moment to count from: now, or noon of the day s.
+func today(s string) (time.Time, error) {
+	if s == "" {
+		return time.Now().In(calendar.Zone()), nil
+	}
+	t, err := dayOf(s)
+	return t.Add(12 * time.Hour), err
 }
 
 func dayOf(s string) (time.Time, error) {

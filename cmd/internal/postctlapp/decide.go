@@ -73,7 +73,13 @@ func (c *letterExplain) Run(r *run) error {
 		if e.Why != "" {
 			fmt.Fprintf(w, "channel  %s\n", ctl.Line(e.Why))
 		}
-		fmt.Fprintf(w, "next     %s\n\n", ctl.Line(e.Next))
+		fmt.Fprintf(w, "next     %s\n", ctl.Line(e.Next))
+		if d := e.Deadline; d != nil {
+			fmt.Fprintf(w, "arrive   by %s: %s\n", ctl.Line(d.ArriveBy), ctl.Line(d.Says))
+			fmt.Fprintf(w, "         on paper if handed over by %s, digitally before %s; a person is asked at %s\n",
+				ctl.When(d.PaperBy), ctl.When(d.DigitalBefore), ctl.When(d.AskAt))
+		}
+		fmt.Fprintln(w)
 		var rows [][]string
 		for _, f := range e.Facts {
 			rows = append(rows, []string{ctl.When(f.At), f.Fact, f.Code, f.Source})

@@ -24,6 +24,8 @@ import (
 type letterSend struct {
 	Letter   string   `arg:"" help:"JSON file with key, title and recipient; - is stdin."`
 	Document []string `required:"" sep:"none" placeholder:"FILE.pdf" help:"A PDF; the first is the main document. May be repeated."`
+	Arrive   string   `placeholder:"YYYY-MM-DD" help:"The latest day of arrival."`
+	Urgent   bool     `help:"Breach notifications: a lane of their own."`
 }
 
 // Run submits the letter. Its key makes running it again harmless.
@@ -32,6 +34,10 @@ func (c *letterSend) Run(r *run) error {
 	if err != nil {
 		return err
 	}
+	if c.Arrive != "" {
+		l.ArriveBy = c.Arrive
+	}
+	l.Urgent = l.Urgent || c.Urgent
 	var files []client.File
 	l.Documents = nil
 	for _, path := range c.Document {
@@ -56,6 +62,9 @@ func (c *letterSend) Run(r *run) error {
 			return
 		}
 		fmt.Fprintf(w, "letter %s (%s) %s\n", got.ID, got.Reference, got.State)
+		if got.Timing == "digital-only" {
+			fmt.Fprintln(w, "on paper it would come too late: it arrives in time only if the recipient has Digital Post")
+		}
 		r.Say("next: postctl letter show %s", got.ID)
 	})
 }
@@ -114,7 +123,10 @@ func (c *letterShow) Run(r *run) error {
 		facts := [][2]string{
 			{"letter", v.ID}, {"reference", v.Reference}, {"municipality", v.Tenant}, {"state", v.State},
 			{"channel", v.Channel}, {"reason", v.Code}, {"message", v.MessageID}, {"tracking", v.Tracking},
-			{"in mailbox", ctl.When(v.AvailableAt)}, {"not before", ctl.When(v.NotBefore)}, {"batch", v.Batch}, {"inquiry", v.Inquiry},
+			{"in mailbox", ctl.When(v.AvailableAt)}, {"not before", ctl.When(v.NotBefore)}, {"arrive by", v.ArriveBy}, {"in time", v.Timing}, {"on hold", v.Hold}, {"batch", v.Batch}, {"inquiry", v.Inquiry},
+		}
+		if v.Urgent {
+			facts = append(facts, [2]string{"urgent", "yes"})
 		}
 		if v.Generation > 1 {
 			facts = append(facts, [2]string{"generation", fmt.Sprint(v.Generation)})

@@ -33,6 +33,7 @@ var columns = map[string]string{
 	"key": "key", "nøgle": "key", "id": "id", "cpr": "id", "cvr": "id", "cpr/cvr": "id",
 	"name": "name", "navn": "name", "title": "title", "titel": "title",
 	"document": "document", "dokument": "document", "fil": "document", "language": "language", "sprog": "language",
+	"arrive": "arrive", "arrive_by": "arrive", "fremme": "arrive", "fremme senest": "arrive",
 }
 
 // table is a batch as read from CSV or JSON lines, with every fault found.
@@ -230,7 +231,7 @@ func (t *table) line(n int, at map[string][]int, fields []string, docs *document
 		}
 		return strings.TrimSpace(fields[at[c][0]])
 	}
-	l := wire.BatchLine{Key: get("key"), Title: get("title"), Document: get("document"), Language: strings.ToLower(get("language"))}
+	l := wire.BatchLine{Key: get("key"), Title: get("title"), Document: get("document"), Language: strings.ToLower(get("language")), ArriveBy: get("arrive")}
 	l.Recipient = wire.Party{IDType: "CPR", ID: strings.ReplaceAll(get("id"), " ", ""), Name: get("name")}
 	if len(l.Recipient.ID) == 8 {
 		l.Recipient.IDType = "CVR"
@@ -267,6 +268,9 @@ func (t *table) check(n int, l wire.BatchLine, docs *documents, seen map[string]
 		if formula(v[1]) {
 			check(post.FaultTableFormula.At("%s", v[0]))
 		}
+	}
+	if _, ok := post.ParseDay(l.ArriveBy); l.ArriveBy != "" && !ok {
+		check(post.FaultArriveDay)
 	}
 	if _, err := letter.Describe(l.Document, "", "", l.Language); err != nil {
 		check(err)
