@@ -76,6 +76,9 @@ type Config struct {
 	// Representative of a forwarded inquiry, instead of the other way round.
 	// Which of the two NgDP lets through is the operator's to ask for.
 	OriginatorAsSender bool
+	// ReceiptsSingly fetches receipts one by one, for systems that may not fetch
+	// them in bulk.
+	ReceiptsSingly bool
 	// HTTP2 also speaks HTTP/2; only HTTP/1.1 is proven against NgDP.
 	HTTP2 bool
 	Log   *slog.Logger
@@ -91,6 +94,7 @@ type Client struct {
 	tenants []post.TenantID // sorted, so that polls take turns in a fixed order
 	http    *http.Client
 	swapped bool // Config.OriginatorAsSender
+	singly  bool // Config.ReceiptsSingly
 	log     *slog.Logger
 }
 
@@ -118,7 +122,7 @@ func New(c Config) (*Client, error) {
 	if c.Log == nil {
 		gaps = append(gaps, errors.New("digitalpost: Log is required"))
 	}
-	d := &Client{base: base, systems: map[post.TenantID]System{}, swapped: c.OriginatorAsSender, log: c.Log}
+	d := &Client{base: base, systems: map[post.TenantID]System{}, swapped: c.OriginatorAsSender, singly: c.ReceiptsSingly, log: c.Log}
 	for tenant, s := range c.Systems {
 		if s.ID == "" || s.Token == "" || strings.Contains(s.ID, ":") {
 			gaps = append(gaps, fmt.Errorf("digitalpost: system of tenant %s needs an id and a token", tenant))

@@ -90,6 +90,9 @@ func (c *Client) waiting(ctx context.Context, tenant post.TenantID) (all []track
 }
 
 func (c *Client) receiptPage(ctx context.Context, tenant post.TenantID, page int) ([]track.Receipt, error) {
+	if c.singly {
+		return c.receiptsSingly(ctx, tenant, page)
+	}
 	query := url.Values{"page": {strconv.Itoa(page)}, "size": {strconv.Itoa(receiptsPerPage)}}
 	status, body, err := c.ask(ctx, c.systems[tenant], http.MethodGet, "receipts-bulk/", query)
 	if err != nil {

@@ -179,6 +179,12 @@ type DigitalPost struct {
 	Systems map[post.TenantID]System `json:"systems"`
 	// Rate bounds the hand-overs a second of one dispatcher; 0 does not.
 	Rate int `json:"rate"`
+	// ReceiptsSingly fetches receipts one by one, for systems that may not fetch
+	// them in bulk.
+	ReceiptsSingly bool `json:"receipts_singly,omitempty"`
+	// OriginatorAsSender names the person as sender of an inquiry that is sent on,
+	// and the municipality as representative, instead of the other way round.
+	OriginatorAsSender bool `json:"originator_as_sender,omitempty"`
 	// HTTP2 also speaks HTTP/2; only HTTP/1.1 is proven against Digital Post.
 	HTTP2 bool `json:"http2,omitempty"`
 	// Mail is what comes in.

@@ -86,6 +86,7 @@ type ContactPoint struct {
 	// allowedNumberOfAttachments); 0 is none.
 	MaxBytes int64
 	MaxFiles int
+	Hidden   bool // nobody can choose it
 }
 
 // Server is the simulated Digital Post.
@@ -198,6 +199,8 @@ func (s *Server) routes() {
 		"GET receipts/{$}":        s.listReceipts,
 		"GET receipts/{id}":       s.getReceipt,
 		"DELETE receipts/{id}":    s.deleteReceipt,
+		"GET contact-points/{$}":  s.getContactPoints,
+		"GET events/{$}":          s.getEvents,
 		"GET receipts-bulk/{$}":   s.bulkReceipts,
 	} {
 		method, path, _ := strings.Cut(pattern, " ")

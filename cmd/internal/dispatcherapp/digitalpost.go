@@ -50,7 +50,8 @@ func digitalClient(cfg config.DigitalPost, log *slog.Logger) (*digitalpost.Clien
 	if err != nil {
 		return nil, err
 	}
-	client, err = digitalpost.New(digitalpost.Config{BaseURL: cfg.BaseURL, Renewed: pair.Client, RootCAs: roots, Systems: systems, HTTP2: cfg.HTTP2, Log: log})
+	client, err = digitalpost.New(digitalpost.Config{BaseURL: cfg.BaseURL, Renewed: pair.Client, RootCAs: roots, Systems: systems,
+		ReceiptsSingly: cfg.ReceiptsSingly, OriginatorAsSender: cfg.OriginatorAsSender, HTTP2: cfg.HTTP2, Log: log})
 	return client, err
 }
 
@@ -88,12 +89,43 @@ func (a *App) mail(cfg config.Dispatcher, blobs *blobstore.Store, k keys, digita
 	if err != nil {
 		return nil, err
 	}
-	tasks := []daemon.Task{{Name: "mail room", Run: func(ctx context.Context) error { return room.Run(ctx, cmp.Or(m.Every, mailEvery)) }}}
+	tasks := []daemon.Task{
+		{Name: "mail room", Run: func(ctx context.Context) error { return room.Run(ctx, cmp.Or(m.Every, mailEvery)) }},
+		{Name: "contact points", Run: func(ctx context.Context) error { a.checkPoints(ctx, cfg, digital, box); <-ctx.Done(); return nil }},
+	}
 	if m.Push.Listen == "" {
 		return tasks, nil
 	}
 	push, err := a.push(cfg, k, room)
 	return append(tasks, push), err
+}
+
+// checkPoints reports the contact points of ours at which nobody could write: a
+// mistake in Digital Post's administration shows nowhere else.
+func (a *App) checkPoints(ctx context.Context, cfg config.Dispatcher, digital *digitalpost.Client, box *digitalpost.Mailbox) {
+	for _, t := range cfg.Tenants {
+		if !box.Serves(t.ID) {
+			continue
+		}
+		all, err := digital.ContactPoints(ctx, t.ID)
+		if err != nil {
+			if ctx.Err() == nil {
+				a.log.WarnContext(ctx, "contact points not checked", slog.String("tenant", string(t.ID)), slog.Any("error", err))
+			}
+			continue
+		}
+		ours := []string{t.DPOContactPoint}
+		for _, p := range cfg.DigitalPost.Mail.ContactPoints {
+			if p.Tenant == t.ID {
+				ours = append(ours, p.ID)
+			}
+		}
+		for _, id := range ours {
+			if why := digitalpost.Wanting(all, id); why != "" {
+				a.log.ErrorContext(ctx, "contact point takes no mail", slog.String("tenant", string(t.ID)), slog.String("contact_point", id), slog.String("why", why))
+			}
+		}
+	}
 }
 
 func (a *App) mailroom(cfg config.Dispatcher, blobs *blobstore.Store, k keys, box *digitalpost.Mailbox) (*mailroom.Room, error) {
