@@ -190,3 +190,13 @@ func (p *Pair) sum() (sum [sha256.Size]byte, err error) {
 	}
 	return [sha256.Size]byte(h.Sum(nil)), nil
 }
+
+// Serve makes the server settings s show the pair of c, and renew it.
+func Serve(s *tls.Config, c Config) error {
+	p, err := Open(c)
+	if err != nil {
+		return err
+	}
+	p.Server(s)
+	return nil
+}

@@ -193,11 +193,9 @@ func (a *App) push(cfg config.Dispatcher, k keys, room *mailroom.Room) (daemon.T
 	if err != nil {
 		return daemon.Task{}, err
 	}
-	pair, err := certwatch.Open(certwatch.Config{Name: "digital post push", CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, Load: config.LoadPair, Log: a.log})
-	if err != nil {
+	if err := certwatch.Serve(secure, certwatch.Config{Name: "digital post push", CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, Load: config.LoadPair, Log: a.log}); err != nil {
 		return daemon.Task{}, err
 	}
-	pair.Server(secure)
 	listener, err := net.Listen("tcp", c.Listen) //nolint:noctx // it listens until the program ends
 	if err != nil {
 		return daemon.Task{}, fmt.Errorf("listen: %w", err)

@@ -23,6 +23,7 @@ import (
 	"sikkerpost.dk/gateway/adapters/nemlogin"
 	"sikkerpost.dk/gateway/adapters/portalweb"
 	"sikkerpost.dk/gateway/adapters/sqlstore"
+	"sikkerpost.dk/gateway/internal/certwatch"
 	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/daemon"
 	"sikkerpost.dk/gateway/internal/inbound/intake"
@@ -77,6 +78,9 @@ func (a *App) assemble(ctx context.Context, cfg config.Portal) error {
 	}
 	secure, err := config.ServerTLS(cfg.TLS)
 	if err != nil {
+		return err
+	}
+	if err := certwatch.Serve(secure, certwatch.Config{Name: "portal", CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, Load: config.LoadPair, Log: a.log}); err != nil {
 		return err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
