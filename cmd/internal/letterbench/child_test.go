@@ -57,7 +57,9 @@ func serve(is, from string) error {
 	switch is {
 	case "desk":
 		return run(ctx, from, log, deskapp.New)
-	case "dispatcher":
+	case "floor":
+		return serveFloor(ctx, from)
+	case "dispatcher", "dispatcher-2":
 		return run(ctx, from, log, dispatcherapp.New)
 	case "asynq":
 		return asynqueuetest.Idle(ctx, from)

@@ -36,6 +36,7 @@ type house struct {
 	certs    *devcerts.Set
 	db       *sql.DB
 	pid      map[string]int
+	process  map[string]*os.Process
 	redis    string // address
 	bare     *asynqueuetest.Intruder
 	caller   *client.Client
@@ -43,14 +44,15 @@ type house struct {
 }
 
 // newHouse starts all of it on an empty database. The letters are signed with
-// the key of pair, which is chosen among the development keys.
-func newHouse(b testing.TB, pair func(*devcerts.Set) devcerts.Pair) *house {
-	h := &house{b: b, dir: b.TempDir(), pid: map[string]int{"caller": os.Getpid()}}
+// the key of pair, which is chosen among the development keys. sweep is that of
+// the dispatchers, of which there are so many; 0 is that of production.
+func newHouse(b testing.TB, pair func(*devcerts.Set) devcerts.Pair, sweep time.Duration, dispatchers int) *house {
+	h := &house{b: b, dir: b.TempDir(), pid: map[string]int{"caller": os.Getpid()}, process: map[string]*os.Process{}}
 	var err error
 	h.certs, err = devcerts.Make(h.path("simulator", "certs"), devcerts.Options{})
 	h.must(err)
 	database := h.database()
-	digital, desk, store, admin := h.port(), h.port(), h.port(), h.port()
+	digital, desk, store := h.port(), h.port(), h.port()
 	h.redis = store
 	h.start("redis", store, nil, "redis-server", "--port", after(store), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--dir", h.dir)
 	h.start("carriers", digital, nil, h.build("simulator"), "serve", "-dir", h.path("simulator"), "-delay", "1ms",
@@ -65,13 +67,15 @@ func newHouse(b testing.TB, pair func(*devcerts.Set) devcerts.Pair) *house {
 	dc := config.Desk{Common: common, Listen: desk, TLS: config.TLS{CertFile: h.certs.Web.Cert, KeyFile: h.certs.Web.Key, CAFile: h.certs.ClientCA},
 		Clients: []config.Client{h.client("case-system", h.certs.Case, config.RoleCase, first.ID), h.client("approver", h.certs.Approver, config.RoleApprover, first.ID)}}
 	h.child("desk", desk, dc)
-	common.Admin = admin
 	signing := pair(h.certs)
-	h.child("dispatcher", admin, config.Dispatcher{Common: common, IdentityFile: h.certs.Dispatcher.Identity,
-		LetterCertFile: signing.Cert, LetterKeyFile: signing.Key, CheckpointKeyFile: h.certs.Checkpoint.Signer, LedgerDir: h.path("ledger"),
-		DigitalPost: h.digitalPost(digital),
-		PrintHouse:  config.PrintHouse{Out: h.path("simulator", "jobs"), Events: h.path("simulator", "events"), RecipientFile: h.certs.PrintHouse.Recipients},
-		Sweep:       time.Second})
+	for i := range dispatchers {
+		common.Admin = h.port()
+		h.child([]string{"dispatcher", "dispatcher-2"}[i], common.Admin, config.Dispatcher{Common: common, IdentityFile: h.certs.Dispatcher.Identity,
+			LetterCertFile: signing.Cert, LetterKeyFile: signing.Key, CheckpointKeyFile: h.certs.Checkpoint.Signer, LedgerDir: h.path("ledger"),
+			DigitalPost: h.digitalPost(digital),
+			PrintHouse:  config.PrintHouse{Out: h.path("simulator", "jobs"), Events: h.path("simulator", "events"), RecipientFile: h.certs.PrintHouse.Recipients},
+			Sweep:       sweep})
+	}
 	h.caller, h.approver = h.as(desk, h.certs.Case), h.as(desk, h.certs.Approver)
 	return h
 }
@@ -164,6 +168,11 @@ func (h *house) child(name, address string, cfg any) {
 	b, err := json.Marshal(cfg)
 	h.must(err)
 	h.must(os.WriteFile(h.path(name+".json"), b, 0o600))
+	h.startChild(name, address)
+}
+
+// startChild starts a program whose configuration is written.
+func (h *house) startChild(name, address string) {
 	env := []string{childIs + "=" + name, childConfig + "=" + h.path(name+".json")}
 	if *profiles != "" {
 		env = append(env, childProfile+"="+filepath.Join(*profiles, name+".pprof"))
@@ -192,6 +201,9 @@ func (h *house) start(name, address string, env []string, program string, args .
 		}
 	})
 	h.pid[name] = cmd.Process.Pid
+	if h.process != nil {
+		h.process[name] = cmd.Process
+	}
 	if address == "" {
 		return
 	}

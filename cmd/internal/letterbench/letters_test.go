@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,9 +34,9 @@ import (
 
 var (
 	letters  = flag.Int("letters", 1000, "letters of a run")
-	many     = flag.Int("many", 0, "letters of one more run, which is compared with the first; 0: none")
+	many     = flag.String("many", "", "`numbers` of letters, with commas, of more runs, each compared with the first")
 	profiles = flag.String("profiles", "", "`directory` for CPU profiles of desk and dispatcher")
-	only     = flag.String("only", "", "the one `run` to do: batch, letter or p256")
+	only     = flag.String("only", "", "the one `run` to do: batch, letter, p256, killed or floor")
 )
 
 // documentSize is that of a letter's one document.
@@ -91,6 +92,27 @@ func pdf(n int) []byte {
 // send takes n letters, each with a document of its own, from the first byte of
 // the batch until the last business receipt is matched.
 func (h *house) send(key, policy string, n int) cost {
+	before, began := h.spent(), time.Now()
+	batch := h.take(key, policy, n)
+	h.until(10*time.Minute+time.Duration(n)*100*time.Millisecond, "the letters", func() bool { return h.left(batch) == 0 })
+	c := cost{letters: n, wall: time.Since(began), spent: map[string]time.Duration{}, resident: h.resident("desk") + h.resident("dispatcher")}
+	for name, after := range h.spent() {
+		c.spent[name] = after - before[name]
+	}
+	if n >= *letters { // the first few only warm everything up
+		fmt.Fprintf(os.Stderr, "%s: %s\n", key, c)
+	}
+	return c
+}
+
+// left is 0 when every letter of a batch is delivered.
+func (h *house) left(batch string) (n int) {
+	h.must(h.db.QueryRow(`SELECT count(*) FROM (SELECT 1 FROM letter WHERE batch = $1 AND state <> 'delivered' LIMIT 1) AS x`, batch).Scan(&n))
+	return n
+}
+
+// take brings a batch of n letters to its approval and returns its id.
+func (h *house) take(key, policy string, n int) string {
 	ctx := h.b.Context()
 	var to []wire.Party
 	for _, name := range []string{"nancy", "aisha", "mette"} {
@@ -100,7 +122,6 @@ func (h *house) send(key, policy string, n int) cost {
 		}
 		to = append(to, wire.Party{IDType: "CPR", ID: p.CPR, Name: p.Name, Address: p.Address})
 	}
-	before, began := h.spent(), time.Now()
 	batch, err := h.caller.OpenBatch(ctx, wire.BatchOpen{Key: key, Announced: n, Policy: policy})
 	h.must(err)
 	for first := 0; first < n; first += 1000 {
@@ -122,19 +143,7 @@ func (h *house) send(key, policy string, n int) cost {
 		batch, err = h.approver.ApproveBatch(ctx, batch.ID)
 		h.must(err)
 	}
-	h.until(20*time.Minute, "the letters", func() bool {
-		var left int
-		h.must(h.db.QueryRow(`SELECT count(*) FROM (SELECT 1 FROM letter WHERE batch = $1 AND state <> 'delivered' LIMIT 1) AS x`, batch.ID).Scan(&left))
-		return left == 0
-	})
-	c := cost{letters: n, wall: time.Since(began), spent: map[string]time.Duration{}, resident: h.resident("desk") + h.resident("dispatcher")}
-	for name, after := range h.spent() {
-		c.spent[name] = after - before[name]
-	}
-	if n >= *letters { // the first few only warm everything up
-		fmt.Fprintf(os.Stderr, "%s: %s\n", key, c)
-	}
-	return c
+	return batch.ID
 }
 
 // putAll puts the documents as postctl does.
@@ -250,24 +259,39 @@ func BenchmarkRatio(b *testing.B) {
 	if *only == "" || *only == "p256" {
 		perTask(b)
 	}
+	if *only == "floor" {
+		b.Logf("%.0f letters per CPU-second", measureFloor(b, *letters))
+	}
+	if *only == "" || *only == "killed" {
+		afterKill(b)
+	}
 }
 
 func rsaKey(s *devcerts.Set) devcerts.Pair { return s.LetterRSA }
 
 // perBatch is policy "batch": one signature over all letters.
 func perBatch(b *testing.B) {
-	h := newHouse(b, rsaKey)
+	floor1 := measureFloor(b, *letters/2)
+	h := newHouse(b, rsaKey, time.Second, 1)
 	h.send("warm", "batch", 20)
 	cpu1, wall1 := signatures(b)
 	c := h.send("batch", "batch", *letters)
 	cpu2, wall2 := signatures(b)
+	floor := (floor1 + measureFloor(b, *letters/2)) / 2
 	row(b, "letters:_policy_batch,_per_CPU-second,_to_bare_RSA-3072_signatures", 3.0, c.perCPU(), (cpu1+cpu2)/2)
+	row(b, "letters:_policy_batch,_per_CPU-second,_to_the_floor", 0, c.perCPU(), floor)
+	row(b, "letters:_the_floor,_per_CPU-second,_to_bare_RSA-3072_signatures", 0, floor, (cpu1+cpu2)/2)
 	c.tell(b, "policy_batch")
 	row(b, "letters:_policy_batch,_per_second,_to_bare_RSA-3072_signatures_of_both_cores", 1.0, c.perWall(), (wall1+wall2)/2)
-	if *many > 0 {
-		m := h.send("many", "batch", *many)
-		row(b, fmt.Sprintf("letters:_per_second,_%d_to_%d", *many, *letters), 0.9, m.perWall(), c.perWall())
-		b.Run(fmt.Sprintf("letters:_memory_of_%d_to_%d", *many, *letters), func(b *testing.B) {
+	for more := range strings.SplitSeq(*many, ",") {
+		n, err := strconv.Atoi(more)
+		if err != nil {
+			continue // none are asked for
+		}
+		m := h.send("many-"+more, "batch", n)
+		row(b, fmt.Sprintf("letters:_per_second,_%d_to_%d", n, *letters), 0.9, m.perWall(), c.perWall())
+		row(b, fmt.Sprintf("letters:_per_CPU-second,_%d_to_%d", n, *letters), 0, m.perCPU(), c.perCPU())
+		b.Run(fmt.Sprintf("letters:_memory_of_%d_to_%d", n, *letters), func(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(m.resident/c.resident, "ratio")
 			b.ReportMetric(1.2, "at-most")
@@ -277,7 +301,7 @@ func perBatch(b *testing.B) {
 
 // perLetter is policy "letter": a signature for each.
 func perLetter(b *testing.B) {
-	h := newHouse(b, rsaKey)
+	h := newHouse(b, rsaKey, time.Second, 1)
 	h.send("warm", "letter", 20)
 	cpu1, _ := signatures(b)
 	c := h.send("letter", "letter", *letters)
@@ -287,7 +311,7 @@ func perLetter(b *testing.B) {
 
 // perTask is policy "letter" with P-256 keys beside tasks that do nothing.
 func perTask(b *testing.B) {
-	h := newHouse(b, func(s *devcerts.Set) devcerts.Pair { return s.LetterP256 })
+	h := newHouse(b, func(s *devcerts.Set) devcerts.Pair { return s.LetterP256 }, time.Second, 1)
 	h.send("warm", "letter", 20)
 	bare := h.bareTasks()
 	c := h.send("p256", "letter", *letters)
