@@ -52,6 +52,9 @@ func issue(t testing.TB, template *x509.Certificate, by *authority) (*ecdsa.Priv
 	}
 	template.SerialNumber = big.NewInt(time.Now().UnixNano())
 	template.Subject = pkix.Name{CommonName: "test"}
+	if template.IsCA {
+		template.Subject.CommonName = "test authority" // a name of its own, or Erlang takes what it issues for self-signed
+	}
 	template.NotBefore, template.NotAfter = time.Now().Add(-time.Minute), time.Now().Add(time.Hour)
 	parent, signer := template, key
 	if by != nil {
@@ -110,6 +113,7 @@ type inbox struct {
 	owners map[string]post.TenantID
 	down   bool // Keep fails
 	blind  bool // Owner fails
+	hold   func()
 }
 
 var errDown = errors.New("store is down")
@@ -117,6 +121,12 @@ var errDown = errors.New("store is down")
 func newInbox() *inbox { return &inbox{ids: map[string]bool{}, owners: map[string]post.TenantID{}} }
 
 func (i *inbox) Keep(_ context.Context, r track.Receipt) error {
+	i.mu.Lock()
+	hold := i.hold
+	i.mu.Unlock()
+	if hold != nil {
+		hold()
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.down {
