@@ -36,7 +36,7 @@ func (s *Store) KeepReceipts(ctx context.Context, rs []track.Receipt) error {
 func (s *Store) WaitingReceipts(ctx context.Context, n int) ([]track.Receipt, error) {
 	rows, err := s.read.QueryContext(ctx,
 		`SELECT carrier, event_id, message_id, kind, at, code, tracking FROM receipt
-		 WHERE verdict = 'waiting' ORDER BY received_at, at, event_id LIMIT $1`, n)
+		 WHERE verdict = 'waiting' ORDER BY at, received_at, event_id LIMIT $1`, n)
 	if err != nil {
 		return nil, fmt.Errorf("list waiting receipts: %w", err)
 	}

@@ -248,6 +248,7 @@ func TestNamedSeeds(t *testing.T) {
 		39:   "a retry, under the same id, of a letter that the carrier took and refused by receipt: it had that already, and said nothing more",
 		64:   "the same",
 		160:  "the same",
+		7436: "two clocks a day apart: a refusal that contradicts a delivery was kept after it and matched before it",
 		3100: "a person printed after a refusal at the door, and an earlier, unclear attempt had been taken",
 	} {
 		if w := play(s, hazard{}, false); len(w.broken) > 0 {

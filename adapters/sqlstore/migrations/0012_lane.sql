@@ -7,7 +7,13 @@ ALTER TABLE job ADD COLUMN lane BIGINT NOT NULL DEFAULT 1;
 CREATE INDEX job_claim ON job (kind, lane, due_at);
 DROP INDEX job_due;
 
+-- Receipts are matched in the order in which the carrier says that things happened.
+DROP INDEX receipt_waiting;
+CREATE INDEX receipt_waiting ON receipt (at) WHERE verdict = 'waiting';
+
 -- +goose Down
+DROP INDEX receipt_waiting;
+CREATE INDEX receipt_waiting ON receipt (received_at) WHERE verdict = 'waiting';
 CREATE INDEX job_due ON job (due_at);
 DROP INDEX job_claim;
 ALTER TABLE job DROP COLUMN lane;

@@ -74,7 +74,7 @@ type Inbox interface {
 	// is. Raw is sealed already.
 	KeepReceipts(ctx context.Context, rs []Receipt) error
 	// WaitingReceipts returns up to n stored receipts that wait to be matched,
-	// oldest first.
+	// those first of which the carrier says that they happened first.
 	WaitingReceipts(ctx context.Context, n int) ([]Receipt, error)
 	// ReceiptStandings finds hand-overs by message id, all as of one moment. An
 	// id that is unknown is not in the answer.

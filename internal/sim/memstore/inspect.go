@@ -50,7 +50,7 @@ type Kept struct {
 	Reason  string
 }
 
-// Kept returns every receipt, in the order of their coming.
+// Kept returns every receipt, in the order in which they are matched.
 func (db *DB) Kept() []Kept {
 	db.mu.Lock()
 	defer db.mu.Unlock()

@@ -206,6 +206,8 @@ func sorted[K comparable, V any](m map[K]V, keep func(V) bool, less func(a, b V)
 	return all
 }
 
+// byReceipt is the order in which receipts are matched: what the carrier says came
+// first, whatever the clocks of those who kept it.
 func byReceipt(a, b *receipt) int {
-	return cmp.Or(a.received.Compare(b.received), a.At.Compare(b.At), cmp.Compare(a.EventID, b.EventID))
+	return cmp.Or(a.At.Compare(b.At), a.received.Compare(b.received), cmp.Compare(a.EventID, b.EventID))
 }

@@ -275,6 +275,23 @@ func aReceiptIsKeptOnce(t *testing.T, b *bench) {
 	}
 }
 
+func receiptsWaitInTheCarriersOrder(t *testing.T, b *bench) {
+	_, r := b.handingOver(post.Digital)
+	for i, event := range []string{"third", "first", "second"} {
+		in := aReceipt(r, event, track.Received)
+		in.At = in.At.Add([]time.Duration{time.Second, -time.Hour, 0}[i])
+		b.keep(in)
+		time.Sleep(time.Millisecond)
+	}
+	var got []string
+	for _, in := range b.waiting() {
+		got = append(got, in.EventID)
+	}
+	if want := "[first second third]"; fmt.Sprint(got) != want {
+		t.Fatalf("waiting %v, want %s", got, want)
+	}
+}
+
 func aReceiptWalksItsPath(t *testing.T, b *bench) {
 	l, r := b.handingOver(post.Physical)
 	in := aReceipt(r, "e", track.Posted)

@@ -49,6 +49,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Store) {
 		"a due job rings once in a quiet time, unless it is held":  aDueJobRingsOnce,
 		"many are leased at once, lane by lane, none twice":        manyAreLeasedAtOnce,
 		"a receipt is kept once and settled once":                  aReceiptIsKeptOnce,
+		"receipts wait in the carrier's order":                     receiptsWaitInTheCarriersOrder,
 		"a receipt walks its path or changes nothing":              aReceiptWalksItsPath,
 		"in a group the stale are left and the others applied":     aGroupLeavesTheStale,
 		"a group keeps its receipts, however many":                 aGroupIsKept,
