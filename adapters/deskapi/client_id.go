@@ -99,6 +99,7 @@ func Matrix() map[string][]config.Role {
 		"pause-channel":       {config.RoleApprover, config.RoleOperator},
 		"resume-channel":      {config.RoleApprover, config.RoleOperator},
 		"list-pauses":         read,
+		"enter-returned-mail": {config.RoleCase, config.RoleApprover, config.RoleOperator},
 		"fetch-evidence":      {config.RoleCase, config.RoleOperator},
 		"open-batch":          submit,
 		"put-document":        submit,

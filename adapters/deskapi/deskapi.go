@@ -36,6 +36,7 @@ import (
 	"sikkerpost.dk/gateway/internal/inbound/inbox"
 	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
@@ -46,10 +47,12 @@ type Config struct {
 	Batches *batch.Desk
 	Answers Answers
 	Pauses  letter.Pauses
-	Clients []config.Client
-	Tenants []post.Tenant
-	Issuers *x509.CertPool // of the clients' certificates
-	Log     *slog.Logger
+	// Mailroom takes envelopes that came back.
+	Mailroom *track.Mailroom
+	Clients  []config.Client
+	Tenants  []post.Tenant
+	Issuers  *x509.CertPool // of the clients' certificates
+	Log      *slog.Logger
 	// Memory bounds, in bytes, the documents of all letters under way; what
 	// comes beyond is told to come back. 256 MB when 0.
 	Memory int64
@@ -78,6 +81,7 @@ func New(c Config) (*Server, error) {
 	need(c.Batches != nil, "Batches")
 	need(c.Answers != nil, "Answers")
 	need(c.Pauses != nil, "Pauses")
+	need(c.Mailroom != nil, "Mailroom")
 	need(c.Issuers != nil, "Issuers")
 	need(c.Log != nil, "Log")
 	need(len(c.Tenants) > 0, "Tenants")
@@ -119,6 +123,7 @@ func (s *Server) describe() {
 	s.letterOperations()
 	s.batchOperations()
 	s.decideOperations()
+	s.returnOperations()
 }
 
 // TLS returns how desk speaks TLS: 1.3 only, client certificate asked for. The

@@ -22,11 +22,13 @@ import (
 	"sikkerpost.dk/gateway/adapters/deskapi"
 	"sikkerpost.dk/gateway/adapters/sqlstore"
 	"sikkerpost.dk/gateway/cmd/internal/papercheck"
+	"sikkerpost.dk/gateway/internal/certwatch"
 	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/daemon"
 	"sikkerpost.dk/gateway/internal/inbound/inbox"
 	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/vault/seal"
 )
 
@@ -68,12 +70,16 @@ func (a *App) assemble(ctx context.Context, cfg config.Desk) error {
 	if err != nil {
 		return err
 	}
+	secure := deskapi.TLS(own)
+	if err := certwatch.Serve(secure, certwatch.Config{Name: "desk", CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, Load: config.LoadPair, Log: a.log}); err != nil {
+		return err
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
 	https, err := daemon.Serve(daemon.Server{
-		Name: "desk https", Listener: listener, Handler: api, TLS: deskapi.TLS(own), Log: a.log,
+		Name: "desk https", Listener: listener, Handler: api, TLS: secure, Log: a.log,
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -131,6 +137,7 @@ func (a *App) api(cfg config.Desk) (*deskapi.Server, error) {
 	}
 	return deskapi.New(deskapi.Config{
 		Inbox: in, Letters: letters, Batches: batches, Answers: a.store, Pauses: a.store,
+		Mailroom: &track.Mailroom{Store: a.store, Log: a.log},
 		Clients: cfg.Clients, Tenants: cfg.Tenants, Issuers: issuers, Log: a.log,
 	})
 }

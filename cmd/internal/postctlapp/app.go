@@ -60,6 +60,9 @@ type grammar struct {
 		Evidence letterEvidence `cmd:"" help:"Fetch the evidence of a letter."`
 		Verify   letterVerify   `cmd:"" help:"Verify evidence offline, trusting nobody but the certificates given."`
 	} `cmd:"" help:"One letter."`
+	Mail struct {
+		Returned mailReturned `cmd:"" help:"Enter an envelope that came back, by the code on the letter."`
+	} `cmd:"" help:"The mail room."`
 	Channel struct {
 		Pause  channelPause  `cmd:"" help:"Halt hand-overs; letters are still taken in."`
 		Resume channelResume `cmd:"" help:"Let hand-overs go on."`
