@@ -25,6 +25,7 @@ const maxDial = 64 << 10
 func (a *App) api(mux *http.ServeMux) {
 	mux.HandleFunc("GET /api/v1/box/{persona}", a.apiBox)
 	mux.HandleFunc("GET /api/v1/box/{persona}/latest", a.apiLatest)
+	mux.HandleFunc("POST /api/v1/box/{persona}", a.apiWrite)
 	mux.HandleFunc("GET /api/v1/authority/{cvr}/box", a.apiAuthority)
 	mux.HandleFunc("GET /api/v1/messages/{uuid}", a.apiMessage)
 	mux.HandleFunc("GET /api/v1/counts", a.apiCounts)

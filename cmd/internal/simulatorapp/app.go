@@ -214,7 +214,8 @@ func (a *App) ngdp() digitalposttest.Config {
 	}
 	for _, t := range a.cfg.Tenants {
 		c.Authorities[t.CVR] = []digitalposttest.ContactPoint{
-			{ID: t.ContactPoint, Name: "Skriv til kommunen"}, {ID: t.DPOContactPoint, Name: "Databeskyttelsesrådgiver"},
+			{ID: t.ContactPoint, Name: "Skriv til kommunen"},
+			{ID: t.DPOContactPoint, Name: "Databeskyttelsesrådgiver", System: a.cfg.DigitalPost.Systems[t.ID].ID},
 		}
 		if s, ok := a.cfg.DigitalPost.Systems[t.ID]; ok {
 			c.Systems[s.ID] = digitalposttest.System{Token: s.Token, CVR: t.CVR, Fingerprint: s.Fingerprint}

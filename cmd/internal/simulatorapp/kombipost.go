@@ -2,8 +2,10 @@ package simulatorapp
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -108,7 +110,7 @@ func (a *App) SetCallback(url string) {
 	}
 	a.kombi.server.SetCallback(kombiposttest.Callback{URL: url, Client: &http.Client{
 		Timeout:   30 * time.Second,
-		Transport: &pusher{app: a, below: &http.Transport{TLSClientConfig: settings, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute}},
+		Transport: &pusher{app: a, held: map[[32]byte]bool{}, below: &http.Transport{TLSClientConfig: settings, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute}},
 	}})
 	a.callback.Store(url != "")
 }
@@ -155,6 +157,32 @@ func (a *App) pushing(ctx context.Context) {
 type pusher struct {
 	app   *App
 	below *http.Transport
+
+	mu   sync.Mutex
+	held map[[32]byte]bool // what was held back once is not held again
+}
+
+// holds reports whether a delivery is to wait for a later round.
+func (p *pusher) holds(r *http.Request) bool {
+	body, err := r.GetBody()
+	if err != nil {
+		return false
+	}
+	hash := sha256.New()
+	if _, err := io.Copy(hash, body); err != nil {
+		return false
+	}
+	key := [32]byte(hash.Sum(nil))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held[key] {
+		return false
+	}
+	if len(p.held) > keepEvents {
+		clear(p.held)
+	}
+	p.held[key] = true
+	return true
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -184,6 +212,9 @@ func (p *pusher) push(r *http.Request, f chaosdial.Fate) (*http.Response, error)
 			Body: http.NoBody, Header: http.Header{}, Request: r,
 		}, nil
 	}
+	if f.Reorder && p.holds(r) {
+		return nil, errors.New("deliver status: held back by the dial, so that the next one overtakes it")
+	}
 	answer, err := p.below.RoundTrip(r)
 	if err == nil && f.Duplicate && r.GetBody != nil {
 		if again, bodyErr := r.GetBody(); bodyErr == nil {
@@ -199,7 +230,7 @@ func (p *pusher) push(r *http.Request, f chaosdial.Fate) (*http.Response, error)
 	}
 	if f.Drop {
 		_ = answer.Body.Close()
-		return nil, fmt.Errorf("deliver status: the answer was dropped by the dial")
+		return nil, errors.New("deliver status: the answer was dropped by the dial")
 	}
 	return answer, nil
 }

@@ -27,7 +27,7 @@ var endpoints = []chaosdial.Endpoint{
 	{Name: "token", About: "AccessTokenService gives a token", Answers: true},
 	{Name: "kombi", About: "KombiPostAfsend takes a shipment", Answers: true},
 	{Name: "forespoerg", About: "PostForespoerg is asked who can be reached", Answers: true},
-	{Name: "push", About: "Beskedfordeler delivers a status; a dropped answer makes it come again", Answers: true, News: true},
+	{Name: "push", About: "Beskedfordeler delivers a status; a lost answer makes it come again", Answers: true, News: true},
 	{Name: "print", About: "the print house reports an event; dropped ones never come", News: true},
 	{Name: "login", About: "NemLog-in answers a browser", Answers: true},
 }
@@ -167,7 +167,7 @@ func (a *App) note(r *http.Request, tape *taped, endpoint string, took time.Dura
 func (a *App) announceDue(uuid string) {
 	m, err := a.post.Message(uuid)
 	wait := m.Due.Sub(a.clock.now())
-	if err != nil || wait <= 0 || wait > time.Hour {
+	if err != nil || m.Status != "COMPLETED" || m.Handed > 1 || wait <= 0 || wait > time.Hour {
 		return
 	}
 	time.AfterFunc(wait, func() { a.feed.add(Event{Kind: "available", Subject: uuid}) })

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -326,6 +327,34 @@ func TestStatusesComeAgainUntilTheyAreTaken(t *testing.T) {
 	}
 	if _, text := s.get(t, "/api/v1/events"); !strings.Contains(text, `"kind":"push"`) || !strings.Contains(text, "answer dropped") {
 		t.Error("deliveries are not told")
+	}
+}
+
+func TestStatusesOvertakeEachOther(t *testing.T) {
+	s, c := kombi(t)
+	var mu sync.Mutex
+	var came []string
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		came = append(came, string(text))
+		_, _ = io.WriteString(w, `<x><StatusKode>20</StatusKode></x>`)
+	}))
+	certs, _ := set(t, s.dir)
+	server.TLS = kombiposttest.TLS(pair(t, certs.CarrierServer), trust(t, certs.CarrierCA))
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	if status, text := s.send(t, "PUT", "/api/v1/dial", `{"seed":1,"endpoints":{"push":{"percent":100,"times":1,"reorder":true}}}`); status != 200 {
+		t.Fatal(text)
+	}
+	j, form := letter(t, "nancy", c, post.Digital)
+	c.HandOver(t.Context(), j, form)
+	queued := s.app.Kombi().Queued()
+	s.app.SetCallback(server.URL)
+	await(t, func() bool { return s.app.Kombi().Stats().Pushed == 2 })
+	if len(queued) != 2 || len(came) != 2 || came[0] != string(queued[1]) || came[1] != string(queued[0]) {
+		t.Errorf("%d queued, %d came, not the other way round", len(queued), len(came))
 	}
 }
 

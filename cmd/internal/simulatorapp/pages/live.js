@@ -3,6 +3,9 @@
 // a reload does the same.
 (function () {
   "use strict";
+  Array.prototype.forEach.call(document.querySelectorAll("input[type=range]"), function (slider) {
+    slider.addEventListener("input", function () { slider.nextElementSibling.textContent = slider.value + " %"; });
+  });
   var main = document.querySelector("main[data-live]");
   var note = document.getElementById("live");
   if (!main || !window.EventSource || !window.fetch) return;
