@@ -197,7 +197,7 @@ func (s *Store) StrayRows(ctx context.Context) (all []account.Stray, err error) 
 			"document":      `SELECT letter FROM letter_document WHERE NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = letter_document.letter)`,
 			"receipt":       `SELECT event_id FROM receipt WHERE letter <> '' AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = receipt.letter)`,
 			"ledger event":  `SELECT subject FROM ledger_event WHERE kind = 'letter.accepted' AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = ledger_event.subject)`,
-			"line of batch": `SELECT letter FROM batch_line WHERE made = 1 AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = batch_line.letter)`,
+			"line of batch": `SELECT letter FROM batch_line WHERE n <= (SELECT made FROM batch WHERE batch.id = batch_line.batch) AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = batch_line.letter)`,
 		} {
 			if err := each(ctx, tx, func(rows *sql.Rows) error {
 				var id string

@@ -35,9 +35,6 @@ func (s *Store) OpenBatch(ctx context.Context, o batch.Opened) (batch.View, erro
 		if o.Refuse != nil {
 			return o.Refuse
 		}
-		if err := linesAreNew(ctx, tx, o.Tenant, o.Lines); err != nil {
-			return err
-		}
 		return insertBatch(ctx, tx, o)
 	})
 	if err != nil {
@@ -48,33 +45,25 @@ func (s *Store) OpenBatch(ctx context.Context, o batch.Opened) (batch.View, erro
 	return v, err
 }
 
-// linesAreNew refuses, all at once, lines whose keys name letters already.
-func linesAreNew(ctx context.Context, tx *sql.Tx, tenant post.TenantID, lines []batch.SealedLine) error {
-	var faults []error
-	for len(lines) > 0 {
-		some := lines[:min(rowsAtOnce, len(lines))]
-		lines = lines[len(some):]
-		place, args := map[string]int{}, []any{string(tenant)}
-		for _, l := range some {
-			place[string(l.Key)] = l.N
-			args = append(args, l.Key)
-		}
-		rows, err := tx.QueryContext(ctx, `SELECT business FROM letter WHERE tenant = $1 AND business IN (`+placeholders(2, len(some))+`)`, args...)
-		if err != nil {
-			return err
-		}
-		for rows.Next() {
-			var key []byte
-			if err := rows.Scan(&key); err != nil {
-				return errors.Join(err, rows.Close()) //nolint:sqlclosecheck // closed before the next statement of the same connection
-			}
-			faults = append(faults, post.FaultLineKeyUsed.At("line %d", place[string(key)]))
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			return err
-		}
+// linesAreNew refuses, all at once, lines first to last of a batch whose keys
+// name letters already that are not of these lines.
+func linesAreNew(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.BatchID, first, last int) error {
+	rows, err := tx.QueryContext(ctx,
+		`SELECT l.n FROM batch_line l JOIN letter t ON t.tenant = $1 AND t.business = l.business
+		 WHERE l.batch = $2 AND l.n >= $3 AND l.n <= $4 AND t.id <> l.letter ORDER BY l.n`, string(tenant), string(id), first, last)
+	if err != nil {
+		return err
 	}
-	return errors.Join(faults...)
+	defer rows.Close()
+	var faults []error
+	for rows.Next() {
+		var n int
+		if err := rows.Scan(&n); err != nil {
+			return err
+		}
+		faults = append(faults, post.FaultLineKeyUsed.At("line %d", n))
+	}
+	return errors.Join(append(faults, rows.Err())...)
 }
 
 func insertBatch(ctx context.Context, tx *sql.Tx, o batch.Opened) error {
@@ -89,7 +78,7 @@ func insertBatch(ctx context.Context, tx *sql.Tx, o batch.Opened) error {
 		string(o.Policy), truth(o.Urgent), o.Canary, micros(time.Now())); err != nil {
 		return err
 	}
-	if err := insertLines(ctx, tx, o.ID, o.Lines); err != nil {
+	if err := insertLines(ctx, tx, o.Tenant, o.ID, o.Lines); err != nil {
 		return err
 	}
 	e := ledger.New("batch.opened", o.Tenant, string(o.ID))
@@ -104,7 +93,12 @@ func truth(b bool) int64 {
 	return 0
 }
 
-func insertLines(ctx context.Context, tx *sql.Tx, id post.BatchID, lines []batch.SealedLine) error {
+// insertLines keeps lines that follow each other. It refuses those whose keys
+// another line or a letter has.
+func insertLines(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.BatchID, lines []batch.SealedLine) error {
+	if len(lines) == 0 {
+		return nil
+	}
 	rows := make([][]any, 0, len(lines))
 	for _, l := range lines {
 		rows = append(rows, []any{string(id), l.N, string(l.Letter), l.Reference, l.Key, l.Digest, l.Document, l.Recipient, l.Content, string(l.Arrive)})
@@ -115,7 +109,7 @@ func insertLines(ctx context.Context, tx *sql.Tx, id post.BatchID, lines []batch
 		return fmt.Errorf("keep lines: %w", err)
 	}
 	if written == int64(len(lines)) {
-		return nil
+		return linesAreNew(ctx, tx, tenant, id, lines[0].N, lines[len(lines)-1].N)
 	}
 	// Some key stands in another line. Which ones is asked only now: looking
 	// each key up first would cost more than the insert.
@@ -159,14 +153,11 @@ func (s *Store) PutBatchLines(ctx context.Context, tenant post.TenantID, id post
 		if p.Refuse != nil {
 			return p.Refuse
 		}
-		if err := linesAreNew(ctx, tx, owner, p.Lines); err != nil {
-			return err
-		}
 		if _, err := exec(ctx, tx, `INSERT INTO batch_part (batch, part, digest, lines) VALUES ($1, $2, $3, $4)`,
 			string(id), p.N, p.Digest, len(p.Lines)); err != nil {
 			return err
 		}
-		if err := insertLines(ctx, tx, id, p.Lines); err != nil {
+		if err := insertLines(ctx, tx, owner, id, p.Lines); err != nil {
 			return err
 		}
 		return swap(ctx, tx,
@@ -272,4 +263,3 @@ func batchRow(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.Bat
 	}
 	return state, client, owner, err
 }
-

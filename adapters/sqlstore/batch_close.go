@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/batch"
@@ -62,14 +64,20 @@ type madeLine struct {
 }
 
 // makeLetters makes held letters of up to n lines. No job is written: nothing
-// is to be done before approval. It answers left=0 when no line is left.
+// is to be done before approval. It answers how many lines are left.
 func makeLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, client post.ClientID, id post.BatchID, n int) (left int, err error) {
-	lines, err := unmadeLines(ctx, tx, id, n+1) // one more, to know whether any is left
-	if err != nil || len(lines) == 0 {
+	var made, all int
+	if err := tx.QueryRowContext(ctx, `SELECT made, lines FROM batch WHERE id = $1`, string(id)).Scan(&made, &all); err != nil || made == all {
 		return 0, err
 	}
-	if len(lines) > n {
-		lines, left = lines[:n], 1
+	upto := min(made+n, all)
+	// First, so that of two who close the batch one waits here and then starts anew.
+	if err := swap(ctx, tx, `UPDATE batch SET made = $1 WHERE id = $2 AND made = $3`, upto, string(id), made); err != nil {
+		return 0, err
+	}
+	lines, err := linesToMake(ctx, tx, id, made, upto)
+	if err != nil {
+		return 0, err
 	}
 	var urgent int64
 	if err := tx.QueryRowContext(ctx, `SELECT urgent FROM batch WHERE id = $1`, string(id)).Scan(&urgent); err != nil {
@@ -94,7 +102,7 @@ func makeLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, client p
 		return 0, err
 	}
 	if written != int64(len(lines)) { // a letter took a key after the batch was opened
-		return 0, usedMeanwhile(ctx, tx, tenant, lines)
+		return 0, errors.Join(linesAreNew(ctx, tx, tenant, id, made+1, upto), post.ErrStale)
 	}
 	if _, err := insertRows(ctx, tx,
 		`INSERT INTO letter_document (letter, n, header, blob, blob_sha256, blob_size, clear_size)`, "", documents); err != nil {
@@ -103,38 +111,16 @@ func makeLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, client p
 	if err := recordAll(ctx, tx, events); err != nil {
 		return 0, err
 	}
-	made, err := exec(ctx, tx, `UPDATE batch_line SET made = 1 WHERE batch = $1 AND n >= $2 AND n <= $3 AND made = 0`,
-		string(id), lines[0].n, lines[len(lines)-1].n)
-	if err == nil && made != int64(len(lines)) {
-		err = post.ErrStale
-	}
-	return left, err
+	return all - upto, nil
 }
 
-// usedMeanwhile names the lines whose keys letters have that are not of them.
-func usedMeanwhile(ctx context.Context, tx *sql.Tx, tenant post.TenantID, lines []madeLine) error {
-	own := make([]any, 0, len(lines))
-	sealed := make([]batch.SealedLine, 0, len(lines))
-	for _, l := range lines {
-		own = append(own, string(l.letter.ID))
-		sealed = append(sealed, batch.SealedLine{N: l.n, Key: l.letter.Key})
-	}
-	// Those that were written a moment ago stand in the way of the question.
-	if _, err := exec(ctx, tx, `DELETE FROM letter WHERE id IN (`+placeholders(1, len(own))+`)`, own...); err != nil {
-		return err
-	}
-	if err := linesAreNew(ctx, tx, tenant, sealed); err != nil {
-		return err
-	}
-	return post.ErrStale
-}
-
-func unmadeLines(ctx context.Context, tx *sql.Tx, id post.BatchID, n int) (lines []madeLine, err error) {
+// linesToMake reads lines after first, up to last.
+func linesToMake(ctx context.Context, tx *sql.Tx, id post.BatchID, first, last int) (lines []madeLine, err error) {
 	rows, err := tx.QueryContext(ctx,
 		`SELECT l.n, l.letter, l.reference, l.business, l.digest, l.recipient, l.content, l.arrive,
 		     d.header, d.blob, d.blob_sha256, d.blob_size, d.clear_size
 		 FROM batch_line l JOIN batch_document d ON d.batch = l.batch AND d.sha256 = l.document
-		 WHERE l.batch = $1 AND l.made = 0 ORDER BY l.n LIMIT $2`, string(id), n)
+		 WHERE l.batch = $1 AND l.n > $2 AND l.n <= $3 ORDER BY l.n`, string(id), first, last)
 	if err != nil {
 		return nil, err
 	}
@@ -150,5 +136,11 @@ func unmadeLines(ctx context.Context, tx *sql.Tx, id post.BatchID, n int) (lines
 		a.Documents = []letter.Sealed{d}
 		lines = append(lines, l)
 	}
-	return lines, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	if len(lines) != last-first { // closing began when all of them and their documents were here
+		return nil, fmt.Errorf("%d of lines %d to %d are here", len(lines), first+1, last)
+	}
+	return lines, nil
 }

@@ -112,7 +112,7 @@ func emptyBatch(ctx context.Context, tx *sql.Tx, batch string) ([]string, error)
 	return texts(ctx, tx,
 		`DELETE FROM batch_document WHERE batch = $1
 		   AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.batch = $1 AND state <> 'purged')
-		   AND NOT EXISTS (SELECT 1 FROM batch_line WHERE batch_line.batch = $1 AND made = 0)
+		   AND NOT EXISTS (SELECT 1 FROM batch_line WHERE batch_line.batch = $1 AND n > (SELECT made FROM batch WHERE id = $1))
 		 RETURNING blob`, batch)
 }
 
