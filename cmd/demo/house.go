@@ -39,6 +39,10 @@ const (
 	demoBudget  = 24 * time.Hour         // an unsure look-up waits this long
 )
 
+// byKombiPost is the municipality whose letters go by KOMBIT's Postkomponent,
+// digital and on paper.
+const byKombiPost post.TenantID = "havnsted"
+
 // house is everything that runs, and where it is.
 type house struct {
 	opts  options
@@ -143,12 +147,17 @@ func (h *house) openSimulators(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	status, err := tls.LoadX509KeyPair(c.StatusClient.Cert, c.StatusClient.Key)
+	if err != nil {
+		return fmt.Errorf("certificate of Beskedfordeler: %w", err)
+	}
 	h.sim, err = simulatorapp.New(ctx, simulatorapp.Config{
 		Dir:         filepath.Join(h.opts.dir, "simulator"),
 		Host:        h.opts.host,
 		Web:         web,
 		DigitalPost: simulatorapp.DigitalPost{Certificate: carrier, ClientCAs: carriers, Systems: theirs, Delay: demoReceipt},
 		PrintHouse:  simulatorapp.PrintHouse{Jobs: h.paperDir("jobs"), Events: h.paperDir("events"), Identities: paper},
+		KombiPost:   simulatorapp.KombiPost{Certificate: carrier, ClientCAs: carriers, Client: status, CallbackCAs: h.roots},
 		NemLogIn:    simulatorapp.NemLogIn{Signing: idp},
 	}, h.log)
 	if err != nil {
@@ -178,6 +187,10 @@ func (h *house) common() config.Common {
 
 func (h *house) openDispatcher(ctx context.Context, systems map[post.TenantID]config.System) error {
 	c := h.certs
+	beskedfordeler, err := devcerts.Fingerprint(c.StatusClient.Cert)
+	if err != nil {
+		return err
+	}
 	app, err := dispatcherapp.New(ctx, config.Dispatcher{
 		Common: h.common(), IdentityFile: c.Dispatcher.Identity,
 		LetterCertFile: c.LetterRSA.Cert, LetterKeyFile: c.LetterRSA.Key,
@@ -188,11 +201,21 @@ func (h *house) openDispatcher(ctx context.Context, systems map[post.TenantID]co
 			Systems: systems,
 		},
 		PrintHouse: config.PrintHouse{Out: h.paperDir("jobs"), Events: h.paperDir("events"), RecipientFile: c.PrintHouse.Recipients},
-		Sweep:      demoSweep, Lease: demoLease, Quiet: demoQuiet, LookupBudget: demoBudget,
+		KombiPost: config.KombiPost{
+			TokenURL: h.sim.KombiPostURL(), ServiceURL: h.sim.KombiPostURL(), CAFile: c.CarrierCA,
+			Systems: map[post.TenantID]config.KombiSystem{byKombiPost: {CertFile: c.CarrierClient.Cert, KeyFile: c.CarrierClient.Key}},
+			Push: config.Push{
+				Listen: net.JoinHostPort(h.opts.host, "0"), Peers: []string{beskedfordeler},
+				TLS: config.TLS{CertFile: c.Web.Cert, KeyFile: c.Web.Key, CAFile: c.CarrierCA},
+			},
+		},
+		Roads: map[post.TenantID]config.Road{byKombiPost: {Digital: post.KombiPost, Physical: post.KombiPost}},
+		Sweep: demoSweep, Lease: demoLease, Quiet: demoQuiet, LookupBudget: demoBudget,
 	}, h.log)
 	if err != nil {
 		return err
 	}
+	h.sim.SetCallback(app.KombiPushURL())
 	h.tasks = append(h.tasks, daemon.Task{Name: "dispatcher", Run: app.Run})
 	return nil
 }

@@ -67,6 +67,7 @@ type Set struct {
 	CarrierCA     string
 	CarrierServer Pair // the Digital Post simulator's HTTPS server
 	CarrierClient Pair // what the dispatcher shows it
+	StatusClient  Pair // what the simulated Beskedfordeler shows when it pushes statuses
 
 	ClientCA string
 	Tool     Pair // the DPO's own tool
@@ -150,6 +151,7 @@ func (m *maker) plan() *Set {
 	carrier := m.authority("carrier", &s.CarrierCA)
 	carrier.leaf("server", serverLeaf, p256, &s.CarrierServer)
 	carrier.leaf("gateway", clientLeaf, p256, &s.CarrierClient)
+	carrier.leaf("beskedfordeler", clientLeaf, p256, &s.StatusClient)
 	clients := m.authority("clients", &s.ClientCA)
 	clients.leaf("tool", clientLeaf, p256, &s.Tool)
 	clients.leaf("case", clientLeaf, p256, &s.Case)

@@ -92,7 +92,7 @@ func TestASecondRunKeepsWhatIsValid(t *testing.T) {
 			t.Errorf("%s was made again; what was sealed to it is lost", p)
 		}
 	}
-	if len(s.Made) != 34 { // 5 authorities and 12 leafs, two files each
+	if len(s.Made) != 36 { // 5 authorities and 13 leafs, two files each
 		t.Errorf("%d files made a few days before the end, want every certificate and key", len(s.Made))
 	}
 }
