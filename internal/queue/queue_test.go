@@ -170,3 +170,101 @@ func TestSweeperOnlyRingsWhileTheQueueAnswers(t *testing.T) {
 		t.Errorf("rung %d, run %d", rung, len(j.runs))
 	}
 }
+
+// backlog is a table of due letters that anybody may take together.
+type backlog struct {
+	mu       sync.Mutex
+	due      []queue.Ring // oldest first
+	ran      []queue.Ring
+	drained  int
+	attempts map[string]int64
+}
+
+func newBacklog(n int) *backlog {
+	b := &backlog{attempts: map[string]int64{}}
+	for range n {
+		b.due = append(b.due, queue.Ring{Kind: queue.AdvanceLetter, ID: post.NewID()})
+	}
+	return b
+}
+
+func (b *backlog) Backlog(_ context.Context, kind queue.Kind, most int) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if kind != queue.AdvanceLetter {
+		return 0, nil
+	}
+	return min(most, len(b.due)), nil
+}
+
+func (b *backlog) Due(_ context.Context, kind queue.Kind, n int, _ time.Duration) ([]queue.Ring, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if kind != queue.AdvanceLetter {
+		return nil, nil
+	}
+	var rings []queue.Ring
+	for _, r := range b.due[:min(n, len(b.due))] {
+		b.attempts[r.ID]++
+		r.Attempt = b.attempts[r.ID]
+		rings = append(rings, r)
+	}
+	return rings, nil
+}
+
+// run does what a worker does: one ring, all that is due.
+func (b *backlog) run(_ context.Context, r queue.Ring) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ran = append(b.ran, r)
+	b.drained += len(b.due)
+	b.due = nil
+	return nil
+}
+
+func (b *backlog) sweeper(t *testing.T, d doorbell) *queue.Sweeper {
+	t.Helper()
+	s, err := queue.NewSweeper(queue.SweeperConfig{Jobs: b, Doorbell: d, Run: b.run, Log: slog.New(slog.DiscardHandler),
+		Together: map[queue.Kind]int{queue.AdvanceLetter: 32}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestASweepRingsOnceForManyAndNeverMoreThanAFewTimes(t *testing.T) {
+	for due, want := range map[int]int{0: 0, 1: 1, 32: 1, 33: 2, 200: 7, 100_000: 16} {
+		b, rung := newBacklog(due), map[string]bool{}
+		s := b.sweeper(t, func(r queue.Ring) error { rung[r.TaskID()] = true; return nil })
+		if err := s.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(rung) != want || len(b.ran) != 0 {
+			t.Errorf("%d due: %d rings, %d run here; want %d rings", due, len(rung), len(b.ran), want)
+		}
+	}
+}
+
+func TestAQueueThatTakesRingsAndBringsNobodyStopsNothing(t *testing.T) {
+	b, rung := newBacklog(500), 0
+	s := b.sweeper(t, func(queue.Ring) error { rung++; return nil }) // paused, orphaned, or eaten
+	for range 2 {
+		if err := s.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b.drained != 500 || rung != 16 {
+		t.Errorf("%d of 500 jobs were done after two sweeps; %d rings", b.drained, rung)
+	}
+}
+
+func TestADeadQueueIsDoneWithoutInGroupsToo(t *testing.T) {
+	b, tried := newBacklog(500), 0
+	s := b.sweeper(t, func(queue.Ring) error { tried++; return errors.New("connection refused") })
+	if err := s.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if b.drained != 500 || tried != 1 {
+		t.Errorf("%d of 500 jobs were done; the dead queue was tried %d times", b.drained, tried)
+	}
+}
