@@ -20,7 +20,7 @@ var target = map[Kind]post.LetterState{
 
 // channelOf says on which channel a kind can be said; "" is both.
 var channelOf = map[Kind]post.Channel{
-	Delivered: post.Digital, RefusedRecipient: post.Digital, RefusedContent: post.Digital,
+	Delivered: post.Digital, RefusedRecipient: post.Digital,
 	Printing: post.Physical, Posted: post.Physical, Proven: post.Physical, Returned: post.Physical,
 }
 
