@@ -198,7 +198,7 @@ func (h *house) openDispatcher(ctx context.Context, systems map[post.TenantID]co
 		DigitalPost: config.DigitalPost{
 			BaseURL: h.sim.DigitalPostURL(),
 			TLS:     config.TLS{CertFile: c.CarrierClient.Cert, KeyFile: c.CarrierClient.Key, CAFile: c.CarrierCA},
-			Systems: systems,
+			Systems: systems, Mail: config.Mail{Systems: systems, Every: time.Second},
 		},
 		PrintHouse: config.PrintHouse{Out: h.paperDir("jobs"), Events: h.paperDir("events"), RecipientFile: c.PrintHouse.Recipients},
 		KombiPost: config.KombiPost{

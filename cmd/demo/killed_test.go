@@ -100,7 +100,9 @@ func TestTheStoryGoesOnAfterEachKill(t *testing.T) {
 	cut()
 	play((*teller).openInquiry, (*teller).answer)
 	cut()
-	play((*teller).receiveAnswer, (*teller).sendBatch)
+	play((*teller).receiveAnswer, (*teller).mailToDPO)
+	cut()
+	play((*teller).answerMail, (*teller).findThread, (*teller).sendBatch)
 	if err := errors.Join(tell.slow(ctx), tell.release(ctx), tell.halfway(ctx)); err != nil {
 		t.Fatal(err)
 	}

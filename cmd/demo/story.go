@@ -32,6 +32,8 @@ type teller struct {
 	reference string // of Nancy's inquiry
 	digest    string // of its content, as her receipt states it
 	reply     string // id of the letter that answers it
+	answered  string // the message in her mailbox that carries it
+	mailed    string // the message that she writes from there
 	batch     string
 	letters   []letterState // of the batch
 	before    carrierCounts // when the batch had settled
@@ -51,6 +53,9 @@ var scenes = []scene{
 	{"dpo tool", (*teller).openInquiry},
 	{"dpo tool", (*teller).answer},
 	{"citizen", (*teller).receiveAnswer},
+	{"citizen", (*teller).mailToDPO},
+	{"dpo tool", (*teller).answerMail},
+	{"citizen", (*teller).findThread},
 	{"case system", (*teller).sendBatch},
 	{"approver", (*teller).approve},
 	{"print house", (*teller).print},

@@ -1,7 +1,6 @@
 package digitalposttest
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -96,33 +95,6 @@ func (in *incoming) discard() {
 	if in.path != "" {
 		_ = os.Remove(in.path) // gone already when it was accepted
 	}
-}
-
-// receive reads the body to its end, keeps it as it is and reads it as MeMo.
-func (s *Server) receive(body io.Reader, uuid string) (in *incoming, err error) {
-	in = &incoming{}
-	var kept io.Writer
-	memory := &bytes.Buffer{}
-	kept = memory
-	if s.cfg.Dir != "" {
-		f, err := os.CreateTemp(s.cfg.Dir, ".incoming-*")
-		if err != nil {
-			return nil, fmt.Errorf("keep message %s: %w", uuid, err)
-		}
-		in.path, kept = f.Name(), f
-		defer func() {
-			err = errors.Join(err, f.Sync(), f.Close())
-		}()
-	}
-	hash := sha256.New()
-	tee := io.TeeReader(body, io.MultiWriter(kept, hash))
-	in.memo, in.files, in.invalid = parse(tee)
-	if _, err := io.Copy(io.Discard, tee); err != nil {
-		in.discard()
-		return nil, fmt.Errorf("receive message %s: %w", uuid, err)
-	}
-	in.body, in.sum = memory.Bytes(), hex.EncodeToString(hash.Sum(nil))
-	return in, nil
 }
 
 // parse reads a message and digests its files.
@@ -228,6 +200,9 @@ func (s *Server) systemOf(m *memo.Message) string {
 		if m != nil && ownedBy(m, string(system.CVR)) {
 			return id
 		}
+	}
+	if m != nil { // written in a viewer
+		return carried + m.Header.Sender.ID
 	}
 	return ""
 }

@@ -260,3 +260,25 @@ func TestWhatTheSimulatorTakesHoldsToTheSchema(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+func TestALetterWrittenInAViewerOutlivesARestart(t *testing.T) {
+	c := config(t.TempDir())
+	c.Authorities = map[post.CVR][]digitalposttest.ContactPoint{"29000011": {{ID: "p", System: "s"}}}
+	uuid, err := open(t, c).Write(digitalposttest.Letter{From: post.PartyRecord{IDType: "CPR", ID: cpr, Name: "N"}, To: "29000011", ContactPoint: "p", Subject: "S", Text: "T"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, c)
+	if status, page := call(t, again, "GET", "/apis/v1/memos/", nil); status != 200 || page["totalElements"] != 1.0 {
+		t.Errorf("got %d %v", status, page)
+	}
+	if m, err := again.Message(uuid); err != nil || m.Status != "COMPLETED" {
+		t.Errorf("got %+v, %v", m, err)
+	}
+	if _, err := again.Write(digitalposttest.Letter{From: post.PartyRecord{IDType: "CPR", ID: cpr, Name: "N"}, To: "29000011", ContactPoint: "another", Subject: "S", Text: "T"}); err == nil {
+		t.Error("a letter to an unknown contact point was sent")
+	}
+	if left, _ := filepath.Glob(filepath.Join(c.Dir, "*.xml")); len(left) != 1 {
+		t.Errorf("%d letters are kept", len(left))
+	}
+}
