@@ -102,6 +102,7 @@ func (r *report) tenants(all []post.Tenant, inboxes map[post.InboxID]bool) {
 		if t.Signing != "" && !t.Signing.Known() {
 			r.at(at+".signing_policy", `want "letter" or "batch"`)
 		}
+		r.letterTimes(at, t)
 	}
 }
 

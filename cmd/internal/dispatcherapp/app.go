@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"filippo.io/age"
@@ -131,26 +132,22 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	if err != nil {
 		return err
 	}
-	keeper, err := a.keeper(blobs, cfg.Tenants)
-	if err != nil {
-		return err
-	}
 	integrator, err := a.integrator(cfg)
 	if err != nil {
 		return err
 	}
 	every := sweeper.Every
 	a.tasks = []daemon.Task{
-		{Name: "workers", Run: func(ctx context.Context) error { return a.queue.Work(ctx, asynqueue.Workers{}, run) }},
+		{Name: "workers", Run: func(ctx context.Context) error { return a.queue.Work(ctx, asynqueue.Workers{}, a.noticed(run)) }},
 		{Name: "sweeper", Run: sweeper.Loop},
 		{Name: "batch signer", Run: a.loop(min(every, mostPoll), "batch not signed", batches.Step)},
 		{Name: "batch releaser", Run: a.loop(min(every, mostPoll), "batch release failed", func(ctx context.Context) error { return a.store.ReleaseApproved(ctx, 100) })},
 		{Name: "receipt matcher", Run: func(ctx context.Context) error { matcher.Run(ctx, min(every, mostPoll)); return nil }},
 		{Name: "ledger integrator", Run: integrator.Run},
-		{Name: "retention", Run: keeper.Run},
-		{Name: "answers", Run: a.loop(time.Hour, "kept answers not forgotten", func(ctx context.Context) error {
-			return a.store.ForgetAnswers(ctx, time.Now().Add(-keepAnswers))
-		})},
+	}
+	upkeep, err := a.upkeep(blobs, cfg.Tenants)
+	if err != nil {
+		return err
 	}
 	mail, err := a.mail(cfg, blobs, k, by.digital)
 	if err != nil {
@@ -160,7 +157,7 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	if err != nil {
 		return err
 	}
-	a.tasks = append(append(a.tasks, mail...), statuses...)
+	a.tasks = slices.Concat(a.tasks, upkeep, mail, statuses)
 	if cfg.Admin != "" {
 		a.url = "http://" + cfg.Admin
 		a.tasks = append(a.tasks, daemon.Admin(cfg.Admin, map[string]func(context.Context) error{

@@ -1,0 +1,48 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"sikkerpost.dk/gateway/internal/config"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+func withRules(rules string) string {
+	return strings.Replace(dispatcher, `"phone": "+45 00",`, `"phone": "+45 00", `+rules+`,`, 1)
+}
+
+func TestRulesAboutTimeAreRead(t *testing.T) {
+	d, err := load[config.Dispatcher](t, folder(t), withRules(`"times": {"paper_days": 5, "silence_days": 4, "presume_days": 10}, "keep_days": {"letters": 400, "receipts": 90}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Tenants[0].Times.Filled(); got != (post.LetterTimes{Paper: 5, Person: 1, Silence: 4, Presume: 10}) {
+		t.Errorf("times %+v", got)
+	}
+	if got := d.Tenants[0].Keep.Filled(); got != (post.Keep{Letters: 400, Inquiries: 180, Forwarded: 30, Receipts: 90}) {
+		t.Errorf("keep %+v", got)
+	}
+	if d, err = load[config.Dispatcher](t, folder(t), dispatcher); err != nil || d.Tenants[0].Times.Filled().Presume != 0 || d.Tenants[0].Keep.Filled().Receipts != 180 {
+		t.Errorf("without rules: %+v, %v", d.Tenants[0], err)
+	}
+}
+
+func TestWrongRulesAboutTimeAreNamed(t *testing.T) {
+	for rules, want := range map[string]string{
+		`"times": {"paper_days": -1}`:                     "tenants[0].times.paper_days",
+		`"times": {"person_days": 61}`:                    "tenants[0].times.person_days",
+		`"times": {"presume_days": 7}`:                    "tenants[0].times.presume_days", // silence is reported after 7
+		`"times": {"presume_days": 4, "silence_days": 5}`: "tenants[0].times.presume_days",
+		`"keep_days": {"letters": 1}`:                     "tenants[0].keep_days.letters",
+		`"keep_days": {"inquiries": 36500}`:               "tenants[0].keep_days.inquiries",
+		`"keep_days": {"letters": 30, "receipts": 31}`:    "tenants[0].keep_days.receipts",
+		`"times": {"days": 1}`:                            "days",
+	} {
+		t.Run(rules, func(t *testing.T) {
+			if _, err := load[config.Dispatcher](t, folder(t), withRules(rules)); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("gives %v", err)
+			}
+		})
+	}
+}
