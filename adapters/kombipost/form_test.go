@@ -84,10 +84,14 @@ func TestEmittedShipmentsHoldToTheSchema(t *testing.T) {
 			}
 		}
 	}
-	form := suite.Rendered(t, w.client.Via(kombipost.Automatic), automatic)
-	if out, err := validate(tool, message, cut(t, form, "memo:Message")); err != nil {
-		t.Errorf("MeMo: %v\n%s", err, out)
+	sms := w.Job(post.Digital, w.Registered)
+	sms.Documents, sms.Label = nil, "Husk din tid i morgen"
+	for choice, j := range map[kombipost.Choice]dispatch.Job{kombipost.DigitalPost: automatic, kombipost.Automatic: automatic, kombipost.SMS: sms} {
+		if out, err := validate(tool, message, cut(t, suite.Rendered(t, w.client.Via(choice), j), "memo:Message")); err != nil {
+			t.Errorf("MeMo by %s: %v\n%s", choice, err, out)
+		}
 	}
+	form := suite.Rendered(t, w.client.Via(kombipost.Automatic), automatic)
 	broken := bytes.Replace(cut(t, form, "fp:ForsendelseI "), []byte("<dkcc05:StreetName>"), []byte("<fp:StreetName>"), 1)
 	if _, err := validate(tool, data, broken); err == nil {
 		t.Error("the schema check lets a wrong namespace pass: it proves nothing")

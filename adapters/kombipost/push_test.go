@@ -127,36 +127,42 @@ func TestEveryEventArrives(t *testing.T) {
 	w.receiver.Codes = map[string]kombipost.Meaning{"77": kombipost.Unclear}
 	w.listen(t)
 	at := time.Date(2026, 11, 22, 9, 30, 0, 123e6, time.UTC)
+	rows, senders := map[string]bool{}, map[string]bool{}
 	for _, c := range []struct {
+		row     string // of the order of events: D1, D2, P1 to P7, X
 		channel post.Channel
 		status  kombiposttest.Status
 		want    track.Kind
 		code    string
 	}{
-		{post.Digital, kombiposttest.Status{Event: kombipost.ReceivedDigital}, track.Received, ""},
-		{post.Digital, kombiposttest.Status{Event: kombipost.DeliveredDigital}, track.Delivered, ""},
-		{post.Digital, kombiposttest.Status{Event: kombipost.Failed, Code: "memo.invalid"}, track.RefusedContent, "memo.invalid"},
-		{post.Digital, kombiposttest.Status{Event: kombipost.Failed, Code: "recipient.exempt.not.allowed"}, track.RefusedRecipient, "recipient.exempt.not.allowed"},
-		{post.Digital, kombiposttest.Status{Event: kombipost.Failed, Code: "sender.not.allowed"}, track.RefusedContent, "sender.not.allowed"},
-		{post.Digital, kombiposttest.Status{Event: kombipost.Failed, Code: "77"}, track.Unreadable, "77"},
-		{post.Digital, kombiposttest.Status{Event: kombipost.Failed}, track.RefusedContent, "fejlet"},
-		{post.Physical, kombiposttest.Status{Event: kombipost.Created}, track.Received, ""},
-		{post.Physical, kombiposttest.Status{Event: kombipost.ReceivedPrint, Sender: "AE5B9A93-C923-40D7-A41A-1EEC18374E27"}, track.Received, ""},
-		{post.Physical, kombiposttest.Status{Event: kombipost.ReadyToPrint, Sender: "6b12182a-4268-4130-bd3e-159f8862c0a1"}, track.Received, ""},
-		{post.Physical, kombiposttest.Status{Event: kombipost.Printing}, track.Printing, ""},
-		{post.Physical, kombiposttest.Status{Event: kombipost.HandedToPost}, track.Posted, ""},
-		{post.Physical, kombiposttest.Status{Event: kombipost.Update, Type: "10"}, track.Returned, "update.10"},
-		{post.Physical, kombiposttest.Status{Event: kombipost.Update, Type: "11"}, track.Proven, "update.11"},
-		{post.Physical, kombiposttest.Status{Event: kombipost.Update, Type: "12"}, track.Unreadable, "update.12"},
-		{post.Physical, kombiposttest.Status{Event: kombipost.Update}, track.Unreadable, "update"},
-		{post.Physical, kombiposttest.Status{Event: kombipost.Recalled}, track.Unreadable, "recalled"},
-		{post.Physical, kombiposttest.Status{Event: kombipost.Failed, Code: "1234"}, track.RefusedContent, "1234"},
-		{post.Physical, kombiposttest.Status{Event: kombipost.Failed, Code: "recipient.exempt.not.allowed"}, track.RefusedContent, "recipient.exempt.not.allowed"},
-		{post.Physical, kombiposttest.Status{Event: kombipost.HandedToPost, Sender: "96514e13-afdd-44d6-95a8-adc2ca19b127"}, track.Unreadable, kombipost.CodeSender},
-		{post.Digital, kombiposttest.Status{Event: kombipost.DeliveredDigital, Sender: "afd21f3d-11c7-4f51-b2a6-f31d6480a9fb"}, track.Unreadable, kombipost.CodeSender},
-		{post.Digital, kombiposttest.Status{Event: kombipost.DeliveredDigital, Sender: post.NewID()}, track.Unreadable, kombipost.CodeSender},
+		{"D1", post.Digital, kombiposttest.Status{Event: kombipost.ReceivedDigital}, track.Received, ""},
+		{"D2", post.Digital, kombiposttest.Status{Event: kombipost.DeliveredDigital}, track.Delivered, ""},
+		{"X", post.Digital, kombiposttest.Status{Event: kombipost.Failed, Code: "memo.invalid"}, track.RefusedContent, "memo.invalid"},
+		{"X", post.Digital, kombiposttest.Status{Event: kombipost.Failed, Code: "recipient.exempt.not.allowed"}, track.RefusedRecipient, "recipient.exempt.not.allowed"},
+		{"X", post.Digital, kombiposttest.Status{Event: kombipost.Failed, Code: "sender.not.allowed"}, track.RefusedContent, "sender.not.allowed"},
+		{"X", post.Digital, kombiposttest.Status{Event: kombipost.Failed, Code: "77"}, track.Unreadable, "77"},
+		{"X", post.Digital, kombiposttest.Status{Event: kombipost.Failed}, track.RefusedContent, "fejlet"},
+		{"P1", post.Physical, kombiposttest.Status{Event: kombipost.Created}, track.Received, ""},
+		{"P2", post.Physical, kombiposttest.Status{Event: kombipost.ReceivedPrint, Sender: "AE5B9A93-C923-40D7-A41A-1EEC18374E27"}, track.Received, ""},
+		{"P3", post.Physical, kombiposttest.Status{Event: kombipost.ReadyToPrint, Sender: "6b12182a-4268-4130-bd3e-159f8862c0a1"}, track.Received, ""},
+		{"P4", post.Physical, kombiposttest.Status{Event: kombipost.Printing}, track.Printing, ""},
+		{"P5", post.Physical, kombiposttest.Status{Event: kombipost.HandedToPost}, track.Posted, ""},
+		{"P6", post.Physical, kombiposttest.Status{Event: kombipost.Update, Type: "10"}, track.Returned, "update.10"},
+		{"P6", post.Physical, kombiposttest.Status{Event: kombipost.Update, Type: "11"}, track.Proven, "update.11"},
+		{"P6", post.Physical, kombiposttest.Status{Event: kombipost.Update, Type: "12"}, track.Unreadable, "update.12"},
+		{"P6", post.Physical, kombiposttest.Status{Event: kombipost.Update}, track.Unreadable, "update"},
+		{"P7", post.Physical, kombiposttest.Status{Event: kombipost.Recalled}, track.Unreadable, "recalled"},
+		{"X", post.Physical, kombiposttest.Status{Event: kombipost.Failed, Code: "1234"}, track.RefusedContent, "1234"},
+		{"X", post.Physical, kombiposttest.Status{Event: kombipost.Failed, Code: "recipient.exempt.not.allowed"}, track.RefusedContent, "recipient.exempt.not.allowed"},
+		{"P5", post.Physical, kombiposttest.Status{Event: kombipost.HandedToPost, Sender: "96514e13-afdd-44d6-95a8-adc2ca19b127"}, track.Unreadable, kombipost.CodeSender},
+		{"D2", post.Digital, kombiposttest.Status{Event: kombipost.DeliveredDigital, Sender: "afd21f3d-11c7-4f51-b2a6-f31d6480a9fb"}, track.Unreadable, kombipost.CodeSender},
+		{"D2", post.Digital, kombiposttest.Status{Event: kombipost.DeliveredDigital, Sender: post.NewID()}, track.Unreadable, kombipost.CodeSender},
 	} {
-		t.Run(c.status.Event+" "+c.code, func(t *testing.T) {
+		rows[c.row] = true
+		if c.want != track.Unreadable {
+			senders[strings.ToLower(c.status.Sender)] = true
+		}
+		t.Run(c.row+" "+c.status.Event+" "+c.code, func(t *testing.T) {
 			id := w.sent(t, c.channel)
 			c.status.At = at
 			r := w.one(t, id, c.status)
@@ -168,8 +174,13 @@ func TestEveryEventArrives(t *testing.T) {
 			}
 		})
 	}
-	if len(kombipost.Events) != 10 {
-		t.Errorf("%d events", len(kombipost.Events))
+	if len(kombipost.Events) != 10 || len(rows) != 10 {
+		t.Errorf("%d events, of which %d have a row here", len(kombipost.Events), len(rows))
+	}
+	for id, s := range kombipost.Senders { // the simulator's own, when none is named, are Digital Post and Strålfors
+		if usual := s.Name == "Digital Post" || s.Name == "Strålfors"; !usual && !senders[id] {
+			t.Errorf("no event of %s is believed here", s.Name)
+		}
 	}
 }
 

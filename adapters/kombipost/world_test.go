@@ -167,6 +167,7 @@ type world struct {
 	inbox    *inbox
 	ca       authority
 	cert     tls.Certificate // of Engdal and Fjordby
+	next     tls.Certificate // of Engdal, when cert is over
 	other    tls.Certificate // of Lyngsø
 	bfo      tls.Certificate // of Beskedfordeler
 	log      *record
@@ -188,12 +189,13 @@ func (w *world) config() kombipost.Config {
 func newWorld(t *testing.T, bend func(*kombiposttest.Config)) *world {
 	t.Helper()
 	w := &world{ca: newAuthority(t), log: &record{}, inbox: newInbox(), tenants: persona.Tenants()}
-	w.cert, w.other, w.bfo = w.ca.leaf(t), w.ca.leaf(t), w.ca.leaf(t)
+	w.cert, w.next, w.other, w.bfo = w.ca.leaf(t), w.ca.leaf(t), w.ca.leaf(t), w.ca.leaf(t)
 	c := kombiposttest.Config{Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	for i, cert := range []tls.Certificate{w.cert, w.cert, w.other} {
 		c.Agreements = append(c.Agreements, kombiposttest.Agreement{
 			CVR: w.tenants[i].CVR, Fingerprint: kombiposttest.Fingerprint(cert.Certificate[0])})
 	}
+	c.Agreements = append(c.Agreements, kombiposttest.Agreement{CVR: w.tenants[0].CVR, Fingerprint: kombiposttest.Fingerprint(w.next.Certificate[0])})
 	for _, p := range persona.All() {
 		c.Parties = append(c.Parties, kombiposttest.Party{ID: p.CPR + p.CVR, Digital: p.Registration == "REGISTERED", SMS: p.Registration == "REGISTERED"})
 	}
