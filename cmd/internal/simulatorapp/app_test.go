@@ -40,7 +40,7 @@ type stage struct {
 	dir   string
 }
 
-func pair(t *testing.T, p devcerts.Pair) tls.Certificate {
+func pair(t testing.TB, p devcerts.Pair) tls.Certificate {
 	t.Helper()
 	c, err := tls.LoadX509KeyPair(p.Cert, p.Key)
 	if err != nil {
@@ -49,7 +49,7 @@ func pair(t *testing.T, p devcerts.Pair) tls.Certificate {
 	return c
 }
 
-func trust(t *testing.T, path string) *x509.CertPool {
+func trust(t testing.TB, path string) *x509.CertPool {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -76,7 +76,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func set(t *testing.T, dir string) (*devcerts.Set, Config) {
+func set(t testing.TB, dir string) (*devcerts.Set, Config) {
 	t.Helper()
 	s, err := devcerts.Make(certDir, devcerts.Options{}) // the second call keeps what the first made
 	if err != nil {
