@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"log/slog"
@@ -23,8 +24,11 @@ type Config struct {
 	Directory Directory // nil: Roads
 	Roots     Roots     // nil: no batch is signed as a whole
 	Threads   Threads   // nil: no letter answers what came by mail
-	Tenants   []post.Tenant
-	Log       *slog.Logger
+	Addresses Addresses // nil: a letter on paper without an address needs a person
+	// Seal seals an address that was found; required with Addresses.
+	Seal    func(ctx context.Context, clear []byte) ([]byte, error)
+	Tenants []post.Tenant
+	Log     *slog.Logger
 
 	// Gate keeps letters back from a carrier; nil: none is.
 	Gate *Gate
@@ -64,6 +68,7 @@ type Advancer struct {
 	tenants map[post.TenantID]post.Tenant
 	batches batches
 	hands   hands
+	grace   time.Duration
 	memory  memory
 }
 
@@ -83,6 +88,9 @@ func New(c Config) (*Advancer, error) {
 	need(c.Roads != nil, "Roads")
 	need(len(c.Tenants) > 0, "Tenants")
 	need(c.Log != nil, "Log")
+	if c.Addresses != nil && c.Seal == nil {
+		gaps = append(gaps, errNoSeal)
+	}
 	if len(gaps) > 0 {
 		return nil, errors.Join(gaps...)
 	}
@@ -122,7 +130,7 @@ func New(c Config) (*Advancer, error) {
 	if c.Hands == 0 {
 		c.Hands = 64
 	}
-	a := &Advancer{Config: c, hands: newHands(c.Hands), tenants: map[post.TenantID]post.Tenant{}}
+	a := &Advancer{Config: c, hands: newHands(c.Hands), grace: grace, tenants: map[post.TenantID]post.Tenant{}}
 	for _, t := range c.Tenants {
 		a.tenants[t.ID] = t
 	}

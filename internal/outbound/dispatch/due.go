@@ -24,17 +24,23 @@ const (
 	// drainTime bounds how long one ring goes on taking letters. The sweeper rings
 	// for what is left, and nobody is needed for ever.
 	drainTime = 30 * time.Second
+	// grace is how long letters in hand go on after the end; then their requests
+	// are broken off, and what is known of them is recorded.
+	grace = 15 * time.Second
 )
 
 // AdvanceDue takes the letter id, when it is due, and all other due letters from
 // step to step, urgent ones first, until nothing is due, half a minute has
-// passed or ctx has ended; then it finishes the letters in hand, whatever ctx
-// says, and returns. At most [Config.Hands] letters are in hand in a process, in
+// passed or ctx has ended; then it finishes the letters in hand, for which the end
+// of ctx leaves some seconds, and returns. At most [Config.Hands] letters are in hand in a process, in
 // all calls together; a call waits for free hands. An error says that the
 // database did not answer.
 //
 // Crash: the leases run out, and the letters are due again.
 func (a *Advancer) AdvanceDue(ctx context.Context, id post.LetterID) error {
+	work, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(a.grace, cut) })()
 	var mine sync.WaitGroup
 	defer mine.Wait()
 	for end := time.Now().Add(drainTime); time.Now().Before(end); {
@@ -47,7 +53,7 @@ func (a *Advancer) AdvanceDue(ctx context.Context, id post.LetterID) error {
 		for _, l := range leases {
 			mine.Go(func() {
 				defer a.hands.giveBack(1)
-				a.finish(context.WithoutCancel(ctx), l)
+				a.finish(work, l)
 			})
 		}
 		if err != nil {

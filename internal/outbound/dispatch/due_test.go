@@ -73,7 +73,7 @@ func newDue(n, handCount int) (*dueStore, *Advancer) {
 		s.due = append(s.due, fmt.Sprint("letter ", i))
 	}
 	a := &Advancer{Config: Config{Store: s, LeaseTime: time.Minute, Poison: 8, Backoff: time.Second, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-		Rand: func(time.Duration) time.Duration { return 0 }}, hands: newHands(handCount)}
+		Rand: func(time.Duration) time.Duration { return 0 }}, hands: newHands(handCount), grace: time.Minute}
 	return s, a
 }
 
@@ -137,6 +137,32 @@ func TestAnEndBeginsNothingAndFinishesWhatIsInHand(t *testing.T) {
 	if len(s.read) != 8 || len(s.due) != 92 {
 		t.Errorf("%d were finished, %d are left", len(s.read), len(s.due))
 	}
+}
+
+func TestWhatIsInHandIsCutShortAWhileAfterTheEnd(t *testing.T) {
+	s, a := newDue(3, 8)
+	a.grace = time.Millisecond
+	a.Store = endless{s}
+	ctx, end := context.WithCancel(t.Context())
+	s.entered = make(chan string, 3)
+	done := make(chan error, 1)
+	go func() { done <- a.AdvanceDue(ctx, "") }()
+	for range 3 {
+		<-s.entered
+	}
+	end()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// endless answers a reading when it is broken off.
+type endless struct{ *dueStore }
+
+func (s endless) LetterForStep(ctx context.Context, l queue.Lease) (Record, error) {
+	s.entered <- l.ID
+	<-ctx.Done()
+	return Record{}, ctx.Err()
 }
 
 func TestASlowLetterHoldsUpNoOther(t *testing.T) {
