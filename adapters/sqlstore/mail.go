@@ -210,6 +210,13 @@ func (s *Store) ParkedMail(ctx context.Context, retry bool) (n int, since time.T
 	return n, fromMicros(oldest), err
 }
 
+// forgetThread erases what a purged inquiry's message left for replies. The row
+// itself stays, so that the same message, sent again, makes no new inquiry.
+func forgetThread(ctx context.Context, tx *sql.Tx, inquiry string) error {
+	_, err := exec(ctx, tx, `UPDATE mail SET thread = NULL, letter = '' WHERE id = $1`, inquiry)
+	return err
+}
+
 // InquiryThread returns the message that an inquiry came as, and what a reply
 // gives back, sealed; or [post.ErrNotFound] when it did not come by mail.
 func (s *Store) InquiryThread(ctx context.Context, id post.InquiryID) (messageID string, thread []byte, err error) {

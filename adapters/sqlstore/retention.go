@@ -114,6 +114,9 @@ func (h inquiryShelf) Purge(ctx context.Context, item retention.Item, before tim
 		if err := record(ctx, tx, e); err != nil {
 			return err
 		}
+		if err := forgetThread(ctx, tx, item.ID); err != nil {
+			return err
+		}
 		return finish(ctx, tx, queue.ForwardInquiry, item.ID)
 	})
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 
 	"sikkerpost.dk/gateway/adapters/digitalpost"
 	"sikkerpost.dk/gateway/adapters/digitalpost/digitalposttest"
+	"sikkerpost.dk/gateway/adapters/sqlstore"
 	"sikkerpost.dk/gateway/internal/inbound/inbox"
 	"sikkerpost.dk/gateway/internal/inbound/intake"
 	"sikkerpost.dk/gateway/internal/inbound/mailroom"
@@ -28,6 +29,7 @@ import (
 	"sikkerpost.dk/gateway/internal/persona"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/ledger"
+	"sikkerpost.dk/gateway/internal/vault/retention"
 	"sikkerpost.dk/gateway/internal/vault/seal"
 	"sikkerpost.dk/gateway/internal/vault/unseal"
 )
@@ -438,6 +440,33 @@ func TestAMessageComesInOnceHoweverOftenItIsSent(t *testing.T) {
 	}
 	if n := m.sim.Undelivered("system-" + string(m.tenants[0].ID)); n != 0 {
 		t.Errorf("%d still listed", n)
+	}
+}
+
+func TestAPurgedInquiryLeavesNothingOfItsThreadAndStaysKnown(t *testing.T) {
+	m := newMailHouse(t)
+	uuid := m.write(t, nil)
+	m.round(t)
+	if n := m.count(t, `SELECT count(*) FROM mail WHERE thread IS NOT NULL`); n != 1 {
+		t.Fatalf("%d threads", n)
+	}
+	e := m.entries(t)[0]
+	for _, q := range []string{`UPDATE inquiry SET state = 'closed', accepted_at = 1, settled_at = 1`, `UPDATE ledger_event SET at = 1`} {
+		if _, err := m.raw.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shelf := m.store.InquiryShelf(post.InquiryClosed, sqlstore.Whose{})
+	if _, err := shelf.Purge(t.Context(), retention.Item{ID: string(e.ID), Tenant: string(e.Tenant)}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if n := m.count(t, `SELECT count(*) FROM mail WHERE thread IS NOT NULL`); n != 0 {
+		t.Error("the thread is still there")
+	}
+	m.take(t, uuid, uuid)
+	m.round(t)
+	if n := len(m.entries(t)); n != 0 {
+		t.Errorf("sent again, it made %d inquiries", n)
 	}
 }
 
