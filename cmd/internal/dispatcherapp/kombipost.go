@@ -83,9 +83,14 @@ func (a *App) statuses(cfg config.Dispatcher, k keys, client *kombipost.Client) 
 	if client == nil {
 		return nil, nil
 	}
+	return a.statusTasks(cfg, client, kombipost.InboxOf(a.store, a.sealer(k)))
+}
+
+// statusTasks brings what comes into inbox.
+func (a *App) statusTasks(cfg config.Dispatcher, client *kombipost.Client, inbox kombipost.Inbox) ([]daemon.Task, error) {
 	c := cfg.KombiPost
 	read := kombipost.StatusConfig{
-		Inbox: kombipost.InboxOf(a.store, a.sealer(k)), Tenants: map[post.CVR]post.TenantID{}, Codes: meanings(c.Codes),
+		Inbox: inbox, Tenants: map[post.CVR]post.TenantID{}, Codes: meanings(c.Codes),
 		Updates: map[string]track.Kind{}, Senders: map[string]kombipost.Sender{}, Log: a.log,
 	}
 	for _, t := range cfg.Tenants {
