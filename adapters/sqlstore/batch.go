@@ -103,28 +103,46 @@ func insertLines(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.
 	for _, l := range lines {
 		rows = append(rows, []any{string(id), l.N, string(l.Letter), l.Reference, l.Key, l.Digest, l.Document, l.Recipient, l.Content, string(l.Arrive)})
 	}
-	written, err := insertRows(ctx, tx,
-		`INSERT INTO batch_line (batch, n, letter, reference, business, digest, document, recipient, content, arrive)`, ` ON CONFLICT DO NOTHING`, rows)
-	if err != nil {
+	// Plainly: an insert that looks for conflicts first costs PostgreSQL half as
+	// much again. [Store.linesTwice] says what stood in the way.
+	if _, err := insertRows(ctx, tx,
+		`INSERT INTO batch_line (batch, n, letter, reference, business, digest, document, recipient, content, arrive)`, "", rows); err != nil {
 		return fmt.Errorf("keep lines: %w", err)
 	}
-	if written == int64(len(lines)) {
-		return linesAreNew(ctx, tx, tenant, id, lines[0].N, lines[len(lines)-1].N)
-	}
-	// Some key stands in another line. Which ones is asked only now: looking
-	// each key up first would cost more than the insert.
+	return linesAreNew(ctx, tx, tenant, id, lines[0].N, lines[len(lines)-1].N)
+}
+
+// linesTwice says, after an insert was refused, which of the lines have keys
+// that other lines of the batch have.
+func (s *Store) linesTwice(ctx context.Context, id post.BatchID, lines []batch.SealedLine) error {
 	var faults []error
-	for _, l := range lines {
-		var n int
-		err := tx.QueryRowContext(ctx, `SELECT n FROM batch_line WHERE batch = $1 AND business = $2`, string(id), l.Key).Scan(&n)
-		switch {
-		case err != nil:
-			return fmt.Errorf("keep lines: %w", err)
-		case n != l.N:
-			faults = append(faults, post.FaultLineKeyTwice.At("lines %d and %d", min(n, l.N), max(n, l.N)))
+	for len(lines) > 0 {
+		some := lines[:min(rowsAtOnce, len(lines))]
+		lines = lines[len(some):]
+		place, args := map[string]int{}, []any{string(id)}
+		for _, l := range some {
+			place[string(l.Key)] = l.N
+			args = append(args, l.Key)
+		}
+		rows, err := s.read.QueryContext(ctx, `SELECT n, business FROM batch_line WHERE batch = $1 AND business IN (`+placeholders(2, len(some))+`) ORDER BY n`, args...)
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			var n int
+			var key []byte
+			if err := rows.Scan(&n, &key); err != nil {
+				return errors.Join(err, rows.Close()) //nolint:sqlclosecheck // closed before the next statement
+			}
+			if own := place[string(key)]; own != n {
+				faults = append(faults, post.FaultLineKeyTwice.At("lines %d and %d", min(n, own), max(n, own)))
+			}
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return err
 		}
 	}
-	return errors.Join(append(faults, post.ErrStale)[:max(len(faults), 1)]...)
+	return errors.Join(faults...)
 }
 
 // PutBatchLines implements [batch.Intake].
@@ -164,8 +182,11 @@ func (s *Store) PutBatchLines(ctx context.Context, tenant post.TenantID, id post
 			`UPDATE batch SET received = received + $1, state = CASE WHEN received + $1 = lines THEN $2 ELSE state END WHERE id = $3`,
 			len(p.Lines), string(batch.Open), string(id))
 	})
-	if unique(err) { // another part of the same moment took the key or the number
-		return false, post.FaultKeyBusy
+	if unique(err) {
+		if err := s.linesTwice(ctx, id, p.Lines); err != nil {
+			return false, err
+		}
+		return false, post.FaultKeyBusy // this very part, of the same moment
 	}
 	return repeated, err
 }
