@@ -1,0 +1,217 @@
+package batch_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+
+	"sikkerpost.dk/gateway/internal/outbound/batch"
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/vault/seal"
+)
+
+// counted are blobs that tell how large their groups were, and fail when told.
+type counted struct {
+	mu     sync.Mutex
+	groups []int
+	full   int // the group, from 1, that finds the disk full
+}
+
+func (c *counted) Put(ctx context.Context, write func(io.Writer) error) (string, []byte, int64, error) {
+	return blobs{}.Put(ctx, write)
+}
+
+func (c *counted) PutGroup(_ context.Context, fill func(seal.Putter) error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.groups = append(c.groups, 0)
+	if len(c.groups) == c.full {
+		return post.FaultStorageFull
+	}
+	return fill(oneMore{c})
+}
+
+type oneMore struct{ *counted }
+
+func (o oneMore) Put(ctx context.Context, write func(io.Writer) error) (string, []byte, int64, error) {
+	o.groups[len(o.groups)-1]++
+	return blobs{}.Put(ctx, write)
+}
+
+// smallPDF is a PDF of one empty page.
+func smallPDF() []byte {
+	var b bytes.Buffer
+	var at []int
+	for _, o := range []string{"<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+		"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << >> >>"} {
+		if len(at) == 0 {
+			b.WriteString("%PDF-1.4\n")
+		}
+		at = append(at, b.Len())
+		fmt.Fprintf(&b, "%d 0 obj\n%s\nendobj\n", len(at), o)
+	}
+	table := b.Len()
+	fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(at)+1)
+	for _, a := range at {
+		fmt.Fprintf(&b, "%010d 00000 n \n", a)
+	}
+	fmt.Fprintf(&b, "trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n", len(at)+1, table)
+	return b.Bytes()
+}
+
+// incoming are n documents that are PDFs of at least size bytes.
+func incoming(n, size int) []batch.Document {
+	docs := make([]batch.Document, n)
+	for i := range docs {
+		b := fmt.Appendf(smallPDF(), "%%%d", i)
+		b = append(b, bytes.Repeat([]byte(" "), max(0, size-len(b)-1))...)
+		b = append(b, '\n')
+		sum := sha256.Sum256(b)
+		docs[i] = batch.Document{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(b)), Body: bytes.NewReader(b)}
+	}
+	return docs
+}
+
+func inRow(docs []batch.Document, end error) func() (batch.Document, error) {
+	return func() (batch.Document, error) {
+		if len(docs) == 0 {
+			return batch.Document{}, end
+		}
+		d := docs[0]
+		docs = docs[1:]
+		return d, nil
+	}
+}
+
+func TestDocumentsGoInGroups(t *testing.T) {
+	for name, c := range map[string]struct {
+		n, size int
+		want    string
+	}{
+		"none":                       {0, 0, "[]"},
+		"by their number":            {150, 0, "[64 64 22]"},
+		"by their bytes":             {9, 3 << 20, "[2 2 2 2 1]"},
+		"a large one goes by itself": {3, 9 << 20, "[1 1 1]"},
+		"as many as may come":        {batch.MaxDocuments, 0, "[64 64 64 64 64 64 64 52]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, b := &store{}, &counted{}
+			d := desk(t, s, func(c *batch.Config) { c.Blobs = b })
+			docs := incoming(c.n, c.size)
+			verdicts, err := d.PutDocuments(t.Context(), "engdal", "b", inRow(docs, io.EOF))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(verdicts) != c.n || len(s.docs) != c.n || fmt.Sprint(b.groups) != c.want || s.puts != len(b.groups) || s.asked != len(b.groups)+1 {
+				t.Errorf("%d verdicts, %d kept, groups %v, %d puts, %d questions", len(verdicts), len(s.docs), b.groups, s.puts, s.asked)
+			}
+			for i, v := range verdicts {
+				if v.State != batch.Stored || v.SHA256 != docs[i].SHA256 || hex.EncodeToString(v.Sum[:]) != v.SHA256 {
+					t.Fatalf("document %d: %+v", i, v)
+				}
+			}
+		})
+	}
+}
+
+func TestWhatFailsOnItsWayLeavesTheGroupsBefore(t *testing.T) {
+	gone := errors.New("the line broke")
+	for name, c := range map[string]struct {
+		end  error
+		n    int
+		full int
+		want error
+		kept int
+	}{
+		"the caller goes away":   {gone, 100, 0, gone, 64},
+		"the disk is full":       {io.EOF, 200, 3, post.FaultStorageFull, 128},
+		"the disk is full first": {io.EOF, 10, 1, post.FaultStorageFull, 0},
+		"one too many":           {io.EOF, batch.MaxDocuments + 1, 0, post.FaultDocumentsMany, 448},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &store{}
+			d := desk(t, s, func(cfg *batch.Config) { cfg.Blobs = &counted{full: c.full} })
+			docs := incoming(c.n, 0)
+			verdicts, err := d.PutDocuments(t.Context(), "engdal", "b", inRow(docs, c.end))
+			if !errors.Is(err, c.want) || verdicts != nil || len(s.docs) != c.kept {
+				t.Fatalf("%d kept, %v", len(s.docs), err)
+			}
+			for i, again := range incoming(min(c.n, 100), 0) { // what was kept is known
+				if _, here := s.docs[again.SHA256]; here != (i < c.kept) {
+					t.Errorf("document %d: %t", i, here)
+				}
+			}
+		})
+	}
+}
+
+func TestABatchThatTakesNoDocumentsReadsNone(t *testing.T) {
+	s := &store{err: post.FaultBatchState}
+	_, err := desk(t, s, nil).PutDocuments(t.Context(), "engdal", "b", func() (batch.Document, error) {
+		t.Error("a document was asked for")
+		return batch.Document{}, io.EOF
+	})
+	if !errors.Is(err, post.FaultBatchState) {
+		t.Error(err)
+	}
+}
+
+func TestADocumentThatEndsEarlyIsNotTaken(t *testing.T) {
+	s := &store{}
+	d := desk(t, s, nil)
+	for _, size := range []int64{1000, 9 << 20} {
+		doc := incoming(1, 0)[0]
+		doc.Size, doc.Body = size, strings.NewReader("%PDF-1.7")
+		if _, err := d.PutDocuments(t.Context(), "engdal", "b", inRow([]batch.Document{doc}, io.EOF)); !errors.Is(err, io.ErrUnexpectedEOF) || len(s.docs) != 0 {
+			t.Errorf("%d kept, %v", len(s.docs), err)
+		}
+	}
+}
+
+// stuck is a document whose bytes do not come.
+type stuck struct{ begun, free chan struct{} }
+
+func (s stuck) Read([]byte) (int, error) {
+	s.begun <- struct{}{}
+	<-s.free
+	return 0, io.ErrUnexpectedEOF
+}
+
+func TestFourCallsAreInMemoryAndOthersWait(t *testing.T) {
+	s := &store{}
+	d := desk(t, s, nil)
+	slow := stuck{make(chan struct{}), make(chan struct{})}
+	doc := incoming(1, 0)[0]
+	doc.Body = slow
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			if _, err := d.PutDocuments(t.Context(), "engdal", "b", inRow([]batch.Document{doc}, io.EOF)); !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Error(err)
+			}
+		})
+		<-slow.begun
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	fifth := make(chan error)
+	go func() {
+		_, err := d.PutDocuments(ctx, "engdal", "b", func() (batch.Document, error) { t.Error("a fifth one reads"); return batch.Document{}, io.EOF })
+		fifth <- err
+	}()
+	cancel()
+	if err := <-fifth; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	close(slow.free)
+	all.Wait()
+	if _, err := d.PutDocuments(t.Context(), "engdal", "b", inRow(incoming(3, 0), io.EOF)); err != nil || len(s.docs) != 3 {
+		t.Errorf("afterwards: %d kept, %v", len(s.docs), err)
+	}
+}
