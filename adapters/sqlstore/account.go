@@ -156,12 +156,12 @@ func fillDossiers(ctx context.Context, tx *sql.Tx, all []account.Dossier, at map
 			}
 			return nil
 		}},
-		{`SELECT letter, message_id, channel, generation, taken_at, unsure, answer FROM hand_over
+		{`SELECT letter, message_id, carrier, channel, generation, taken_at, unsure, answer FROM hand_over
 		  WHERE letter >= $1 AND letter <= $2 ORDER BY letter, generation, channel`, func(rows *sql.Rows) error {
 			var id string
 			var h account.HandOver
 			var taken, unsure int64
-			err := rows.Scan(&id, &h.MessageID, &h.Channel, &h.Generation, &taken, &unsure, &h.Answer)
+			err := rows.Scan(&id, &h.MessageID, &h.Carrier, &h.Channel, &h.Generation, &taken, &unsure, &h.Answer)
 			h.Taken, h.Unsure = taken > 0, unsure == 1
 			find(id).HandOvers = append(find(id).HandOvers, h)
 			return err

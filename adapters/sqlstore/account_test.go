@@ -179,3 +179,25 @@ func TestEachKindOfHarmIsFound(t *testing.T) {
 		}
 	})
 }
+
+// TestAnotherCarriersLetterIsNotMissedAtTheUsualOne takes a message away from
+// Digital Post that KombiPost was given.
+func TestAnotherCarriersLetterIsNotMissedAtTheUsualOne(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open opener) {
+		l := newLedgered(t, open(t))
+		id := post.DerivedID(l.ids[0], post.Digital, 1)
+		if err := l.s.tx(t.Context(), func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(t.Context(), `UPDATE hand_over SET carrier = 'kombipost' WHERE message_id = $1`, id)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if r := l.check(t); r.Found != 0 { // it may well lie there, since KombiPost delivers there
+			t.Errorf("there: %+v", r.Faults)
+		}
+		delete(l.digital, id)
+		if r := l.check(t); r.Found != 0 {
+			t.Errorf("not there: %+v", r.Faults)
+		}
+	})
+}

@@ -47,11 +47,18 @@ type Dossier struct {
 // A HandOver is a committed intent and what came of it.
 type HandOver struct {
 	MessageID  string
+	Carrier    post.Carrier // "" is the usual one
 	Channel    post.Channel
 	Generation int
 	Taken      bool
 	Unsure     bool   // some attempt had no clear answer
 	Answer     string // the last verdict
+}
+
+// elsewhere reports whether another carrier than the usual one has it: then what
+// the usual one holds says nothing against it.
+func (h HandOver) elsewhere() bool {
+	return h.Carrier != "" && h.Carrier != post.UsualCarrier(h.Channel)
 }
 
 // refused reports whether the carrier has certainly not delivered it.
@@ -131,6 +138,8 @@ const MaxFaults = 1000
 type Config struct {
 	Books    Books
 	Blobs    Blobs
+	// Carriers are the usual ones of each channel. What another one delivers may
+	// still lie with them, as KombiPost's messages do in Digital Post.
 	Carriers map[post.Channel]Carrier
 	// Audit checks the ledger against a checkpoint from outside the database.
 	Audit func(ctx context.Context) (ledger.Report, error)

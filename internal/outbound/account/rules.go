@@ -78,7 +78,7 @@ func (k *check) handOvers(d Dossier) {
 			k.fault("ids", string(d.ID), "hand-over %s does not bear the id of %s, generation %d", h.MessageID, h.Channel, h.Generation)
 		}
 		held, known := k.carried(h)
-		if h.Taken && known && held == 0 {
+		if h.Taken && known && held == 0 && !h.elsewhere() {
 			k.fault("lost", string(d.ID), "the %s carrier took %s and does not hold it", h.Channel, h.MessageID)
 		}
 		if held > 1 {
