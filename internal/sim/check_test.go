@@ -26,6 +26,7 @@ func (w *world) moved(m memstore.Move) {
 	if m.Generation < m.Before || m.Generation > m.Before && m.Before > 0 && m.Actor != "person" {
 		w.violate("I5: %s changed the generation of letter %s from %d to %d", m.Actor, m.Letter, m.Before, m.Generation)
 	}
+	w.presumed(m)
 	if m.To == post.LetterRouted && m.Channel == post.Physical && m.Actor == "dispatcher" {
 		if p := w.owner[m.Letter]; p == nil || !p.proven {
 			w.violate("rule5: letter %s goes on paper, and nobody said that its recipient cannot receive", m.Letter)
@@ -127,6 +128,7 @@ func (w *world) settledLetter(r memstore.Row) {
 	if r.Job && r.State != post.LetterPresumed {
 		w.violate("I13: letter %s has ended as %s and still has a job", r.ID, r.State)
 	}
+	w.cameBack(r)
 	id := post.DerivedID(r.ID, r.Channel, r.Generation)
 	parcel := w.digital.has[id]
 	if r.Channel == post.Physical {

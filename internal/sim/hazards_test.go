@@ -214,12 +214,15 @@ func claimedTwice(w *world, s *store) bent {
 
 // hazards are those of the catalog that concern one letter after its
 // acceptance. Each says which invariant must notice.
-var hazards = []struct {
+// hazardCase is a hazard and what must notice it.
+type hazardCase struct {
 	name    string
 	notices string // one of these invariants, separated by spaces
 	within  int    // seeds
 	hazard
-}{
+}
+
+var hazards = []hazardCase{
 	{"H1 H3 a fresh id for each attempt", "I3 I4 I5 I8", 50, hazard{channel: func(w *world, c dispatch.Channel) dispatch.Channel {
 		return wrapped{c, func(ctx context.Context, j dispatch.Job, f dispatch.Form) dispatch.Outcome {
 			j.MessageID = w.newID()

@@ -66,7 +66,7 @@ func (w *world) build(n *node) *house {
 	}
 	var err [4]error
 	h.advancer, err[0] = dispatch.New(dispatch.Config{
-		Store: outer, Blobs: disk{w}, Opener: opener, Signer: stamp{}, Check: prove, Directory: directory, Tenants: tenants, Log: log,
+		Store: outer, Blobs: disk{w}, Opener: opener, Signer: stamp{}, Check: prove, Directory: directory, Tenants: w.tenants(), Log: log,
 		Roads:     dispatch.Straight(map[post.Channel]dispatch.Channel{post.Digital: digital, post.Physical: paper}),
 		LeaseTime: w.plan.lease, Resends: w.plan.resends, LookupBudget: w.plan.budget, Now: n.now, Rand: jitter,
 	})
@@ -93,7 +93,7 @@ func (w *world) build(n *node) *house {
 		},
 	})
 	h.desk, err[3] = letter.New(letter.Config{
-		Store: outer, Records: s, Blobs: disk{w}, Dispatcher: plainKey{}, IndexKey: indexKey, Tenants: tenants, Bell: bell{n}, Log: log,
+		Store: outer, Records: s, Blobs: disk{w}, Dispatcher: plainKey{}, IndexKey: indexKey, Tenants: w.tenants(), Bell: bell{n}, Log: log,
 		Now: n.now, NewID: w.newID, NewReference: w.newReference,
 	})
 	if e := errors.Join(err[:]...); e != nil {

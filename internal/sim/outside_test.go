@@ -207,6 +207,9 @@ func (c *carrier) accept(id string, letter post.LetterID, generation int, sum [3
 	w.arrived(c, id, p)
 	c.tell(id, track.Printing, "", time.Hour, luck)
 	c.tell(id, track.Posted, "", 20*time.Hour, luck)
+	if c.mute(id, luck) {
+		return
+	}
 	if hit(w, luck, w.plan.returned) {
 		c.tell(id, track.Returned, "moved", 72*time.Hour, luck)
 		return

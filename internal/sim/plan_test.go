@@ -8,6 +8,7 @@ import (
 // A plan says which faults a world has, and how often. Each seed turns some off
 // and some up, so that rare meetings of two faults are not drowned by others.
 type plan struct {
+	clocks
 	letters int
 	trouble time.Duration // after which the world heals
 	horizon time.Duration // after which a letter that has not ended is stranded

@@ -31,8 +31,12 @@ func play(seed uint64, hz hazard, verbose bool) *world {
 	r := rand.New(rand.NewPCG(seed, 1))
 	w := &world{seed: seed, plan: newPlan(r), luck: r, now: start, db: memstore.New(), sealed: map[string][]byte{}, opened: map[string][]byte{}, shelf: map[string][]byte{}, owner: map[post.LetterID]*person{}, lastLease: map[string]queue.Lease{}, alarms: map[string]int{},
 		verbose: verbose, hazard: hz}
+	w.plan.clocks, w.posted = newClocks(seed), map[post.LetterID]time.Time{}
 	if hz.plan != nil {
 		hz.plan(&w.plan)
+	}
+	if w.plan.presume > 0 {
+		w.plan.horizon *= 4 // quiet times, one for each generation
 	}
 	w.digital, w.paper, w.queue = newCarrier(w, "digitalpost", post.Digital), newCarrier(w, "printhouse", post.Physical), newRedis(w)
 	w.db.Watch = w.moved
@@ -104,7 +108,7 @@ func (w *world) submit(who *person) {
 	w.spawn(n, func(ctx context.Context) {
 		// Sealing chooses by select between a free slot and the end of ctx, which
 		// is nobody's to order; crashes end it just as well.
-		r, err := n.desk.Submit(context.WithoutCancel(ctx), letter.Submission{Tenant: tenants[0].ID, Client: "case-system", BusinessKey: who.key, Title: "Afgørelse",
+		r, err := n.desk.Submit(context.WithoutCancel(ctx), letter.Submission{Tenant: tenants[0].ID, Client: "case-system", BusinessKey: who.key, Title: "Afgørelse", Arrive: w.plan.arrive,
 			Recipient: &who.record, Documents: []letter.Document{{Filename: "a.pdf", Open: func() (io.ReadCloser, error) {
 				return io.NopCloser(bytes.NewReader(who.pdf)), nil
 			}}}})
