@@ -66,16 +66,25 @@ func sheetOfJob(j printhousetest.Job) sheet {
 	return s
 }
 
-func (k *kombiSide) sheet(p kombiposttest.Shipment) sheet {
+func (a *App) kombiSheet(p kombiposttest.Shipment) sheet {
 	s := sheet{
 		ID: p.ID, Road: roadKombi, Reference: p.Transaction, PickedUp: p.At, Sender: string(p.CVR),
-		Documents: []paper{}, Next: []string{}, History: k.history(p.ID),
+		Documents: []paper{}, Next: []string{}, History: a.kombi.history(p.ID),
 	}
 	s.State = s.History[len(s.History)-1]
+	for _, t := range a.cfg.Tenants {
+		if t.CVR == p.CVR {
+			s.Sender = t.Name
+		}
+	}
 	if p.Print != nil {
 		s.Address, s.Reference = p.Print.Address, p.Print.Title
-		for _, d := range p.Print.Documents {
-			s.Documents = append(s.Documents, paper{d.Name, int64(len(d.Content))})
+		for i, d := range p.Print.Documents {
+			name := d.Name
+			if i == 0 {
+				name = "Main document"
+			}
+			s.Documents = append(s.Documents, paper{name, int64(len(d.Content))})
 		}
 	}
 	for _, step := range []string{"returned", "recalled", "failed"} {
@@ -95,7 +104,7 @@ func (a *App) tray() []sheet {
 	if a.kombi != nil {
 		for _, p := range a.kombi.server.Shipments() {
 			if p.Paper {
-				all = append(all, a.kombi.sheet(p))
+				all = append(all, a.kombiSheet(p))
 			}
 		}
 	}
@@ -109,7 +118,7 @@ func (a *App) sheet(id string) (sheet, bool) {
 	}
 	if a.kombi != nil {
 		if p, ok := a.kombi.shipment(id); ok {
-			return a.kombi.sheet(p), true
+			return a.kombiSheet(p), true
 		}
 	}
 	return sheet{}, false
@@ -125,7 +134,7 @@ func (a *App) report(id, step, reason string) (sheet, error) {
 		if err := a.kombi.report(p.ID, step); err != nil {
 			return sheet{}, err
 		}
-		return a.kombi.sheet(p), nil
+		return a.kombiSheet(p), nil
 	}
 	kind, ok := steps[step]
 	if !ok {
