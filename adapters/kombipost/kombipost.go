@@ -1,5 +1,6 @@
 // Package kombipost sends letters through KOMBIT's Postkomponent (SF1601
-// KombiPostAfsend) and takes its statuses (PKO_PostStatus) from Beskedfordeler.
+// KombiPostAfsend) and takes its statuses (PKO_PostStatus) from Beskedfordeler,
+// which pushes them ([Receiver]) or is asked for them over AMQP ([Puller]).
 //
 // A call has three legs, all over mutual TLS with the same certificate: a SAML
 // assertion from the security token service, an access token for it, and the
@@ -21,6 +22,9 @@
 //
 // A paper address is written structurally when it fits the schema, else as free
 // lines, else the letter is refused; it is never cut.
+//
+// A tenant's certificate may be renewed between any two calls; nothing that
+// belongs to the former one is used with the new.
 //
 // A look-up carries a CPR number in its query, because PostForespoerg demands
 // it. URLs are never logged nor put into errors.
