@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"os/exec"
 	"strings"
 	"time"
@@ -45,7 +46,7 @@ func (a *App) judge(ctx context.Context, uuid string) verdict {
 	}
 	found, err := memo.Faults(x, memo.Limits{})
 	if err := errors.Join(err, x.Close()); err != nil {
-		a.log.ErrorContext(ctx, "message not checked", "message", uuid, "error", err)
+		a.log.ErrorContext(ctx, "message not checked", slog.String("message", uuid), slog.Any("error", err))
 		return v
 	}
 	for _, f := range found {

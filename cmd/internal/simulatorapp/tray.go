@@ -235,7 +235,7 @@ func (a *App) formReport(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxDial)
-	_, err := a.report(r.PathValue("job"), r.PathValue("event"), r.FormValue("reason"))
+	done, err := a.report(r.PathValue("job"), r.PathValue("event"), r.FormValue("reason"))
 	switch {
 	case errors.Is(err, post.ErrNotFound):
 		http.NotFound(w, r)
@@ -245,7 +245,7 @@ func (a *App) formReport(w http.ResponseWriter, r *http.Request) {
 		a.log.ErrorContext(r.Context(), "print event not reported", slog.Any("error", err))
 		http.Error(w, post.FaultInternal.English, http.StatusInternalServerError)
 	default:
-		http.Redirect(w, r, "/print/"+r.PathValue("job"), http.StatusSeeOther)
+		http.Redirect(w, r, "/print/"+done.ID, http.StatusSeeOther)
 	}
 }
 
