@@ -30,7 +30,7 @@ func (s *Store) stepRecords(ctx context.Context, leases []queue.Lease) (map[stri
 		with+`SELECT l.id, l.reference, l.tenant, l.inquiry, l.digital_only, l.state, l.version, l.channel, l.generation, l.code, l.failures,
 		     l.not_before, l.arrive, l.since, l.recipient, l.content, l.manifest, l.batch, l.line,
 		     b.policy, CASE WHEN l.batch = '' OR b.state IN ('approved', 'released') AND b.paused = 0 THEN 1 ELSE 0 END,
-		     h.message_id, h.carrier, h.created_at, h.form_size, h.form_sha256, h.attempts, h.unsure,
+		     h.message_id, h.carrier, h.created_at, h.form_size, h.form_sha256, h.attempts, h.unsure, h.address,
 		     d.header, d.blob, d.blob_sha256, d.blob_size, d.clear_size
 		 FROM (SELECT DISTINCT kind, id, fence FROM v) AS a CROSS JOIN job j
 		     JOIN letter l ON l.id = j.id
@@ -57,7 +57,10 @@ func (s *Store) stepRecords(ctx context.Context, leases []queue.Lease) (map[stri
 		}
 		found[string(r.ID)] = r
 	}
-	return found, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return found, s.formerAddresses(ctx, found)
 }
 
 // stepAlone reads what the next step of one leased letter needs.
@@ -92,10 +95,10 @@ func scanStep(rows *sql.Rows, r *dispatch.Record) (*letter.Sealed, error) {
 	var only, notBefore, since, released int64
 	var policy, message, carrier, blob sql.NullString
 	var created, formSize, attempts, unsure, size, clear sql.NullInt64
-	var form, header, sum []byte
+	var form, address, header, sum []byte
 	if err := rows.Scan(&r.ID, &r.Reference, &r.Tenant, &r.Inquiry, &only, &r.State, &r.Version, &r.Channel, &r.Generation, &r.Code, &r.Failures,
 		&notBefore, &r.Arrive, &since, &r.Recipient, &r.Content, &r.Manifest, &r.Batch, &r.Line,
-		&policy, &released, &message, &carrier, &created, &formSize, &form, &attempts, &unsure,
+		&policy, &released, &message, &carrier, &created, &formSize, &form, &attempts, &unsure, &address,
 		&header, &blob, &sum, &size, &clear); err != nil {
 		return nil, err
 	}
@@ -103,7 +106,7 @@ func scanStep(rows *sql.Rows, r *dispatch.Record) (*letter.Sealed, error) {
 	r.Policy, r.Released = post.SigningPolicy(policy.String), released == 1
 	if message.Valid {
 		r.Intent = &dispatch.Intent{MessageID: message.String, Carrier: post.Carrier(carrier.String), CreatedAt: fromMicros(created.Int64), Size: formSize.Int64,
-			Attempts: int(attempts.Int64), Unsure: unsure.Int64 == 1}
+			Attempts: int(attempts.Int64), Unsure: unsure.Int64 == 1, Address: string(address)}
 		if len(form) != 32 {
 			return nil, errors.New("form digest is not 32 bytes")
 		}
@@ -151,11 +154,11 @@ func digestOf(m dispatch.Move) string {
 func bookHandOver(ctx context.Context, tx *sql.Tx, m dispatch.Move) error {
 	if in := m.Intent; in != nil {
 		if err := swap(ctx, tx,
-			`INSERT INTO hand_over (message_id, letter, channel, generation, created_at, form_size, form_sha256, attempts, carrier)
-			 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+			`INSERT INTO hand_over (message_id, letter, channel, generation, created_at, form_size, form_sha256, attempts, carrier, address)
+			 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 			 ON CONFLICT (message_id) DO UPDATE SET attempts = excluded.attempts
 			 WHERE hand_over.form_sha256 = excluded.form_sha256 AND hand_over.carrier = excluded.carrier AND hand_over.attempts < excluded.attempts`,
-			in.MessageID, string(m.Letter), string(m.Channel), m.Generation, micros(in.CreatedAt), in.Size, in.SHA256[:], in.Attempts, string(in.Carrier)); err != nil {
+			in.MessageID, string(m.Letter), string(m.Channel), m.Generation, micros(in.CreatedAt), in.Size, in.SHA256[:], in.Attempts, string(in.Carrier), []byte(in.Address)); err != nil {
 			return err
 		}
 		// A receipt that came before its hand-over was known (the database is

@@ -75,6 +75,9 @@ func (h letterShelf) Purge(ctx context.Context, item retention.Item, before time
 		if err != nil {
 			return err
 		}
+		if _, err := exec(ctx, tx, `UPDATE hand_over SET address = $1 WHERE letter = $2`, []byte{}, item.ID); err != nil {
+			return err
+		}
 		if blobs, err = texts(ctx, tx, `DELETE FROM letter_document WHERE letter = $1 RETURNING blob`, item.ID); err != nil {
 			return err
 		}

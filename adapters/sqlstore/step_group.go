@@ -322,11 +322,11 @@ func (s *Store) bookIntents(ctx context.Context, tx *sql.Tx, moves []*dispatch.M
 		in := m.Intent
 		ids = append(ids, in.MessageID)
 		rows = append(rows, []any{in.MessageID, string(m.Letter), string(m.Channel), int64(m.Generation), micros(in.CreatedAt),
-			in.Size, in.SHA256[:], int64(in.Attempts), string(in.Carrier)})
+			in.Size, in.SHA256[:], int64(in.Attempts), string(in.Carrier), []byte(in.Address)})
 	}
-	with, args := s.withAny("message_id, letter, channel, generation, created_at, form_size, form_sha256, attempts, carrier", rows)
-	n, err := exec(ctx, tx, with+`INSERT INTO hand_over (message_id, letter, channel, generation, created_at, form_size, form_sha256, attempts, carrier)
-		 SELECT message_id, letter, channel, generation, created_at, form_size, form_sha256, attempts, carrier FROM v WHERE message_id <> ''
+	with, args := s.withAny("message_id, letter, channel, generation, created_at, form_size, form_sha256, attempts, carrier, address", rows)
+	n, err := exec(ctx, tx, with+`INSERT INTO hand_over (message_id, letter, channel, generation, created_at, form_size, form_sha256, attempts, carrier, address)
+		 SELECT message_id, letter, channel, generation, created_at, form_size, form_sha256, attempts, carrier, address FROM v WHERE message_id <> ''
 		 ON CONFLICT (message_id) DO UPDATE SET attempts = excluded.attempts
 		 WHERE hand_over.form_sha256 = excluded.form_sha256 AND hand_over.carrier = excluded.carrier AND hand_over.attempts < excluded.attempts`, args...)
 	if err != nil {

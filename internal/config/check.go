@@ -253,6 +253,7 @@ func (r *report) dispatcher(c *Dispatcher) {
 	if c.Uses(post.PrintHouse) || c.PrintHouse != (PrintHouse{}) {
 		r.printHouse(c.PrintHouse)
 	}
+	r.addresses(c.Addresses)
 	if c.Lease != 0 && c.Lease < time.Second {
 		r.at("lease", "want at least 1s")
 	}

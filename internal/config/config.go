@@ -145,6 +145,7 @@ type Dispatcher struct {
 	LedgerDir         string      `json:"ledger_dir"`
 	DigitalPost       DigitalPost `json:"digital_post"`
 	PrintHouse        PrintHouse  `json:"print_house"`
+	Addresses         Addresses   `json:"addresses,omitzero"`
 	KombiPost         KombiPost   `json:"kombi_post,omitzero"`
 	// Roads says which carrier each tenant has chosen; those not named here go by
 	// Digital Post and the print house.

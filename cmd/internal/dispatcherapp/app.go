@@ -253,7 +253,12 @@ func (a *App) advancer(cfg config.Dispatcher, blobs *blobstore.Store, k keys, si
 	if err != nil {
 		return nil, err
 	}
+	register, err := addresses(cfg.Addresses)
+	if err != nil {
+		return nil, err
+	}
 	return dispatch.New(dispatch.Config{
+		Addresses: register, Seal: a.sealer(k),
 		Store: a.store, Blobs: blobs, Opener: unseal.Opener{k.identity}, Signer: signer, Roots: a.store, Threads: a.store, Certs: []*x509.Certificate{signer.Certificate()},
 		Roads: roads, Tenants: cfg.Tenants, LookupBudget: cfg.LookupBudget, Quiet: cfg.Quiet, Log: a.log,
 		Leases: a.store, Gate: gate, LeaseTime: cfg.Lease, Backoff: cfg.Backoff,

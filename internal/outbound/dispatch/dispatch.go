@@ -58,6 +58,7 @@ type Record struct {
 	Manifest    []byte    // signed; nil until then
 	Documents   []letter.Sealed
 	Intent      *Intent // of (Channel, Generation), when committed
+	Former      []byte  // sealed address of the former generation on paper, where it had one of its own
 
 	run *run // what this run over the letter has opened; nil: nothing is kept
 }
@@ -73,6 +74,9 @@ type Intent struct {
 	SHA256    [32]byte
 	Attempts  int
 	Unsure    bool // some attempt had no clear answer
+	// Address is where it goes on paper, sealed, when a register was asked; empty:
+	// the letter's own.
+	Address string
 }
 
 // A Move takes a letter from the state that was read to another, as one

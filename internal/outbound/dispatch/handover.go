@@ -40,13 +40,15 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 	if err != nil {
 		return false, err
 	}
-	if r.Channel == post.Physical && len(o.recipient.Address) == 0 {
-		return false, a.askPerson(ctx, l, r, "no-address")
-	}
 	m, err := a.check(ctx, r, o)
 	if err != nil {
 		return false, err
 	}
+	to, ok, err := a.addressed(ctx, l, r, o.recipient, &in)
+	if err != nil || !ok {
+		return false, err
+	}
+	o.recipient = to // after what was signed is checked: an address found is not of the letter
 	j := a.job(ctx, r, o, m, in.CreatedAt)
 	if j.Thread, err = a.thread(ctx, r); err != nil {
 		return false, err
