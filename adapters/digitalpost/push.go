@@ -202,11 +202,11 @@ func (p *Receiver) receipt(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not stored; send it again", http.StatusServiceUnavailable)
 		return
 	}
-	level, event := slog.LevelInfo, "receipt kept"
-	if got.Kind == track.Unreadable {
-		level, event = slog.LevelWarn, "receipt kept for a person"
+	level := slog.LevelInfo
+	if got.Kind == track.Unreadable { // it is a person's
+		level = slog.LevelWarn
 	}
-	p.cfg.Log.Log(ctx, level, event, slog.String("event", got.EventID), slog.String("message", got.MessageID),
+	p.cfg.Log.Log(ctx, level, "receipt kept", slog.String("event", got.EventID), slog.String("message", got.MessageID),
 		slog.String("kind", string(got.Kind)), slog.String("code", got.Code))
 	w.WriteHeader(http.StatusOK)
 }

@@ -167,6 +167,9 @@ func (m *mailHouse) parked(t *testing.T) (codes []string) {
 		}
 		codes = append(codes, c)
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	return codes
 }
 

@@ -44,15 +44,30 @@ func CheckMailed(ctx context.Context, s Scanner, name, fallback string, r io.Rea
 		return f, post.FaultFilesTooLarge
 	}
 	f.Data = data.Bytes()
-	switch _, kind, err := readChecked(ctx, f.Name, bytes.NewReader(f.Data), room, l); {
-	case err == nil:
+	if kind, err := checkData(ctx, f.Name, f.Data, l); err == nil {
 		f.MediaType = kind.mediaType
-	case ctx.Err() != nil:
+	} else if ctx.Err() != nil {
 		return f, ctx.Err()
 	}
 	d := &Desk{Config: Config{Scanner: s}}
 	f.Scan, err = d.scan(ctx, f.Data)
 	return f, err
+}
+
+// checkData puts a file in memory through the checks of [readChecked].
+func checkData(ctx context.Context, name string, data []byte, l Limits) (form, error) {
+	f, err := formByExtension(name)
+	switch {
+	case err != nil:
+		return f, err
+	case len(data) == 0:
+		return f, post.FaultFileEmpty
+	case !f.magic(data[:min(len(data), headSize)]):
+		return f, misnamed(data[:min(len(data), headSize)])
+	case f.mediaType != "text/plain" && hidesArchive(data):
+		return f, post.FaultFileTwoInOne
+	}
+	return f, f.structure(ctx, data, l)
 }
 
 // Refused reports whether err speaks of the file rather than of ourselves.

@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"filippo.io/age"
@@ -200,6 +201,7 @@ type Config struct {
 type Room struct {
 	Config
 	tenants map[post.TenantID]post.Tenant
+	points  map[string]Point // by id in lower case
 	wake    chan struct{}
 	reading chan struct{} // one message is read at a time: its files are in memory
 }
@@ -235,11 +237,12 @@ func New(c Config) (*Room, error) {
 	need(c.Sign != nil, "Sign")
 	need(c.Scanner != nil, "Scanner")
 	need(c.Log != nil, "Log")
-	r := &Room{Config: c, tenants: map[post.TenantID]post.Tenant{}, wake: make(chan struct{}, 1), reading: make(chan struct{}, 1)}
+	r := &Room{Config: c, tenants: map[post.TenantID]post.Tenant{}, points: map[string]Point{}, wake: make(chan struct{}, 1), reading: make(chan struct{}, 1)}
 	for _, t := range c.Tenants {
 		r.tenants[t.ID] = t
 	}
 	for id, p := range c.Points {
+		r.points[strings.ToLower(id)] = p
 		_, known := r.tenants[p.Tenant]
 		need(known, fmt.Sprintf("tenant %s of contact point %s", p.Tenant, id))
 		need(len(c.Inboxes[p.Inbox]) > 0, fmt.Sprintf("Inboxes entry %s of contact point %s", p.Inbox, id))

@@ -184,6 +184,7 @@ func pageText(page []byte) string {
 			case "body":
 				skip = ""
 			}
+		case html.CommentToken, html.DoctypeToken: // nobody reads them
 		case html.EndTagToken:
 			if name, _ := z.TagName(); string(name) == skip {
 				skip = ""

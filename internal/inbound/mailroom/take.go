@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -23,7 +24,7 @@ const hold = 2 * time.Minute
 
 // Step makes inquiries of the messages that are kept and due.
 func (r *Room) Step(ctx context.Context) error {
-	for {
+	for ctx.Err() == nil {
 		all, err := r.Desk.ClaimMail(ctx, r.Now(), hold, 1)
 		if err != nil {
 			return fmt.Errorf("claim mail: %w", err)
@@ -34,10 +35,8 @@ func (r *Room) Step(ctx context.Context) error {
 		for _, a := range all {
 			r.one(ctx, a)
 		}
-		if ctx.Err() != nil {
-			return nil
-		}
 	}
+	return nil
 }
 
 // one takes or parks one message, or leaves it for later.
@@ -108,8 +107,8 @@ func (r *Room) prepare(ctx context.Context, a Arrival) (t Taken, code string, er
 	if err != nil {
 		return t, "", err
 	}
-	point, known := r.Points[c.ContactPoint]
-	person, personErr := c.Person.Person()
+	point, known := r.points[strings.ToLower(c.ContactPoint)]
+	person, unknown := c.Person.Person()
 	switch {
 	case c.MessageID != a.MessageID:
 		return t, "other-message-id", nil
@@ -119,8 +118,9 @@ func (r *Room) prepare(ctx context.Context, a Arrival) (t Taken, code string, er
 		return t, "unknown-contact-point", nil
 	case point.Tenant != a.Tenant:
 		return t, "other-contact-point", nil
-	case personErr != nil:
-		return t, "sender", nil
+	}
+	if unknown != nil {
+		return t, "", &Unreadable{"sender"} // its cause could quote a number
 	}
 	event := ledger.New("inquiry.accepted", a.Tenant, a.ID)
 	event.Actor = "person"
