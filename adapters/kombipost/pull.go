@@ -121,6 +121,8 @@ func (p *Puller) attend(ctx context.Context, tenant post.TenantID, queue string)
 	}
 }
 
+func ended(ctx context.Context) bool { return ctx.Err() != nil }
+
 // pause waits for d, or for instead when that is set, or until ctx ends.
 func pause(ctx context.Context, instead, d time.Duration) {
 	if instead > 0 {
@@ -217,11 +219,8 @@ func (p *Puller) consume(ctx context.Context, deliveries <-chan amqp.Delivery) (
 		case <-ctx.Done():
 			return kept, nil
 		case d, ok := <-deliveries:
-			if !ok {
-				return kept, nil
-			}
-			if ctx.Err() != nil {
-				return kept, nil // it goes back when the connection closes
+			if !ok || ended(ctx) {
+				return kept, nil // what is not acknowledged goes back when the connection closes
 			}
 			if _, err := p.keep(ctx, d.Body); err != nil {
 				if err := d.Nack(false, true); err != nil {

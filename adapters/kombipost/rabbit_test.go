@@ -42,10 +42,7 @@ func startRabbit(t *testing.T, ca authority, cert tls.Certificate) (r *rabbit, o
 	if _, ok := outside.Program(t, server, "statuses over AMQP from a real RabbitMQ"); !ok {
 		return nil, false
 	}
-	dir, err := os.MkdirTemp("", "sikkerpost-rabbit-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := t.TempDir()
 	r = &rabbit{ca: ca, queue: post.NewID(), output: &record{}, address: freePort(t)}
 	port := func() string { _, p, _ := net.SplitHostPort(freePort(t)); return p }
 	put := func(name, text string) string {
@@ -115,7 +112,6 @@ func startRabbit(t *testing.T, ca authority, cert tls.Certificate) (r *rabbit, o
 		<-gone
 		_ = names.Process.Kill()
 		_ = names.Wait()
-		_ = os.RemoveAll(dir)
 	})
 	r.await(t, cert, gone)
 	return r, true
