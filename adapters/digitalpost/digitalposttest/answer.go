@@ -20,7 +20,7 @@ type fieldError struct {
 }
 
 func refuse(w http.ResponseWriter, status int, code string) {
-	answer(w, status, errorMessage{Code: code, Message: code, FieldErrors: []fieldError{}})
+	answer(w, status, errorOf(code))
 }
 
 func answer[T any](w http.ResponseWriter, status int, body T) {

@@ -101,8 +101,8 @@ func (s *Server) outcome(msg *Message, m *memo.Message, invalid error) (status, 
 	if invalid != nil {
 		return statusInvalid, "memo.invalid", invalid.Error()
 	}
-	if code := ruleCode(m); code != "" {
-		return statusInvalid, code, code
+	if broken := m.CheckRules(); broken != nil {
+		return statusInvalid, ruleCode(broken), broken.Error()
 	}
 	if owner := s.owner(msg.system); !ownedBy(m, string(owner)) {
 		return statusNotAllowed, "sim.sender.not.allowed", "the sender is not the system's organization"
@@ -143,12 +143,8 @@ func ownedBy(m *memo.Message, cvr string) bool {
 	return m.Header.Sender.ID == cvr || rep != nil && rep.ID == cvr
 }
 
-// ruleCode returns NgDP's code for a business rule that m breaks, or "".
-func ruleCode(m *memo.Message) string {
-	err := m.CheckRules()
-	if err == nil {
-		return ""
-	}
+// ruleCode returns NgDP's code for the breach of a business rule.
+func ruleCode(err error) string {
 	var bad *memo.Invalid
 	if !errors.As(err, &bad) {
 		return "memo.invalid"
