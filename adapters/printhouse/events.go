@@ -27,7 +27,9 @@ type Event struct {
 	Kind     EventKind `json:"kind"`
 	At       time.Time `json:"at"`
 	Code     string    `json:"code,omitempty"`     // why it was returned or rejected
-	Tracking string    `json:"tracking,omitempty"` // UPU S10, on posted and later
+	Tracking string    `json:"tracking,omitempty"` // on posted and later
+	// Scheme says what kind of number Tracking is; s10 when it is left out.
+	Scheme TrackingScheme `json:"tracking_scheme,omitempty"`
 }
 
 // EventKind is what a print house says of a job.
@@ -161,9 +163,7 @@ func receipt(name string, raw []byte, info fs.FileInfo) track.Receipt {
 		return r
 	}
 	r.Kind, r.MessageID, r.At, r.Code = kind, strings.ToLower(e.JobID), e.At.UTC(), cleanCode(e.Code)
-	if ValidTracking(e.Tracking) { // a number that is not one would send people searching
-		r.Tracking = e.Tracking
-	}
+	r.Tracking = trackingOf(e.Scheme, e.Tracking)
 	return r
 }
 

@@ -373,6 +373,39 @@ func TestTheSimulatorRemembersItsJobs(t *testing.T) {
 	}
 }
 
+func TestTrackingNumbersAreOfAKind(t *testing.T) {
+	for event, want := range map[string]string{
+		`"tracking":"RR473124829DK"`:                             "RR473124829DK",
+		`"tracking":"rr 473 124 829 dk"`:                         "RR473124829DK",
+		`"tracking":"RR473124828DK"`:                             "", // wrong check digit
+		`"tracking":"00570712345","tracking_scheme":"s10"`:       "",
+		`"tracking":"00570712345","tracking_scheme":"dao"`:       "dao:00570712345",
+		`"tracking":"ab-12345","tracking_scheme":"other"`:        "other:AB-12345",
+		`"tracking":"00570712345"`:                               "",
+		`"tracking":"00570712345","tracking_scheme":"gls"`:       "",
+		`"tracking":"<b>12345</b>","tracking_scheme":"other"`:    "",
+		`"tracking":"710452-1145 x","tracking_scheme":"unknown"`: "",
+	} {
+		w := newWorld(t, nil)
+		text := `{"event_id":"e1","job_id":"0b1e2f3a-0000-4000-8000-000000000001","kind":"posted","at":"2026-11-22T09:00:00Z",` + event + `}`
+		if err := os.WriteFile(filepath.Join(w.cfg.Events, "e1.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		all, err := w.house.Waiting(t.Context())
+		if err != nil || len(all) != 1 || all[0].Kind != track.Posted || all[0].Tracking != want {
+			t.Errorf("%s: got %+v, %v", event, all, err)
+		}
+	}
+}
+
+func TestTrackingVectors(t *testing.T) {
+	for serial, check := range map[int]byte{47312482: '9', 12345678: '5', 1: '4', 8: '0', 15: '5', 99999999: '5', 0: '5'} {
+		if n := printhouse.TrackingNumber("RR", serial, "DK"); n[10] != check {
+			t.Errorf("%d: check digit %c, want %c", serial, n[10], check)
+		}
+	}
+}
+
 func TestEventFilesAreReadWithCare(t *testing.T) {
 	const job = "0b1e2f3a-0000-4000-8000-000000000001"
 	event := func(id, kind, more string) string {

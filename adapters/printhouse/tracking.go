@@ -1,6 +1,9 @@
 package printhouse
 
-import "regexp"
+import (
+	"regexp"
+	"strings"
+)
 
 var trackingForm = regexp.MustCompile(`^[A-Z]{2}[0-9]{9}[A-Z]{2}$`)
 
@@ -11,6 +14,33 @@ var trackingWeights = [8]int{8, 6, 4, 2, 3, 5, 9, 7}
 // check digit included, e.g. RR473124829DK.
 func ValidTracking(s string) bool {
 	return trackingForm.MatchString(s) && s[10] == trackingCheck(s[2:10])
+}
+
+// TrackingScheme is a kind of tracking number.
+type TrackingScheme string
+
+// Schemes. Only the first has a check digit that we know; the others are kept as
+// they are, under their name.
+const (
+	SchemeS10   TrackingScheme = "s10" // UPU S10, e.g. RR473124829DK
+	SchemeDAO   TrackingScheme = "dao"
+	SchemeOther TrackingScheme = "other"
+)
+
+// opaqueForm is what numbers of other schemes are made of.
+var opaqueForm = regexp.MustCompile(`^[A-Z0-9][A-Z0-9-]{4,34}$`)
+
+// trackingOf returns a number as it is kept: an S10 number by itself, any other
+// after its scheme, as in dao:00570712345. A number that is none would send
+// people searching, and is left out.
+func trackingOf(scheme TrackingScheme, number string) string {
+	switch number = strings.ToUpper(strings.ReplaceAll(number, " ", "")); {
+	case (scheme == "" || scheme == SchemeS10) && ValidTracking(number):
+		return number
+	case (scheme == SchemeDAO || scheme == SchemeOther) && opaqueForm.MatchString(number):
+		return string(scheme) + ":" + number
+	}
+	return ""
 }
 
 // TrackingNumber builds the S10 number of a service ("RR"), a serial number of
