@@ -18,7 +18,7 @@ import (
 const mediaTar = "application/x-tar"
 
 // archive reads documents from a tar as it comes in. Directories in it are
-// passed over; what is neither a file nor a directory has no usable name.
+// passed over; what is neither a plain file nor a directory has no usable name.
 type archive struct {
 	body io.Reader
 	tar  *tar.Reader
@@ -43,14 +43,25 @@ func (a *archive) next() (batch.Document, error) {
 		if err != nil {
 			return batch.Document{}, brokenArchive(err)
 		}
-		switch h.Typeflag {
-		case tar.TypeDir:
+		switch {
+		case h.Typeflag == tar.TypeDir:
 			continue
-		case tar.TypeReg:
+		case h.Typeflag == tar.TypeReg && !sparse(h):
 			return batch.Document{SHA256: strings.TrimPrefix(h.Name, "./"), Size: h.Size, Body: wholeBody{a.tar}}, nil
 		}
 		return batch.Document{Body: a.tar}, nil
 	}
+}
+
+// sparse reports whether the file is mostly holes that the archive only counts:
+// a few bytes would be read as many megabytes.
+func sparse(h *tar.Header) bool {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
 }
 
 // note puts a document into the digest of the request: two requests are the
