@@ -138,10 +138,6 @@ func startSSHD(t *testing.T, program string) *sshd {
 	}
 	d.address = freeAddress(t)
 	host, port, _ := net.SplitHostPort(d.address)
-	files := "internal-sftp"
-	if _, err := os.Stat("/usr/lib/openssh/sftp-server"); err == nil {
-		files = "/usr/lib/openssh/sftp-server"
-	}
 	config := write("sshd_config", fmt.Appendf(nil, `ListenAddress %s
 Port %s
 HostKey %s
@@ -152,8 +148,8 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
-Subsystem sftp %s
-`, host, port, write("host_key", pem.EncodeToMemory(block)), write("authorized_keys", ssh.MarshalAuthorizedKey(d.key.PublicKey())), files))
+Subsystem sftp internal-sftp
+`, host, port, write("host_key", pem.EncodeToMemory(block)), write("authorized_keys", ssh.MarshalAuthorizedKey(d.key.PublicKey()))))
 	cmd := exec.Command(program, "-D", "-e", "-f", config)
 	cmd.Stdout, cmd.Stderr = d.log, d.log
 	if err := cmd.Start(); err != nil {
