@@ -18,6 +18,9 @@ const (
 	codeQuiet    = "quiet-time"      // posted, and nothing was heard of it again
 )
 
+// mostSilence bounds how seldom the silence about a letter on paper is reported.
+const mostSilence = 30 * 24 * time.Hour
+
 // unsure lets a letter whose look-up gave no definite answer wait, inside its
 // budget; then a person is asked. A latest day of arrival ends the budget early
 // enough that a person can still decide for paper: nobody else may.
@@ -72,6 +75,9 @@ func (a *Advancer) overdue(ctx context.Context, l queue.Lease, r Record) (bool, 
 	next, silent := now.Add(a.Overdue), r.Since.Add(a.Overdue)
 	if r.Channel == post.Physical {
 		silent = calendar.After(r.Since, times.Silence)
+		if long := now.Sub(silent); long > a.Overdue { // a letter without proof is silent for good: ever more seldom
+			next = now.Add(min(long, mostSilence))
+		}
 	}
 	if r.State == post.LetterPosted && times.Presume > 0 {
 		presumed := calendar.After(r.Since, times.Presume)
