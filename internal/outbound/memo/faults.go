@@ -1,7 +1,6 @@
 package memo
 
 import (
-	"encoding/base64"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -261,7 +260,7 @@ func (c *checker) end() error {
 func (c *checker) content() error {
 	c.in.allow(c.limits.Bytes)
 	raw := &rawContent{in: c.in}
-	n, err := io.Copy(io.Discard, base64.NewDecoder(base64.StdEncoding, raw))
+	n, err := io.Copy(io.Discard, &decoded{r: raw})
 	if err == nil && n == 0 {
 		return c.note(c.at.fail(CodeEmptyFile, "a file without bytes"))
 	}

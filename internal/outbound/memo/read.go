@@ -1,7 +1,6 @@
 package memo
 
 import (
-	"encoding/base64"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -205,7 +204,7 @@ func (d *decoder) content() error {
 	f := &doc.Files[len(doc.Files)-1]
 	d.in.allow(d.limits.Bytes)
 	raw := &rawContent{in: d.in}
-	counted := &counter{r: base64.NewDecoder(base64.StdEncoding, raw)}
+	counted := &counter{r: &decoded{r: raw}}
 	if d.sink != nil {
 		if err := d.sink(*doc, f, counted); err != nil {
 			if counted.err != nil {
