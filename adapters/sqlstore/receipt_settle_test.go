@@ -1,0 +1,73 @@
+package sqlstore
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/track"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// TestAGroupPassesOverALetterInAnothersHands: it answers at once and settles the
+// rest; the one left over is settled by itself as soon as the letter is free.
+func TestAGroupPassesOverALetterInAnothersHands(t *testing.T) {
+	address := os.Getenv("SIKKERPOST_POSTGRES")
+	if address == "" {
+		if os.Getenv("SIKKERPOST_FULL") == "1" {
+			t.Fatal("SIKKERPOST_POSTGRES is not set")
+		}
+		t.Log("LEFT OUT: rows locked by others, because SIKKERPOST_POSTGRES is not set; SQLite has one writer")
+		return
+	}
+	s := freshSchema(t, address)
+	var group []track.Settlement
+	for _, id := range []post.LetterID{"free", "held"} {
+		if _, err := s.write.ExecContext(t.Context(),
+			`INSERT INTO letter (id, reference, tenant, client, digest, state, channel, generation, accepted_at, since, recipient, content)
+			 VALUES ($1, $1, 'engdal', 'case', $2, 'handed-over', 'digital', 1, 1, 1, $2, $2)`, string(id), []byte("sealed")); err != nil {
+			t.Fatal(err)
+		}
+		r := track.Receipt{Carrier: "digitalpost", EventID: string(id), MessageID: "of " + string(id), Kind: track.Delivered, At: time.Unix(1_790_000_000, 0)}
+		if err := s.KeepReceipts(t.Context(), []track.Receipt{r}); err != nil {
+			t.Fatal(err)
+		}
+		group = append(group, track.Settlement{Receipt: r, Verdict: track.Applied, Path: []post.LetterState{post.LetterDelivered},
+			Standing: track.Standing{Letter: id, Tenant: "engdal", State: post.LetterHandedOver, Version: 1, Channel: post.Digital, Generation: 1, Present: true, On: post.Digital}})
+	}
+	other, err := s.write.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Rollback() //nolint:errcheck // it is over below
+	if _, err := other.ExecContext(t.Context(), `SELECT id FROM letter WHERE id = 'held' FOR UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	stale, err := s.SettleReceipts(t.Context(), group)
+	if err != nil || len(stale) != 1 || stale[0].Standing.Letter != "held" {
+		t.Fatalf("left: %+v, %v", stale, err)
+	}
+	alone := make(chan error, 1)
+	go func() {
+		left, err := s.SettleReceipts(t.Context(), stale)
+		if err == nil && len(left) > 0 {
+			err = post.ErrStale
+		}
+		alone <- err
+	}()
+	select {
+	case err := <-alone:
+		t.Fatalf("it did not wait for its letter: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	if err := other.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-alone; err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := s.read.QueryRowContext(t.Context(), `SELECT count(*) FROM letter WHERE state = 'delivered' AND version = 2`).Scan(&n); err != nil || n != 2 {
+		t.Errorf("%d are delivered: %v", n, err)
+	}
+}
