@@ -131,6 +131,7 @@ func (a *App) api(cfg config.Desk) (*deskapi.Server, error) {
 	}
 	batches, err := batch.New(batch.Config{
 		Store: a.store, PutDataKey: a.store.PutDataKey, Blobs: blobs, Dispatcher: to, IndexKey: index, Tenants: cfg.Tenants, Log: a.log,
+		Preflight: look,
 	})
 	if err != nil {
 		return nil, err

@@ -1,9 +1,15 @@
 package deskapp_test
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 
+	"sikkerpost.dk/gateway/adapters/deskapi/client"
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
 	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/outbound/preflight/preflighttest"
@@ -61,5 +67,28 @@ func TestWhatCannotBePrintedIsRefusedWhenItComesIn(t *testing.T) {
 				t.Errorf("the answer names the recipient: %s", body)
 			}
 		})
+	}
+}
+
+// TestABatchTakesNoDocumentThatCannotBePrinted: one at a time, and many in a
+// request.
+func TestABatchTakesNoDocumentThatCannotBePrinted(t *testing.T) {
+	r := newRig(t, func(c *config.Desk) { c.Paper = map[post.TenantID]config.Paper{"engdal": {}} })
+	bad := preflighttest.PDF{Pages: []preflighttest.Page{{Width: 612, Height: 792}}}.Bytes()
+	sum := sha256.Sum256(bad)
+	digest := hex.EncodeToString(sum[:])
+	caller := r.client("case")
+	b, err := caller.OpenBatch(t.Context(), wire.BatchOpen{Key: "november", Lines: []wire.BatchLine{{Key: "1", Title: "Afgørelse", Document: "a.pdf", SHA256: digest,
+		Recipient: wire.Party{IDType: "CPR", ID: r.nancy.CPR, Name: r.nancy.Name}}}})
+	must(t, err)
+	if err := caller.PutDocument(t.Context(), b.ID, digest, int64(len(bad)), bytes.NewReader(bad)); !refusedWith(err, "POST-7104") {
+		t.Errorf("got %v", err)
+	}
+	out, err := caller.PutDocuments(t.Context(), b.ID, []client.Document{{SHA256: digest, Size: int64(len(bad)),
+		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(bad)), nil }}})
+	text, jerr := json.Marshal(out)
+	must(t, jerr)
+	if err != nil || !strings.Contains(string(text), "POST-7104") {
+		t.Errorf("got %s, %v", text, err)
 	}
 }

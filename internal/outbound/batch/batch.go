@@ -30,6 +30,7 @@ import (
 	"filippo.io/age"
 
 	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/outbound/preflight"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/seal"
 )
@@ -211,6 +212,8 @@ type Config struct {
 	IndexKey   []byte // 32 bytes
 	Tenants    []post.Tenant
 	Log        *slog.Logger
+	// Preflight looks at documents as they will be printed; nil: nobody does.
+	Preflight *preflight.Checker
 	// Patience is how long one call makes or moves letters before it answers
 	// with what is left; 20 s when 0. The caller asks again, or the dispatcher
 	// goes on.

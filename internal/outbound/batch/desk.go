@@ -47,6 +47,9 @@ func (d *Desk) PutDocument(ctx context.Context, tenant post.TenantID, id post.Ba
 	if err != nil {
 		return err
 	}
+	if err := d.printable(ctx, tenant, b); err != nil {
+		return err
+	}
 	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != digest {
 		return post.FaultDocumentDigest
 	}

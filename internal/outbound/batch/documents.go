@@ -236,7 +236,9 @@ func (r *row) keep(ctx context.Context, docs []arrived) error {
 			v.State = Known
 			continue
 		default:
-			err = letter.CheckPDF(a.bytes)
+			if err = letter.CheckPDF(a.bytes); err == nil {
+				err = r.desk.printable(ctx, r.tenant, a.bytes)
+			}
 		}
 		if err != nil {
 			if v.State = Refused; !errors.As(err, &v.Fault) {
