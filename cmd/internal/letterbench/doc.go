@@ -7,7 +7,8 @@
 // benchmark itself. PostgreSQL runs with fsync and Redis with its append-only
 // file, or the run is refused. What it is compared with is measured in the same
 // run, half of it before and half of it after: bare RSA-3072 signatures of Go's
-// standard library, and asynq workers that do nothing.
+// standard library, asynq workers that do nothing, and a floor: a process that
+// takes a document in and hands it on with bare libraries and nothing around them.
 //
 // It needs Linux, PostgreSQL (SIKKERPOST_POSTGRES, which .ci/with-postgres sets)
 // and redis-server; without them it says what it left out.
