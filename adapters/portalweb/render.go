@@ -35,14 +35,15 @@ func parsePages() (pages, error) {
 	p := pages{texts: texts, templates: map[string]*template.Template{}}
 	for lang, words := range texts {
 		funcs := template.FuncMap{
-			"t":     words.text,
-			"date":  func(t time.Time) string { return date(lang, t) },
-			"clock": func(t time.Time) string { return clock(lang, t) },
-			"utc":   utc,
-			"size":  func(n int64) string { return size(lang, n) },
-			"str":   strconv.Itoa,
-			"hex":   func(b []byte) string { return fmt.Sprintf("%x", b) },
-			"short": func(b []byte) string { return fmt.Sprintf("%.8x", b) },
+			"t":      words.text,
+			"date":   func(t time.Time) string { return date(lang, t) },
+			"clock":  func(t time.Time) string { return clock(lang, t) },
+			"utc":    utc,
+			"size":   func(n int64) string { return size(lang, n) },
+			"str":    strconv.Itoa,
+			"hex":    func(b []byte) string { return fmt.Sprintf("%x", b) },
+			"letter": func(s post.LetterState, ch post.Channel) string { return words.text("letter." + letterKey(s, ch)) },
+			"short":  func(b []byte) string { return fmt.Sprintf("%.8x", b) },
 		}
 		for _, name := range pageNames() {
 			t, err := template.New("layout.html").Option("missingkey=error").Funcs(funcs).

@@ -49,7 +49,7 @@ func TestBothLanguagesSayTheSameThings(t *testing.T) {
 
 func TestEveryTextIsUsedAndEveryUsedTextIsThere(t *testing.T) {
 	direct := regexp.MustCompile(`\bt "([^"]+)"|\.text\("([^"]+)"|(?:base|anonymous)\((?:r, )?"([^"]+)"\)`)
-	family := regexp.MustCompile(`\(print "([^"]+)" \.[\w.]*( "[^"]+")?\)|text\("([^"]+\.)"\+`)
+	family := regexp.MustCompile(`\(print "([^"]+)" \.[\w.]*( "[^"]+")?\)|text\("([^"]+\.)" ?\+`)
 	files, err := filepath.Glob("page/*.html")
 	if err != nil {
 		t.Fatal(err)
@@ -108,6 +108,30 @@ func TestEveryKindAndStateHasWords(t *testing.T) {
 		} {
 			if _, ok := words["status."+string(s)]; !ok {
 				t.Errorf("%s: status.%s is missing", lang, s)
+			}
+		}
+	}
+}
+
+func TestEveryStateOfAnAnswerHasWordsAndClaimsNoMoreThanIsKnown(t *testing.T) {
+	known := map[string][]post.LetterState{ // what may be said only of these
+		"letter.delivered": {post.LetterDelivered}, "letter.proven": {post.LetterProven},
+		"letter.returned": {post.LetterReturned}, "letter.posted": {post.LetterPosted, post.LetterPresumed},
+		"letter.exempt": {post.LetterRefused},
+	}
+	for lang, words := range catalogs(t) {
+		for _, s := range post.LetterStates() {
+			for _, ch := range []post.Channel{"", post.Digital, post.Physical} {
+				key := "letter." + letterKey(s, ch)
+				if words[key] == "" {
+					t.Errorf("%s: %s on %q has no words (%s)", lang, s, ch, key)
+				}
+				if only, ok := known[key]; ok && !slices.Contains(only, s) {
+					t.Errorf("%s of a letter that is %s", key, s)
+				}
+				if ch == post.Physical && (key == "letter.sent" || key == "letter.unsure") {
+					t.Errorf("%s on paper: %s", s, key)
+				}
 			}
 		}
 	}

@@ -135,11 +135,13 @@ func insertInquiry(ctx context.Context, tx *sql.Tx, a intake.Accepted) error {
 	return err
 }
 
-const ownColumns = `SELECT id, reference, tenant, road, kind, state, accepted_at, due_at, digest, attachments, person_index FROM inquiry `
+const ownColumns = `SELECT id, reference, tenant, road, kind, state, accepted_at, due_at, digest, attachments, person_index,
+	coalesce((SELECT l.state FROM letter l WHERE l.id = inquiry.letter AND inquiry.road = 'dpo'), ''),
+	coalesce((SELECT l.channel FROM letter l WHERE l.id = inquiry.letter AND inquiry.road = 'dpo'), '') FROM inquiry `
 
 func scanOwn(scan func(...any) error) (q intake.Inquiry, index []byte, err error) {
 	var accepted, due int64
-	err = scan(&q.ID, &q.Reference, &q.Tenant, &q.Road, &q.Kind, &q.State, &accepted, &due, &q.Digest, &q.Attachments, &index)
+	err = scan(&q.ID, &q.Reference, &q.Tenant, &q.Road, &q.Kind, &q.State, &accepted, &due, &q.Digest, &q.Attachments, &index, &q.Letter, &q.Channel)
 	q.AcceptedAt, q.DueAt = fromMicros(accepted), fromMicros(due)
 	return q, index, err
 }

@@ -132,6 +132,10 @@ type Inquiry struct {
 	DueAt       time.Time // zero on the Digital Post road
 	Digest      []byte    // content digest, SHA-256
 	Attachments int
+	// Letter is where the last answer stands, and Channel on which it is; "" when
+	// there is none.
+	Letter  post.LetterState
+	Channel post.Channel
 }
 
 // Config is what a [Desk] needs; every field but Limits is required.
