@@ -15,9 +15,11 @@
 // It refuses unknown members, unknown query parameters, bodies beyond a bound
 // (early, from the Content-Length, where there is one), and files that do not
 // match their list. Every refusal is problem+json with a stable code, a
-// sentence, a cure and an error reference, and has changed nothing. Uploads are
-// never written to a disk in clear: documents of one letter are in memory while
-// it is taken, within a budget for the whole program ([Config.Memory]).
+// sentence, a cure and an error reference, and has changed nothing. One write may
+// be done in part: of many documents of a batch, those are kept that were durable
+// before the request broke off. Uploads are never written to a disk in clear:
+// documents of one letter are in memory while it is taken, within a budget for
+// the whole program ([Config.Memory]), and documents of a batch in groups.
 package deskapi
 
 import (

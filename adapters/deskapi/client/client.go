@@ -57,7 +57,9 @@ type Config struct {
 type Client struct {
 	base string
 	http *http.Client
-	bulk *http.Client // for large bodies: HTTP/1.1 has no windows to wait for
+	// bulk is for documents. Over HTTP/1.1 each has a connection of its own: over
+	// HTTP/2 those that desk lets wait would use up the window of those it reads.
+	bulk *http.Client
 }
 
 // connectTimeout bounds the silence before the first byte of an answer; a

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
+	"sikkerpost.dk/gateway/internal/post"
 )
 
 // What [Client.Upload] puts into one request, and how many requests it has under
@@ -21,6 +22,7 @@ const (
 	requestDocuments = 64
 	requestBytes     = 8 << 20
 	requests         = 4
+	tries            = 5
 )
 
 // Document is one document of a batch.
@@ -64,7 +66,7 @@ func (c *Client) Upload(ctx context.Context, batch string, docs []Document, told
 	for range requests {
 		all.Go(func() {
 			for some := range work {
-				items, err := c.putSome(ctx, batch, some)
+				items, err := c.patiently(ctx, batch, some)
 				if err != nil {
 					cancel(err)
 					continue
@@ -99,6 +101,21 @@ func together(docs []Document) int {
 		}
 	}
 	return min(len(docs), requestDocuments)
+}
+
+// patiently comes back when desk says that it has no room at the moment.
+func (c *Client) patiently(ctx context.Context, batch string, docs []Document) ([]wire.DocumentPut, error) {
+	for try := 1; ; try++ {
+		items, err := c.putSome(ctx, batch, docs)
+		if p := (*Problem)(nil); !errors.As(err, &p) || p.Code != post.FaultUnavailable.Code || try == tries {
+			return items, err
+		}
+		select {
+		case <-time.After(2 * time.Second): // as its Retry-After says
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 func (c *Client) putSome(ctx context.Context, batch string, docs []Document) ([]wire.DocumentPut, error) {

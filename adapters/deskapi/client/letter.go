@@ -116,7 +116,7 @@ func (c *Client) PutLines(ctx context.Context, batch string, n int, lines []wire
 func (c *Client) PutDocument(ctx context.Context, batch, sha256 string, size int64, r io.Reader) error {
 	return c.send(ctx, request{
 		method: http.MethodPut, path: "/v1/batches/" + url.PathEscape(batch) + "/documents/" + url.PathEscape(sha256),
-		media: "application/octet-stream", body: r, size: size,
+		media: "application/octet-stream", body: r, size: size, bulk: true,
 	}, nil)
 }
 

@@ -227,6 +227,7 @@ type Desk struct {
 	tenants map[post.TenantID]post.Tenant
 	reading chan struct{} // bounds how many single documents are held in memory
 	space   chan []byte   // memory of groups of documents; nil until it is first used
+	wait    time.Duration // for one of them
 }
 
 // New returns a desk, or an error that names every gap of c.
@@ -251,7 +252,7 @@ func New(c Config) (*Desk, error) {
 		c.Patience = 20 * time.Second
 	}
 	d := &Desk{Config: c, keys: letter.NewKeys(c.Dispatcher, c.PutDataKey), tenants: map[post.TenantID]post.Tenant{}, reading: make(chan struct{}, 2),
-		space: make(chan []byte, groups)}
+		space: make(chan []byte, groups), wait: min(spaceWait, c.Patience)}
 	for range groups {
 		d.space <- nil
 	}

@@ -37,12 +37,11 @@ func (d *Desk) PutDocument(ctx context.Context, tenant post.TenantID, id post.Ba
 		return nil
 	case Wanted:
 	}
-	select {
-	case d.reading <- struct{}{}:
-		defer func() { <-d.reading }()
-	case <-ctx.Done():
-		return ctx.Err()
+	done, err := d.turn(ctx)
+	if err != nil {
+		return err
 	}
+	defer done()
 	b, err := letter.ReadPDF(r)
 	if err != nil {
 		return err

@@ -159,12 +159,11 @@ func (r *row) group(ctx context.Context) error {
 
 // large takes a document that is too large to go with others.
 func (r *row) large(ctx context.Context) error {
-	select {
-	case r.desk.reading <- struct{}{}:
-		defer func() { <-r.desk.reading }()
-	case <-ctx.Done():
-		return ctx.Err()
+	done, err := r.desk.turn(ctx)
+	if err != nil {
+		return err
 	}
+	defer done()
 	doc, err := r.peek()
 	if err != nil {
 		return err
@@ -279,9 +278,25 @@ func (r *row) seal(ctx context.Context, docs []arrived) error {
 	return r.desk.Store.PutBatchDocuments(ctx, r.tenant, r.id, kept)
 }
 
-// room waits for the memory of one group.
+// turn waits until one more document may be held in memory. It does not wait
+// for ever: documents that come over one HTTP/2 connection share its window, and
+// those that wait unread could keep those from coming that are being read.
+func (d *Desk) turn(ctx context.Context) (done func(), err error) {
+	late := time.NewTimer(d.wait)
+	defer late.Stop()
+	select {
+	case d.reading <- struct{}{}:
+		return func() { <-d.reading }, nil
+	case <-late.C:
+		return nil, post.FaultUnavailable
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// room waits for the memory of one group, as turn does.
 func (d *Desk) room(ctx context.Context) ([]byte, error) {
-	late := time.NewTimer(spaceWait)
+	late := time.NewTimer(d.wait)
 	defer late.Stop()
 	select {
 	case space := <-d.space:

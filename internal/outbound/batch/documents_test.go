@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/post"
@@ -213,5 +214,34 @@ func TestFourCallsAreInMemoryAndOthersWait(t *testing.T) {
 	all.Wait()
 	if _, err := d.PutDocuments(t.Context(), "engdal", "b", inRow(incoming(3, 0), io.EOF)); err != nil || len(s.docs) != 3 {
 		t.Errorf("afterwards: %d kept, %v", len(s.docs), err)
+	}
+}
+
+// Documents that wait unread for a turn are told to come back: over HTTP/2 they
+// may be what keeps those from coming that have a turn.
+func TestWhoWaitsTooLongIsToldToComeBack(t *testing.T) {
+	d := desk(t, &store{}, func(c *batch.Config) { c.Patience = time.Millisecond })
+	slow := stuck{make(chan struct{}), make(chan struct{})}
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() {
+			if err := d.PutDocument(t.Context(), "engdal", "b", strings.Repeat("ab", 32), slow); err == nil {
+				t.Error("half a document was taken")
+			}
+		})
+		<-slow.begun
+	}
+	one := incoming(1, 0)[0]
+	if err := d.PutDocument(t.Context(), "engdal", "b", one.SHA256, one.Body); !errors.Is(err, post.FaultUnavailable) {
+		t.Errorf("a single one: %v", err)
+	}
+	large := inRow(incoming(1, 9<<20), io.EOF)
+	if _, err := d.PutDocuments(t.Context(), "engdal", "b", large); !errors.Is(err, post.FaultUnavailable) {
+		t.Errorf("a large one of many: %v", err)
+	}
+	close(slow.free)
+	all.Wait()
+	if err := d.PutDocument(t.Context(), "engdal", "b", one.SHA256, one.Body); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }
