@@ -21,6 +21,7 @@ import (
 type batchCheck struct {
 	Table     string `arg:"" help:"CSV file (key, id, name, address lines, title, document) or .jsonl with one line of the API on each line."`
 	Documents string `placeholder:"DIR" help:"Directory of the PDFs; without it they are not looked at."`
+	Paper     string `placeholder:"WINDOW" enum:",cover,overprint,document" default:"" help:"Look at the PDFs as paper behind this window: cover, overprint or document."`
 	Now       string `hidden:"" help:"The day to check from; today."`
 }
 
@@ -29,6 +30,11 @@ func (c *batchCheck) Run(r *run) error {
 	t, err := read(c.Table, c.Documents)
 	if err != nil {
 		return err
+	}
+	if c.Paper != "" {
+		if err := t.paper(r.ctx, c.Paper); err != nil {
+			return err
+		}
 	}
 	now, err := today(c.Now)
 	if err != nil {
