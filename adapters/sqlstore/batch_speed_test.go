@@ -5,13 +5,13 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"sikkerpost.dk/gateway/adapters/sqlstore/sqlstoretest/suite"
 	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/ratio"
@@ -24,23 +24,7 @@ func speedStore(b *testing.B) (*Store, string) {
 	ctx := context.Background()
 	address, engine := "sqlite://"+filepath.Join(b.TempDir(), "speed.db"), "SQLite"
 	if server := os.Getenv("SIKKERPOST_POSTGRES"); server != "" {
-		db, err := sql.Open("pgx", server)
-		if err != nil {
-			b.Fatal(err)
-		}
-		name := "speed_" + strings.ReplaceAll(post.NewID(), "-", "")
-		if _, err := db.ExecContext(ctx, "CREATE SCHEMA "+name); err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(func() { db.Exec("DROP SCHEMA " + name + " CASCADE"); db.Close() }) //nolint:errcheck // the server goes with the run
-		u, err := url.Parse(server)
-		if err != nil {
-			b.Fatal(err)
-		}
-		q := u.Query()
-		q.Set("search_path", name)
-		u.RawQuery = q.Encode()
-		address, engine = u.String(), "PostgreSQL"
+		address, engine = suite.Schema(b, server), "PostgreSQL"
 	}
 	s, err := Open(ctx, address)
 	if err != nil {

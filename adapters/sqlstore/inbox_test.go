@@ -2,14 +2,13 @@ package sqlstore_test
 
 import (
 	"database/sql"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"sikkerpost.dk/gateway/adapters/sqlstore"
+	pgsuite "sikkerpost.dk/gateway/adapters/sqlstore/sqlstoretest/suite"
 	"sikkerpost.dk/gateway/internal/inbound/inbox/inboxtest/suite"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -41,37 +40,10 @@ func onEachEngine(t *testing.T, test func(t *testing.T, fresh func(*testing.T) (
 	}
 	t.Run("postgres", func(t *testing.T) {
 		test(t, func(t *testing.T) (string, string, string) {
-			address := newSchema(t, server)
+			address := pgsuite.Schema(t, server)
 			return address, "pgx", address
 		})
 	})
-}
-
-// newSchema makes a schema that the test drops at its end.
-func newSchema(t *testing.T, server string) string {
-	t.Helper()
-	db, err := sql.Open("pgx", server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := "desk_" + strings.ReplaceAll(post.NewID(), "-", "")
-	if _, err := db.Exec("CREATE SCHEMA " + name); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := db.Exec("DROP SCHEMA " + name + " CASCADE"); err != nil {
-			t.Error(err)
-		}
-		db.Close()
-	})
-	u, err := url.Parse(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	q.Set("search_path", name)
-	u.RawQuery = q.Encode()
-	return u.String()
 }
 
 func openInbox(t *testing.T, fresh func(*testing.T) (address, driver, dsn string)) (suite.Store, func(post.InboxID, time.Time, []byte) post.InquiryID) {

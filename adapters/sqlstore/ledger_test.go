@@ -6,16 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
+	"sikkerpost.dk/gateway/adapters/sqlstore/sqlstoretest/suite"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
@@ -47,28 +46,7 @@ func eachEngine(t *testing.T, test func(t *testing.T, open opener)) {
 // freshSchema opens a schema of its own, dropped after the test.
 func freshSchema(t *testing.T, address string) *Store {
 	t.Helper()
-	db, err := sql.Open("pgx", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := "vault_" + strings.ReplaceAll(post.NewID(), "-", "")
-	if _, err := db.ExecContext(t.Context(), "CREATE SCHEMA "+name); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := db.ExecContext(context.Background(), "DROP SCHEMA "+name+" CASCADE"); err != nil {
-			t.Error(err)
-		}
-		db.Close()
-	})
-	u, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	q.Set("search_path", name)
-	u.RawQuery = q.Encode()
-	return mustOpen(t, u.String())
+	return mustOpen(t, suite.Schema(t, address))
 }
 
 func mustOpen(t *testing.T, address string) *Store {

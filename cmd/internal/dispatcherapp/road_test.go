@@ -16,10 +16,8 @@ import (
 	"io"
 	"log/slog"
 	"math/big"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +26,7 @@ import (
 
 	"sikkerpost.dk/gateway/adapters/blobstore"
 	"sikkerpost.dk/gateway/adapters/sqlstore"
+	"sikkerpost.dk/gateway/adapters/sqlstore/sqlstoretest/suite"
 	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
@@ -197,33 +196,6 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// schema makes a schema of the test's own and returns its address.
-func schema(t *testing.T) string {
-	t.Helper()
-	db, err := sql.Open("pgx", postgres)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := "letter_" + strings.ReplaceAll(post.NewID(), "-", "")
-	if _, err := db.Exec("CREATE SCHEMA " + name); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := db.Exec("DROP SCHEMA " + name + " CASCADE"); err != nil {
-			t.Error(err)
-		}
-		db.Close()
-	})
-	u, err := url.Parse(postgres)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	q.Set("search_path", name)
-	u.RawQuery = q.Encode()
-	return u.String()
-}
-
 // house is everything a letter needs, on SQLite, with carriers that are fakes.
 type house struct {
 	t        *testing.T
@@ -269,7 +241,7 @@ func newHouse(t *testing.T) *house {
 		h.raw, err = sql.Open("sqlite", "file:"+h.path+"?_pragma=busy_timeout(5000)")
 		must(err)
 	} else {
-		address := schema(t)
+		address := suite.Schema(t, postgres)
 		h.store, err = sqlstore.Open(ctx, address)
 		must(err)
 		h.raw, err = sql.Open("pgx", address)
