@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path"
 	"regexp"
 	"slices"
@@ -60,6 +61,7 @@ var eventIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
 
 // Waiting implements [track.Source].
 func (h *House) Waiting(ctx context.Context) (all []track.Receipt, err error) {
+	enough := func() bool { return len(all) == maxWaiting || ctx.Err() != nil }
 	err = h.within(ctx, func(p place) error {
 		if err := h.sweep(p); err != nil {
 			return err
@@ -69,15 +71,18 @@ func (h *House) Waiting(ctx context.Context) (all []track.Receipt, err error) {
 			return fmt.Errorf("read events folder: %w", err)
 		}
 		for _, info := range infos {
-			if len(all) == maxWaiting || ctx.Err() != nil {
+			if enough() {
 				break
 			}
 			if !isEvent(info) {
 				continue
 			}
 			r, ok, err := h.read(p, info)
-			if err != nil {
+			if errors.Is(err, errLost) {
 				return err
+			}
+			if err != nil { // it must not keep the others waiting
+				h.log.ErrorContext(ctx, "event file not read", slog.String("event", eventID(info.Name())), slog.Any("error", err))
 			}
 			if ok {
 				all = append(all, r)

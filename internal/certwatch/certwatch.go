@@ -12,7 +12,6 @@
 package certwatch
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -150,12 +149,11 @@ func (p *Pair) report(now time.Time) {
 		return
 	}
 	p.warned = now
-	level := slog.LevelWarn
+	tell := p.Log.Warn
 	if left < Warn/4 {
-		level = slog.LevelError
+		tell = p.Log.Error
 	}
-	p.Log.Log(context.Background(), level, "certificate ends soon", slog.String("certificate", p.Name),
-		slog.Time("until", p.pair.Leaf.NotAfter))
+	tell("certificate ends soon", slog.String("certificate", p.Name), slog.Time("until", p.pair.Leaf.NotAfter))
 }
 
 // load reads a pair that can be used now.

@@ -89,24 +89,23 @@ func (w *world) cameBack(r memstore.Row) {
 // always plays a world in which much stays unheard.
 func always(p *plan) { p.presume, p.mute, p.jump = 8, .8, 0 }
 
-func init() {
-	hazards = append(hazards, []hazardCase{
-		{"silence is taken for delivery as soon as a letter is posted", "I15", 100, hazard{plan: always, store: bend(func(_ *world, s *store) bent {
-			return bent{read: func(ctx context.Context, l queue.Lease) (dispatch.Record, error) {
-				r, err := s.LetterForStep(ctx, l)
-				if r.State == post.LetterPosted {
-					r.Since = r.Since.AddDate(0, -1, 0)
-				}
-				return r, err
-			}}
-		})}},
-		{"what comes back after the quiet time is noted and forgotten", "I15", 100, hazard{plan: always, store: bend(func(*world, *store) bent {
-			return bent{settle: func(in track.Settlement) track.Settlement {
-				if in.Standing.State == post.LetterPresumed {
-					in.Path, in.Verdict = nil, track.Noted
-				}
-				return in
-			}}
-		})}},
-	}...)
+// quietHazards are those of rules about time.
+var quietHazards = []hazardCase{
+	{"silence is taken for delivery as soon as a letter is posted", "I15", 100, hazard{plan: always, store: bend(func(_ *world, s *store) bent {
+		return bent{read: func(ctx context.Context, l queue.Lease) (dispatch.Record, error) {
+			r, err := s.LetterForStep(ctx, l)
+			if r.State == post.LetterPosted {
+				r.Since = r.Since.AddDate(0, -1, 0)
+			}
+			return r, err
+		}}
+	})}},
+	{"what comes back after the quiet time is noted and forgotten", "I15", 100, hazard{plan: always, store: bend(func(*world, *store) bent {
+		return bent{settle: func(in track.Settlement) track.Settlement {
+			if in.Standing.State == post.LetterPresumed {
+				in.Path, in.Verdict = nil, track.Noted
+			}
+			return in
+		}}
+	})}},
 }

@@ -2,6 +2,7 @@ package printhousetest
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -68,7 +69,7 @@ func OpenDoor(c DoorConfig) (*Door, error) {
 	if d.root, err = os.OpenRoot(c.Root); err != nil {
 		return nil, fmt.Errorf("open door: %w", err)
 	}
-	if d.listen, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	if d.listen, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0"); err != nil {
 		return nil, errors.Join(fmt.Errorf("open door: %w", err), d.root.Close())
 	}
 	d.done.Go(d.accept)

@@ -133,9 +133,9 @@ func TestDeskMemoryDoesNotGrowWithTheBatch(t *testing.T) {
 	for i := range 4 {
 		docs = append(docs, bigPDF(i, 20<<20))
 	}
-	sums := make([]string, len(docs))
-	for i, d := range docs {
-		sums[i] = sumOf(d)
+	var sums []string
+	for _, d := range docs {
+		sums = append(sums, sumOf(d))
 	}
 	var small []client.Document // that go many in a request
 	for i := range 400 {

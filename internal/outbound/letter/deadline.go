@@ -93,8 +93,9 @@ func (b Budget) Timing(v View, now time.Time) Timing {
 			return TimingLate
 		}
 		return TimingSent
+	default: // nothing has left yet
+		return b.open(v, now)
 	}
-	return b.open(v, now)
 }
 
 func arrived(inTime bool) Timing {

@@ -52,7 +52,7 @@ func (m *Matcher) turns(ctx context.Context, every time.Duration, woken <-chan s
 	defer tick.Stop()
 	for {
 		if err := turn(); err != nil && ctx.Err() == nil {
-			m.Log.ErrorContext(ctx, failed, slog.Any("error", err))
+			m.Log.ErrorContext(ctx, "receipts turn failed", slog.String("what", failed), slog.Any("error", err))
 		}
 		select {
 		case <-ctx.Done():
@@ -116,7 +116,35 @@ func (m *Matcher) keep(ctx context.Context, carrier string, rs []Receipt) error 
 		r.Carrier, r.Raw = carrier, sealed
 		all[i] = r
 	}
+	if err := m.own(ctx, all); err != nil {
+		return err
+	}
 	return m.Inbox.KeepReceipts(ctx, all)
+}
+
+// own makes receipts unreadable that came to one tenant's system and speak of
+// another's letter: nobody may move what is not theirs.
+func (m *Matcher) own(ctx context.Context, rs []Receipt) error {
+	var ids []string
+	for _, r := range rs {
+		if r.Tenant != "" && r.Kind != Unreadable {
+			ids = append(ids, r.MessageID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	standings, err := m.Inbox.ReceiptStandings(ctx, ids)
+	if err != nil {
+		return fmt.Errorf("find the letters of receipts: %w", err)
+	}
+	for i := range rs {
+		r := &rs[i]
+		if st, known := standings[r.MessageID]; known && r.Tenant != "" && st.Tenant != r.Tenant {
+			r.Kind, r.Code, r.MessageID = Unreadable, "other-tenant", ""
+		}
+	}
+	return nil
 }
 
 // tidy makes a receipt whose words no database takes (bytes that are no text)
@@ -135,12 +163,16 @@ func forget(ctx context.Context, s Source, rs []Receipt) error {
 	if f, ok := s.(Forgetter); ok {
 		return f.ForgetAll(ctx, rs)
 	}
-	for _, r := range rs {
+	var errs []error
+	for _, r := range rs { // one that cannot be forgotten keeps no other there
 		if err := s.Forget(ctx, r); err != nil {
-			return fmt.Errorf("receipt %s: %w", r.EventID, err)
+			errs = append(errs, fmt.Errorf("receipt %s: %w", r.EventID, err))
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // match settles every waiting receipt.
