@@ -1,6 +1,7 @@
 package digitalpost
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -78,10 +79,8 @@ func (m *Mailbox) Waiting(ctx context.Context, tenant post.TenantID) ([]string, 
 		if status != http.StatusOK {
 			return nil, fmt.Errorf("list messages: %s", refusal(status, body))
 		}
-		var got struct {
-			Content []string `json:"content"`
-		}
-		if json.Unmarshal(body, &got) != nil {
+		var got idPage
+		if json.Unmarshal(body, &got) != nil || !got.sound() {
 			return nil, fmt.Errorf("list messages: %s", codeUnreadable)
 		}
 		for _, id := range got.Content {
@@ -98,7 +97,9 @@ func (m *Mailbox) Waiting(ctx context.Context, tenant post.TenantID) ([]string, 
 	return all, nil
 }
 
-// Fetch implements [mailroom.Source]: GET memos/{id}.
+// Fetch implements [mailroom.Source]: GET memos/{id}. An answer that does not
+// begin as XML does, or is a page for people, is no message but some machine out
+// of order: it is an error, lest Digital Post be told that we have the message.
 func (m *Mailbox) Fetch(ctx context.Context, tenant post.TenantID, id string, w io.Writer) error {
 	system, err := m.system(tenant)
 	if err != nil {
@@ -115,10 +116,23 @@ func (m *Mailbox) Fetch(ctx context.Context, tenant post.TenantID, id string, w 
 		body, _ := bounded(answer) //nolint:errcheck // the status says enough
 		return fmt.Errorf("fetch message: %s", refusal(answer.StatusCode, body))
 	}
-	if _, err := io.Copy(w, answer.Body); err != nil {
+	content := bufio.NewReaderSize(answer.Body, sniffed)
+	if begins, err := content.Peek(sniffed); (err == nil || errors.Is(err, io.EOF)) && !xmlLike(begins) {
+		return fmt.Errorf("fetch message: %s", codeUnreadable)
+	}
+	if _, err := io.Copy(w, content); err != nil {
 		return fmt.Errorf("fetch message: %w", err)
 	}
 	return nil
+}
+
+// sniffed is how much of an answer is looked at to tell what it is.
+const sniffed = 512
+
+// xmlLike reports whether text begins as an XML document that is no page.
+func xmlLike(text []byte) bool {
+	text = bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\ufeff")), " \t\r\n")
+	return bytes.HasPrefix(text, []byte("<")) && !strings.HasPrefix(http.DetectContentType(text), "text/html")
 }
 
 // Answer implements [mailroom.Source]: POST memos/{id}/receipt, and DELETE
@@ -203,8 +217,39 @@ func (m *Mailbox) ReadMail(r io.Reader, file func(mailroom.File, io.Reader) erro
 		sender := mail.Person.Actor
 		mail.Person = post.PersonRecord{Actor: party(a.ID, a.IDType, a.Label), OnBehalfOf: &sender}
 	}
-	mail.Thread, err = memo.ThreadOf(*h)
+	if got.Body != nil {
+		mail.Written = got.Body.Created
+	}
+	mail.Thread, err = thread(*h)
 	return mail, err
+}
+
+// Bounds of the thread that an answer continues. What is older or wordier than
+// that is left out: the message that is answered, and by whom, never is.
+const (
+	maxReplies = 100
+	maxThread  = 64 << 10
+)
+
+// thread is what of h an answer gives back.
+func thread(h memo.Header) ([]byte, error) {
+	all := h.Replies
+	h.Replies = nil
+	for i, r := range all { // its own entry wherever it stands
+		if i < maxReplies || strings.EqualFold(r.MessageUUID, h.UUID) {
+			h.Replies = append(h.Replies, r)
+		}
+	}
+	for {
+		b, err := memo.ThreadOf(h)
+		if err != nil || len(b) <= maxThread {
+			return b, err
+		}
+		if len(h.Replies) == 0 {
+			return nil, &mailroom.Unreadable{Code: "thread"}
+		}
+		h.Replies = h.Replies[:len(h.Replies)/2]
+	}
 }
 
 func party(id, idType, name string) post.PartyRecord {

@@ -144,20 +144,33 @@ func (s *Store) ClaimMail(ctx context.Context, now time.Time, hold time.Duration
 		 RETURNING `+mailColumns, micros(now.Add(hold)), micros(now), n)
 }
 
+// LeaveMail implements [mailroom.Desk].
+func (s *Store) LeaveMail(ctx context.Context, id string) error {
+	if _, err := s.single(ctx, `UPDATE mail SET attempts = 0 WHERE id = $1 AND state = 'kept'`, id); err != nil {
+		return fmt.Errorf("leave mail %s: %w", id, err)
+	}
+	return nil
+}
+
 // AnsweredLetter implements [mailroom.Desk].
-func (s *Store) AnsweredLetter(ctx context.Context, tenant post.TenantID, messageIDs []string) (post.LetterID, string, error) {
+func (s *Store) AnsweredLetter(ctx context.Context, tenant post.TenantID, messageIDs []string) (a mailroom.Answered, err error) {
 	for _, id := range messageIDs {
-		var letter post.LetterID
-		var reference string
 		err := s.read.QueryRowContext(ctx,
-			`SELECT l.id, l.reference FROM hand_over h JOIN letter l ON l.id = h.letter WHERE h.message_id = $1 AND l.tenant = $2`,
-			id, string(tenant)).Scan(&letter, &reference)
+			`SELECT l.id, l.reference, l.recipient FROM hand_over h JOIN letter l ON l.id = h.letter WHERE h.message_id = $1 AND l.tenant = $2`,
+			id, string(tenant)).Scan(&a.Letter, &a.Reference, &a.Recipient)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}
-		return letter, reference, err
+		return a, err
 	}
-	return "", "", post.ErrNotFound
+	return a, post.ErrNotFound
+}
+
+// UnreadMail implements [mailroom.Desk].
+func (s *Store) UnreadMail(ctx context.Context) (time.Time, error) {
+	var oldest int64
+	err := s.read.QueryRowContext(ctx, `SELECT coalesce(min(received_at), 0) FROM mail WHERE state = 'kept'`).Scan(&oldest)
+	return fromMicros(oldest), err
 }
 
 // TakeMail implements [mailroom.Desk].
@@ -200,7 +213,7 @@ func (s *Store) ParkedMail(ctx context.Context, retry bool) (n int, since time.T
 	var oldest int64
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		if retry {
-			if _, err := exec(ctx, tx, `UPDATE mail SET state = $1, due_at = $2 WHERE state = $3 AND cut = 0 AND code <> 'other-content'`,
+			if _, err := exec(ctx, tx, `UPDATE mail SET state = $1, due_at = $2, attempts = 0 WHERE state = $3 AND cut = 0 AND code <> 'other-content'`,
 				mailKept, micros(time.Now()), mailParked); err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"filippo.io/age"
@@ -68,16 +69,47 @@ func (r *Room) fetch(ctx context.Context, s Source, tenant post.TenantID, id str
 	switch {
 	case err == nil && known.Cut:
 		return nil // reported; the whole stays where it is
-	case err == nil:
+	case err != nil && !errors.Is(err, post.ErrNotFound):
+		return err
+	case err == nil && r.twice.seen(known.ID):
 		return r.answer(ctx, s, known, true)
-	case !errors.Is(err, post.ErrNotFound):
-		return err
 	}
-	a, err := r.keep(ctx, s.Carrier(), tenant, id, func(w io.Writer) error { return s.Fetch(ctx, tenant, id, w) })
-	if err != nil || a.Cut {
-		return err
+	// One that is known is read once more before the carrier is told that it may
+	// go: what waits there may be another message than the one that we have.
+	a, keepErr := r.keep(ctx, s.Carrier(), tenant, id, func(w io.Writer) error { return s.Fetch(ctx, tenant, id, w) })
+	if keepErr != nil || a.Cut {
+		return keepErr
+	}
+	if err == nil {
+		r.twice.add(known.ID)
+		return r.answer(ctx, s, known, true)
 	}
 	return r.answer(ctx, s, a, false)
+}
+
+// twice remembers which messages, listed although they are known, are the ones
+// that we have.
+type twice struct {
+	mu  sync.Mutex
+	ids map[string]bool
+}
+
+// maxTwice bounds what is remembered; what is forgotten is fetched once more.
+const maxTwice = 10_000
+
+func (t *twice) seen(id string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ids[id]
+}
+
+func (t *twice) add(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ids == nil || len(t.ids) >= maxTwice {
+		t.ids = map[string]bool{}
+	}
+	t.ids[id] = true
 }
 
 // Take keeps a message that the carrier pushed. It returns once the message is

@@ -7,7 +7,17 @@
 // and one transaction makes it an inquiry in the inbox of its contact point:
 // sealed to that inbox, the person's identity also to the dispatcher, with the
 // ledger entry, the signed statement and the legal clock of any other inquiry.
-// The clock starts when the message was stored. The raw message is erased then.
+// The raw message is erased then.
+//
+// The person is the sender whom the carrier has authenticated; an answer goes to
+// nobody else. What a message claims besides (a representative, people in its
+// thread, whom its content is about) is read and moves nothing: it names a letter
+// of ours that it answers only when that letter went to the same person.
+//
+// The clock starts when the message was written: Digital Post delivers at once,
+// and what it has is received though our system be away (lov om Digital Post
+// § 10). The sender's clock is believed within the days for which a system may
+// be away, and never beyond the time at which the message was stored.
 //
 // The contact point alone decides the inbox. What cannot be read, is meant for
 // another authority, names a contact point that is not ours or carries malware
@@ -19,7 +29,8 @@
 // list, a broken or active PDF) is passed on marked as unchecked, because its
 // sender cannot be asked for another; malware is not passed on.
 //
-// On failure the message waits and is tried again, for ever.
+// On failure the message waits and is tried again, for ever, and is reported. One
+// whose reading breaks this program is parked as well.
 package mailroom
 
 import (
@@ -78,8 +89,10 @@ type Mail struct {
 	MessageID    string // lower case
 	RecipientID  string // CVR of the authority
 	ContactPoint string
-	Person       post.PersonRecord
-	Subject      string
+	// Person's Subject is the sender whom the carrier has authenticated.
+	Person  post.PersonRecord
+	Subject string
+	Written time.Time // by the sender's clock
 	// Answers are the ids of messages that this one may answer, nearest first.
 	Answers []string
 	// Thread is what a reply must give back, in the carrier's form; it may name
@@ -103,8 +116,8 @@ type Arrival struct {
 	Digest    []byte        // keyed, of the bytes
 	At        time.Time
 	Object    seal.Object // sealed to the dispatcher
-	Attempts  int
-	Cut       bool // beyond [MaxMessage]; the rest stays with the carrier
+	Attempts  int         // since it was last left in an orderly way
+	Cut       bool        // beyond [MaxMessage]; the rest stays with the carrier
 	Answered  bool
 }
 
@@ -135,12 +148,15 @@ type Taken struct {
 
 // Desk moves what is kept. Each method is one transaction.
 type Desk interface {
-	// ClaimMail returns up to n kept messages that are due, oldest first, and
-	// makes each due again after hold.
+	// ClaimMail returns up to n kept messages that are due, oldest first, makes
+	// each due again after hold and counts the attempt.
 	ClaimMail(ctx context.Context, now time.Time, hold time.Duration, n int) ([]Arrival, error)
-	// AnsweredLetter returns which letter of tenant went out as one of the
-	// messages, and its reference, or [post.ErrNotFound].
-	AnsweredLetter(ctx context.Context, tenant post.TenantID, messageIDs []string) (post.LetterID, string, error)
+	// AnsweredLetter returns the first letter of tenant that went out as one of
+	// the messages, or [post.ErrNotFound].
+	AnsweredLetter(ctx context.Context, tenant post.TenantID, messageIDs []string) (Answered, error)
+	// LeaveMail records that a message in hand could not be taken for a fault of
+	// ours: Attempts counts from 0 again.
+	LeaveMail(ctx context.Context, id string) error
 	// TakeMail makes the inquiry and erases the seal of the raw message. It
 	// answers [post.ErrStale], changing nothing, when somebody else was first.
 	TakeMail(ctx context.Context, t Taken) error
@@ -150,6 +166,16 @@ type Desk interface {
 	// ParkedMail counts what is parked, since when; retry makes all of it kept
 	// again.
 	ParkedMail(ctx context.Context, retry bool) (n int, since time.Time, err error)
+	// UnreadMail returns when the oldest message came in that is kept and
+	// neither taken nor parked; the zero time when there is none.
+	UnreadMail(ctx context.Context) (time.Time, error)
+}
+
+// Answered is a letter of ours that a message may answer.
+type Answered struct {
+	Letter    post.LetterID
+	Reference string
+	Recipient []byte // sealed to the dispatcher or to a data key of its
 }
 
 // Blobs keeps sealed bytes.
@@ -162,6 +188,7 @@ type Blobs interface {
 // An Opener opens what was sealed to the dispatcher.
 type Opener interface {
 	Payload(header []byte, payload io.Reader) (io.Reader, error)
+	Small(sealed []byte) ([]byte, error)
 }
 
 // A Point is a contact point of ours.
@@ -204,6 +231,7 @@ type Room struct {
 	points  map[string]Point // by id in lower case
 	wake    chan struct{}
 	reading chan struct{} // one message is read at a time: its files are in memory
+	twice   twice
 }
 
 // Points returns the contact points of the DPO offices of tenants.

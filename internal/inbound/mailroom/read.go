@@ -22,6 +22,9 @@ import (
 // characters; the file is passed on besides when there is more.
 const maxText = 100_000
 
+// maxTextBytes is more than maxText characters take, in bytes.
+const maxTextBytes = 4*maxText + 1<<10
+
 // letterName and fileName stand in for names that could deceive.
 const (
 	letterName = "brev"
@@ -146,7 +149,8 @@ func letterText(mediaType string, data []byte) (text string, whole bool) {
 		if !utf8.Valid(data) {
 			return "", false
 		}
-		text, whole = intake.PlainText(strings.TrimPrefix(string(data), "\ufeff")), true
+		head := data[:min(len(data), maxTextBytes)] // a letter may be 100 MB: no copies of all of it
+		text, whole = intake.PlainText(strings.TrimPrefix(strings.ToValidUTF8(string(head), ""), "\ufeff")), len(head) == len(data)
 	case "text/html", "application/xhtml+xml":
 		text = pageText(data)
 	}
@@ -163,7 +167,7 @@ func pageText(page []byte) string {
 	skip := ""
 	z := html.NewTokenizer(bytes.NewReader(page))
 	z.SetMaxBuf(1 << 20)
-	for {
+	for b.Len() < maxTextBytes {
 		switch z.Next() {
 		case html.ErrorToken:
 			return tidy(b.String())
@@ -191,6 +195,7 @@ func pageText(page []byte) string {
 			}
 		}
 	}
+	return tidy(b.String())
 }
 
 // tidy trims each line and leaves at most one empty line between two.

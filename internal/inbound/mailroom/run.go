@@ -20,12 +20,17 @@ const (
 	Deactivation = 7 * 24 * time.Hour
 	warnAfter    = 24 * time.Hour
 	reportEvery  = time.Hour
+	// unreadAfter is from when on mail that waits to be read is reported.
+	unreadAfter = 15 * time.Minute
 )
 
 var (
 	parkedMail = promauto.NewGauge(prometheus.GaugeOpts{
 		Name: "sikkerpost_mail_parked", Help: "Messages that a person must deal with.",
 	})
+	oldestMail = promauto.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "sikkerpost_mail_oldest_seconds", Help: "Age of the oldest message that waits: parked for a person, or unread for us. 0: none.",
+	}, []string{"state"})
 	lastContact = promauto.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "sikkerpost_mail_contact_timestamp_seconds", Help: "When a tenant's recipient system last answered.",
 	}, []string{"carrier", "tenant"})
@@ -44,7 +49,7 @@ func (r *Room) Run(ctx context.Context, every time.Duration) error {
 	began := r.Now()
 	var reported time.Time
 	for {
-		for _, step := range []func(context.Context) error{r.Pull, r.Answer, r.Step} {
+		for _, step := range []func(context.Context) error{r.Pull, r.Answer, r.Step, r.measure} {
 			if err := step(ctx); err != nil && ctx.Err() == nil {
 				r.Log.ErrorContext(ctx, "mail round failed", slog.Any("error", err))
 			}
@@ -64,17 +69,48 @@ func (r *Room) Run(ctx context.Context, every time.Duration) error {
 	}
 }
 
-// Report says what a person must see to: parked messages, and recipient systems
-// that Digital Post will deactivate. A system that has never answered counts
+// measure sets the metrics of what waits.
+func (r *Room) measure(ctx context.Context) error {
+	n, since, err := r.Desk.ParkedMail(ctx, false)
+	if err != nil {
+		return fmt.Errorf("count parked mail: %w", err)
+	}
+	unread, err := r.Desk.UnreadMail(ctx)
+	if err != nil {
+		return fmt.Errorf("find unread mail: %w", err)
+	}
+	age := func(t time.Time) float64 {
+		if t.IsZero() {
+			return 0
+		}
+		return max(0, r.Now().Sub(t).Seconds())
+	}
+	if n == 0 {
+		since = time.Time{}
+	}
+	parkedMail.Set(float64(n))
+	oldestMail.WithLabelValues("parked").Set(age(since))
+	oldestMail.WithLabelValues("unread").Set(age(unread))
+	return nil
+}
+
+// Report says what a person must see to: parked messages, messages that we
+// cannot read now, and recipient systems that Digital Post will deactivate. A system that has never answered counts
 // from began.
 func (r *Room) Report(ctx context.Context, began time.Time) error {
 	n, since, err := r.Desk.ParkedMail(ctx, false)
 	if err != nil {
 		return fmt.Errorf("count parked mail: %w", err)
 	}
-	parkedMail.Set(float64(n))
 	if n > 0 {
 		r.Log.ErrorContext(ctx, "parked mail waits for a person", slog.Int("messages", n), slog.Time("since", since))
+	}
+	unread, err := r.Desk.UnreadMail(ctx)
+	if err != nil {
+		return fmt.Errorf("find unread mail: %w", err)
+	}
+	if !unread.IsZero() && r.Now().Sub(unread) >= unreadAfter {
+		r.Log.ErrorContext(ctx, "mail waits unread", slog.Time("since", unread))
 	}
 	var failed []error
 	for _, s := range r.Sources {

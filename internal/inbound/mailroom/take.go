@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -52,8 +53,12 @@ func (r *Room) one(ctx context.Context, a Arrival) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, hold*9/10)
 	defer cancel()
+	if a.Attempts > MaxDeaths {
+		r.park(ctx, a, codeBroke)
+		return
+	}
 	log := r.Log.With(slog.String("mail", a.ID), slog.String("tenant", string(a.Tenant)))
-	t, code, err := r.prepare(ctx, a)
+	t, code, err := r.survive(ctx, a)
 	var bad *Unreadable
 	switch {
 	case errors.As(err, &bad):
@@ -64,7 +69,8 @@ func (r *Room) one(ctx context.Context, a Arrival) {
 			code = "malware"
 		}
 	case err != nil:
-		log.ErrorContext(ctx, "mail not taken", slog.Int("attempt", a.Attempts), slog.Any("error", err))
+		log.ErrorContext(ctx, "mail not taken", slog.Any("error", err))
+		r.leave(ctx, a)
 		return
 	}
 	if code != "" {
@@ -76,13 +82,46 @@ func (r *Room) one(ctx context.Context, a Arrival) {
 			r.drop(ctx, t.Object.Blob)
 			return
 		}
-		log.ErrorContext(ctx, "mail not taken", slog.Int("attempt", a.Attempts), slog.Any("error", err))
+		log.ErrorContext(ctx, "mail not taken", slog.Any("error", err))
+		r.leave(ctx, a)
 		return
 	}
 	log.InfoContext(ctx, "mail taken", slog.String("inquiry", string(t.Inquiry.ID)), slog.String("inbox", string(t.Inbox)),
 		slog.String("letter", string(t.Letter)))
 	r.drop(ctx, a.Object.Blob)
 }
+
+// MaxDeaths is how often a message may be in hand when its process dies without
+// a word, before it is taken to be the reason.
+const MaxDeaths = 4
+
+// codeBroke is a message whose reading broke this program.
+const codeBroke = "broke-the-reader"
+
+// survive is [Room.prepare], of which nothing remains but a code when the message
+// breaks the code that reads it.
+func (r *Room) survive(ctx context.Context, a Arrival) (t Taken, code string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			// Its value may hold what was read; the stack does not.
+			r.Log.ErrorContext(ctx, "mail broke its reader", slog.String("mail", a.ID), slog.String("stack", string(debug.Stack())))
+			t, code, err = Taken{}, codeBroke, nil
+		}
+	}()
+	return r.prepare(ctx, a)
+}
+
+// leave records that the fault is ours, and the message is to be tried again.
+func (r *Room) leave(ctx context.Context, a Arrival) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	defer cancel()
+	if err := r.Desk.LeaveMail(ctx, a.ID); err != nil {
+		r.Log.WarnContext(ctx, "mail not left", slog.String("mail", a.ID), slog.Any("error", err))
+	}
+}
+
+// leaveTimeout bounds the last word about a message when the program ends.
+const leaveTimeout = 5 * time.Second
 
 // park leaves a message to a person.
 func (r *Room) park(ctx context.Context, a Arrival, code string) {
@@ -130,18 +169,65 @@ func (r *Room) prepare(ctx context.Context, a Arrival) (t Taken, code string, er
 	}
 	q := intake.Inquiry{
 		ID: post.InquiryID(a.ID), Reference: post.NewReference(), Tenant: a.Tenant, Road: post.ToDPO, Kind: kind,
-		State: post.InquiryWaiting, AcceptedAt: event.At, DueAt: intake.Due(post.ToDPO, kind, a.At), Attachments: len(c.parts),
+		State: post.InquiryWaiting, AcceptedAt: a.At, DueAt: intake.Due(post.ToDPO, kind, received(c.Written, a.At)), Attachments: len(c.parts),
 	}
 	event.Outcome = string(q.State)
 	t = Taken{Accepted: intake.Accepted{Inquiry: q, Inbox: point.Inbox, Event: event, PersonIndex: intake.PersonIndex(r.IndexKey, a.Tenant, person)}}
 	answered := ""
-	if len(c.Answers) > 0 {
-		t.Letter, answered, err = r.Desk.AnsweredLetter(ctx, a.Tenant, c.Answers)
-		if err != nil && !errors.Is(err, post.ErrNotFound) {
-			return t, "", err
-		}
+	if t.Letter, answered, err = r.answers(ctx, a.Tenant, c, person); err != nil {
+		return t, "", err
 	}
 	return t, "", r.seal(ctx, a, c, answered, &t)
+}
+
+// received is when Digital Post had a message that was written, by its sender's
+// clock, at one time and stored here at another.
+func received(written, stored time.Time) time.Time {
+	switch earliest := stored.Add(-Deactivation); {
+	case written.IsZero() || written.After(stored):
+		return stored
+	case written.Before(earliest):
+		return earliest
+	}
+	return written
+}
+
+// maxAnswers bounds how many of the messages that a thread names are looked for.
+const maxAnswers = 20
+
+// answers returns the letter of ours that the message answers, and its
+// reference. A thread is what its sender says it is: a letter that went to
+// somebody else is not named.
+func (r *Room) answers(ctx context.Context, tenant post.TenantID, c contents, person post.Person) (post.LetterID, string, error) {
+	if len(c.Answers) == 0 {
+		return "", "", nil
+	}
+	of, err := r.Desk.AnsweredLetter(ctx, tenant, c.Answers[:min(len(c.Answers), maxAnswers)])
+	if errors.Is(err, post.ErrNotFound) {
+		return "", "", nil
+	}
+	if err != nil {
+		return "", "", err
+	}
+	clear, err := r.Opener.Small(of.Recipient)
+	if err != nil {
+		return "", "", fmt.Errorf("open the recipient of letter %s: %w", of.Letter, err)
+	}
+	var to struct { // a recipient, or the person of an inquiry
+		post.PartyRecord
+		post.PersonRecord
+	}
+	if json.Unmarshal(clear, &to) != nil {
+		return "", "", fmt.Errorf("read the recipient of letter %s: it is not readable", of.Letter) // the cause could quote it
+	}
+	if to.Actor.ID != "" {
+		to.PartyRecord = to.Subject()
+	}
+	p, err := to.Party()
+	if err != nil || p.IDType() != person.Subject().IDType() || p.RevealID() != person.Subject().RevealID() {
+		return "", "", nil //nolint:nilerr // whoever it went to, it was not this sender
+	}
+	return of.Letter, of.Reference, nil
 }
 
 // seal fills in what t carries sealed or signed.
@@ -193,7 +279,10 @@ func (r *Room) seal(ctx context.Context, a Arrival, c contents, answered string,
 // from it.
 func (c contents) words(answered string) string {
 	s := c.text
-	if s == "" {
+	switch {
+	case s == "" && len(c.parts) == 0:
+		s = "(Brevet er tomt.)"
+	case s == "":
 		s = "(Brevet er vedhæftet som fil.)"
 	}
 	if answered != "" {

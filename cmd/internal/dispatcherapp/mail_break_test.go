@@ -1,0 +1,322 @@
+package dispatcherapp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sikkerpost.dk/gateway/adapters/digitalpost/digitalposttest"
+	"sikkerpost.dk/gateway/internal/inbound/intake"
+	"sikkerpost.dk/gateway/internal/inbound/mailroom"
+	"sikkerpost.dk/gateway/internal/outbound/dispatch"
+	"sikkerpost.dk/gateway/internal/outbound/memo"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// memo returns a message of Nancy's to the DPO of the first tenant, bent.
+func (m *mailHouse) memo(t *testing.T, bend func(*memo.Message)) (uuid string, xml []byte) {
+	t.Helper()
+	uuid = post.DerivedID(post.LetterID(post.NewID()), "viewer", 1)
+	msg := &memo.Message{
+		Header: memo.Header{
+			Type: memo.DigitalPost, UUID: uuid, Label: "Indsigt", Sender: memo.Party{ID: m.nancy.ID, IDType: "CPR", Label: m.nancy.Name},
+			Recipient: memo.Party{ID: string(m.tenants[0].CVR), IDType: "CVR", ContactPoint: &memo.ContactPoint{ID: m.tenants[0].DPOContactPoint}},
+		},
+		Body: &memo.Body{Created: time.Now()},
+	}
+	attach(msg, memo.Main, "brev.txt", "Hvad har I om mig?")
+	bend(msg)
+	var b bytes.Buffer
+	if err := memo.Write(&b, msg); err != nil {
+		t.Fatal(err)
+	}
+	return uuid, b.Bytes()
+}
+
+func attach(msg *memo.Message, kind memo.Kind, name, text string) {
+	msg.Body.Documents = append(msg.Body.Documents, memo.Document{Kind: kind, Files: []memo.File{{MediaType: "text/plain", Filename: name,
+		Language: "da", Size: int64(len(text)), Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}}})
+}
+
+// pushed brings a bent message in.
+func (m *mailHouse) pushed(t *testing.T, bend func(*memo.Message)) (uuid string) {
+	t.Helper()
+	uuid, xml := m.memo(t, bend)
+	if err := m.room.Take(t.Context(), "digitalpost", m.tenants[0].ID, uuid, bytes.NewReader(xml)); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.room.Step(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return uuid
+}
+
+func TestAMessageThatIsListedUnderAnIDThatWasUsedForAnotherIsNotDeletedUnread(t *testing.T) {
+	m := newMailHouse(t)
+	uuid := m.write(t, nil) // waits at the carrier
+	m.take(t, uuid, uuid)   // and something else comes under its id
+	if _, err := m.raw.Exec(`UPDATE mail SET message_id = 'gone'`); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.room.Take(t.Context(), "digitalpost", m.tenants[0].ID, uuid, strings.NewReader("not this")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.raw.Exec(`UPDATE mail SET answered = 1`); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.room.Pull(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if m.sim.Undelivered("system-"+string(m.tenants[0].ID)) != 0 {
+		t.Error("it is listed still")
+	}
+	if n := m.count(t, `SELECT count(*) FROM mail WHERE message_id = $1`, uuid); n != 2 {
+		t.Errorf("%d messages are kept under the id: the one that waited was deleted unread", n)
+	}
+	if got := m.parked(t); len(got) != 1 || got[0] != "other-content" {
+		t.Errorf("parked %v", got)
+	}
+}
+
+func TestAnAnswerGoesToTheSenderWhomTheCarrierKnowsWhateverTheMessageClaims(t *testing.T) {
+	poul := recipient("poul")
+	for _, c := range []struct {
+		name string
+		bend func(*memo.Message)
+	}{
+		{"a representative", func(msg *memo.Message) {
+			msg.Header.Sender.Representative = &memo.Representative{ID: poul.ID, IDType: "CPR", Label: poul.Name}
+		}},
+		{"the thread's sender", func(msg *memo.Message) {
+			msg.Header.Replies = []memo.ReplyData{{MessageUUID: msg.Header.UUID, SenderID: poul.ID, RecipientID: msg.Header.Recipient.ID}}
+		}},
+		{"whom the content is about", func(msg *memo.Message) {
+			msg.Header.Content = &memo.ContentData{CPR: poul.ID, Name: poul.Name}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMailHouse(t)
+			m.pushed(t, c.bend)
+			e := m.entries(t)
+			if len(e) != 1 {
+				t.Fatalf("%d inquiries, parked %v", len(e), m.parked(t))
+			}
+			m.reply(t, e[0])
+			if len(m.sim.Box(m.nancy.ID)) != 1 || len(m.sim.Box(poul.ID)) != 0 {
+				t.Errorf("the sender has %d answers, the other %d", len(m.sim.Box(m.nancy.ID)), len(m.sim.Box(poul.ID)))
+			}
+			for who, want := range map[*post.PartyRecord]int{&m.nancy: 1, poul: 0} {
+				p, err := who.Party()
+				if err != nil {
+					t.Fatal(err)
+				}
+				own, err := m.store.OwnInquiries(t.Context(), map[post.TenantID][]byte{m.tenants[0].ID: intake.PersonIndex(m.index, m.tenants[0].ID, post.Person{Actor: p})})
+				if err != nil || len(own) != want {
+					t.Errorf("%d inquiries of their own, want %d: %v", len(own), want, err)
+				}
+			}
+		})
+	}
+}
+
+func TestAMessageInTheThreadOfAnothersLetterIsNotLinkedToIt(t *testing.T) {
+	m := newMailHouse(t)
+	m.roads = dispatch.Straight(map[post.Channel]dispatch.Channel{post.Digital: m.client, post.Physical: m.paper})
+	id := m.submit("poul's")
+	m.advance(id)
+	var theirs string
+	if err := m.raw.QueryRow(`SELECT message_id FROM hand_over WHERE letter = $1`, string(id)).Scan(&theirs); err != nil {
+		t.Fatal(err)
+	}
+	ref, own := m.house.show(id).Reference, m.sim.Box(recipientOf(t, m, id))
+	if len(own) != 1 {
+		t.Fatalf("%d letters came in", len(own))
+	}
+	stranger := recipient("poul")
+	m.pushed(t, func(msg *memo.Message) {
+		msg.Header.Sender = memo.Party{ID: stranger.ID, IDType: "CPR", Label: stranger.Name}
+		msg.Header.Replies = []memo.ReplyData{{MessageUUID: theirs, ReplyUUID: msg.Header.UUID, SenderID: string(m.tenants[0].CVR), RecipientID: stranger.ID}}
+	})
+	e := m.entries(t)
+	if len(e) != 1 {
+		t.Fatalf("%d inquiries, parked %v", len(e), m.parked(t))
+	}
+	if n := m.count(t, `SELECT count(*) FROM mail WHERE letter <> ''`); n != 0 {
+		t.Error("it is linked to the letter of somebody else")
+	}
+	msg, _, _, err := m.opened(t, e[0], m.dpo)
+	if err != nil || strings.Contains(msg.Text, ref) {
+		t.Errorf("the DPO is told that it answers the letter of somebody else, %v", err)
+	}
+	// The letter's own recipient is believed.
+	nancys := m.pushed(t, func(msg *memo.Message) {
+		msg.Header.Replies = []memo.ReplyData{{MessageUUID: theirs, ReplyUUID: msg.Header.UUID, SenderID: string(m.tenants[0].CVR), RecipientID: m.nancy.ID}}
+	})
+	if n := m.count(t, `SELECT count(*) FROM mail WHERE message_id = $1 AND letter = $2`, nancys, string(id)); n != 1 {
+		t.Error("her own answer is not linked")
+	}
+}
+
+// recipientOf is the number of whoever the letters of [house.submit] go to.
+func recipientOf(t *testing.T, m *mailHouse, _ post.LetterID) string {
+	t.Helper()
+	to := submission("x").Recipient
+	if to.ID != m.nancy.ID {
+		t.Fatal("the letters of the house go to somebody else now")
+	}
+	return to.ID
+}
+
+// trap is a scanner that breaks on one word.
+type trap struct {
+	scans atomic.Int32
+	bang  func() (intake.Verdict, error)
+}
+
+func (s *trap) Scan(_ context.Context, r io.Reader) (intake.Verdict, error) {
+	s.scans.Add(1)
+	b, err := io.ReadAll(r)
+	if err == nil && bytes.Contains(b, []byte("bang")) {
+		return s.bang()
+	}
+	return intake.Clean, err
+}
+
+func (m *mailHouse) trapped(t *testing.T, bang func() (intake.Verdict, error)) (*mailroom.Room, *trap) {
+	t.Helper()
+	s := &trap{bang: bang}
+	r := m.open(t, m.box)
+	r.Scanner = s
+	return r, s
+}
+
+func TestAMessageThatBreaksItsReaderIsParkedAndTheNextOneIsTaken(t *testing.T) {
+	m := newMailHouse(t)
+	m.room, _ = m.trapped(t, func() (intake.Verdict, error) { panic("hemmelige ord") })
+	m.write(t, func(l *digitalposttest.Letter) { l.Text = "bang" })
+	m.write(t, nil)
+	m.round(t)
+	if got := m.parked(t); len(got) != 1 || got[0] != "broke-the-reader" {
+		t.Errorf("parked %v", got)
+	}
+	if n := len(m.entries(t)); n != 1 {
+		t.Errorf("%d inquiries", n)
+	}
+	if strings.Contains(m.log.String(), "hemmelige") {
+		t.Error("what the panic said is in the log")
+	}
+}
+
+func TestAMessageThatKillsTheProcessIsParkedInTheEnd(t *testing.T) {
+	m := newMailHouse(t)
+	m.write(t, nil)
+	if err := m.room.Pull(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	for range mailroom.MaxDeaths { // claimed, and nothing is heard of it again
+		all, err := m.store.ClaimMail(t.Context(), now, time.Minute, 1)
+		if err != nil || len(all) != 1 {
+			t.Fatalf("%d claimed, %v", len(all), err)
+		}
+		now = now.Add(2 * time.Minute)
+	}
+	m.room.Now = func() time.Time { return now }
+	m.round(t)
+	if got := m.parked(t); len(got) != 1 || got[0] != "broke-the-reader" {
+		t.Errorf("parked %v", got)
+	}
+}
+
+func TestAFaultOfOursIsNotTheMessagesHoweverLongItLasts(t *testing.T) {
+	m := newMailHouse(t)
+	broken := true
+	room, s := m.trapped(t, func() (intake.Verdict, error) {
+		if broken {
+			return "", errors.New("the scanner is away")
+		}
+		return intake.Clean, nil
+	})
+	m.room = room
+	m.write(t, func(l *digitalposttest.Letter) { l.Text = "bang" })
+	now := time.Now()
+	room.Now = func() time.Time { return now }
+	tries := 3 * mailroom.MaxDeaths
+	for range tries {
+		m.round(t)
+		now = now.Add(time.Hour)
+	}
+	if got := m.parked(t); len(got) != 0 || int(s.scans.Load()) < tries {
+		t.Fatalf("parked %v after %d scans", got, s.scans.Load())
+	}
+	if err := room.Report(t.Context(), now); err != nil || !strings.Contains(m.log.String(), "mail waits unread") {
+		t.Errorf("nobody is told that mail is not read: %v", err)
+	}
+	broken = false
+	m.round(t)
+	if n := len(m.entries(t)); n != 1 {
+		t.Errorf("%d inquiries", n)
+	}
+}
+
+func TestTheClockStartsWhenDigitalPostHadTheMessage(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		written time.Duration // before it came to us
+		counts  time.Duration
+	}{
+		{"it came at once", 0, 0},
+		{"our system was away for three days", 72 * time.Hour, 72 * time.Hour},
+		{"longer than a system may be away, so the sender's clock is wrong", 400 * 24 * time.Hour, mailroom.Deactivation},
+		{"from the future", -72 * time.Hour, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMailHouse(t)
+			now := time.Now().UTC().Truncate(time.Second)
+			m.room.Now = func() time.Time { return now }
+			m.pushed(t, func(msg *memo.Message) { msg.Body.Created = now.Add(-c.written) })
+			e := m.entries(t)
+			if len(e) != 1 {
+				t.Fatalf("%d inquiries", len(e))
+			}
+			if want := intake.Due(post.ToDPO, post.Question, now.Add(-c.counts)); !e[0].DueAt.Equal(want) {
+				t.Errorf("due %s, want %s", e[0].DueAt, want)
+			}
+			if !e[0].AcceptedAt.Equal(now) {
+				t.Errorf("received %s, want when it was stored, %s", e[0].AcceptedAt, now)
+			}
+		})
+	}
+}
+
+func TestAThreadWithoutEndIsCutAndTheAnswerStillGoesOut(t *testing.T) {
+	m := newMailHouse(t)
+	long := strings.Repeat("x", 200)
+	uuid := m.pushed(t, func(msg *memo.Message) {
+		own := memo.ReplyData{MessageUUID: msg.Header.UUID, SenderID: m.nancy.ID, RecipientID: msg.Header.Recipient.ID}
+		msg.Header.Replies = append(msg.Header.Replies, own)
+		for range 3000 {
+			msg.Header.Replies = append(msg.Header.Replies, memo.ReplyData{MessageUUID: post.DerivedID(post.LetterID(post.NewID()), "viewer", 1), Comment: long})
+		}
+	})
+	e := m.entries(t)
+	if len(e) != 1 {
+		t.Fatalf("%d inquiries, parked %v", len(e), m.parked(t))
+	}
+	if n := m.count(t, `SELECT length(thread) FROM mail WHERE message_id = $1`, uuid); n > 100<<10 {
+		t.Errorf("%d bytes of thread are kept", n)
+	}
+	m.reply(t, e[0])
+	box := m.sim.Box(m.nancy.ID)
+	if len(box) != 1 {
+		t.Fatalf("%d answers", len(box))
+	}
+	if h := m.header(t, box[0].UUID); h.Replies[1].MessageUUID != uuid || h.Replies[1].ReplyUUID != box[0].UUID {
+		t.Error("the answer is not in the thread")
+	}
+}
