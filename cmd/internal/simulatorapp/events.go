@@ -32,10 +32,14 @@ func since(r *http.Request) (uint64, bool) {
 	return n, err == nil
 }
 
-// apiEvents lists the last events, oldest first, at most 500.
+// apiEvents lists the last events, oldest first, at most 500; with ?polls=no
+// without the calls that only asked.
 func (a *App) apiEvents(w http.ResponseWriter, r *http.Request) {
 	after, _ := since(r)
 	all, _ := a.feed.after(after)
+	if r.URL.Query().Get("polls") == "no" {
+		all = a.feed.told(after)
+	}
 	write(w, http.StatusOK, struct {
 		Events []Event `json:"events"`
 	}{all})
@@ -82,8 +86,19 @@ func (a *App) apiStream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+type eventsPage struct {
+	Events []Event
+	Polls  bool // calls that only asked are among them
+}
+
+// pageEvents shows what happened, newest first. A sender polls many times a
+// second, so that those calls are shown when they are asked for.
 func (a *App) pageEvents(w http.ResponseWriter, r *http.Request) {
-	all, _ := a.feed.after(0)
-	slices.Reverse(all)
-	render(a, w, r, "events.html", view[[]Event]{"Events", "events", all[:min(len(all), 200)]})
+	p := eventsPage{Events: a.feed.told(0), Polls: r.URL.Query().Get("polls") == "yes"}
+	if p.Polls {
+		p.Events, _ = a.feed.after(0)
+	}
+	slices.Reverse(p.Events)
+	p.Events = p.Events[:min(len(p.Events), 200)]
+	render(a, w, r, "events.html", view[eventsPage]{"Events", "events", p})
 }

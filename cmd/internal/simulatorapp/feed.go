@@ -1,13 +1,18 @@
 package simulatorapp
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
 )
 
-// keepEvents is how many events and exchanges are remembered.
-const keepEvents = 500
+// keepEvents is how many events and exchanges are remembered, and keepPolls how
+// many polls at least: whoever asks many times a second pushes nothing else out.
+const (
+	keepEvents = 500
+	keepPolls  = 250
+)
 
 // An Event is one thing that happened: a call that came in, a status that went
 // out, a job that moved, a setting that was turned. It holds no query and no
@@ -24,6 +29,11 @@ type Event struct {
 	Subject  string    `json:"subject,omitempty"` // message UUID or job id
 	Says     string    `json:"says,omitempty"`    // code and sentence of a refusal, or what happened
 	Bent     []string  `json:"bent,omitempty"`    // what the dial did
+}
+
+// poll tells a call that asked, was answered as usual and changed nothing.
+func (e Event) poll() bool {
+	return e.Kind == "call" && e.Method == "GET" && e.Status/100 == 2 && len(e.Bent) == 0
 }
 
 // feed remembers the last events and wakes whoever follows them.
@@ -45,8 +55,8 @@ func (f *feed) add(e Event) {
 	defer f.mu.Unlock()
 	f.seq++
 	e.Seq, e.At = f.seq, f.now().UTC()
-	if len(f.events) >= 2*keepEvents {
-		f.events = append(f.events[:0:0], f.events[len(f.events)-keepEvents:]...)
+	if len(f.events) >= 3*keepEvents {
+		f.events = newest(f.events, keepPolls, keepEvents)
 	}
 	f.events = append(f.events, e)
 	close(f.changed)
@@ -58,13 +68,37 @@ func (f *feed) add(e Event) {
 func (f *feed) after(seq uint64) ([]Event, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	from := max(0, len(f.events)-keepEvents)
-	if len(f.events) > 0 {
-		if first := f.events[0].Seq; seq >= first {
-			from = max(from, int(min(seq-first+1, uint64(len(f.events))))) //nolint:gosec // at most the number of events kept
+	from, found := slices.BinarySearchFunc(f.events, seq, func(e Event, seq uint64) int { return cmp.Compare(e.Seq, seq) })
+	if found {
+		from++
+	}
+	return slices.Clone(f.events[max(from, len(f.events)-keepEvents):]), f.changed
+}
+
+// told returns the last events that are no polls, oldest first.
+func (f *feed) told(seq uint64) []Event {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := newest(f.events, 0, keepEvents)
+	return slices.DeleteFunc(all, func(e Event) bool { return e.Seq <= seq })
+}
+
+// newest returns, in their order, the last events: so many polls, so many
+// others.
+func newest(events []Event, polls, others int) []Event {
+	kept := make([]Event, 0, min(len(events), polls+others))
+	for _, e := range slices.Backward(events) {
+		left := &others
+		if e.poll() {
+			left = &polls
+		}
+		if *left > 0 {
+			*left--
+			kept = append(kept, e)
 		}
 	}
-	return slices.Clone(f.events[from:]), f.changed
+	slices.Reverse(kept)
+	return kept
 }
 
 // last returns the number of the newest event.

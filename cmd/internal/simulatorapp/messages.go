@@ -26,8 +26,18 @@ func (a *App) messages(status string) []digitalposttest.Message {
 	return all
 }
 
+// arrived is one row of the list.
+type arrived struct {
+	digitalposttest.Message
+	To string // name of the addressee, or ""
+}
+
 func (a *App) pageMessages(w http.ResponseWriter, r *http.Request) {
-	render(a, w, r, "messages.html", view[[]digitalposttest.Message]{"What arrived", "messages", a.messages("")})
+	rows := []arrived{}
+	for _, m := range a.messages("") {
+		rows = append(rows, arrived{m, a.addressee(m.UUID).Name})
+	}
+	render(a, w, r, "messages.html", view[[]arrived]{"What arrived", "messages", rows})
 }
 
 // apiCheck says everything that is wrong with a message.

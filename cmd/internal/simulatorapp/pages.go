@@ -204,6 +204,8 @@ type messagePage struct {
 	Call    exchange
 	Called  bool
 	Begin   string // of the body, in the raw view
+	To      addressee
+	Texts   map[int]string // documents shown where they lie
 }
 
 // tab is one view of a message.
@@ -241,6 +243,7 @@ func (a *App) pageMessage(w http.ResponseWriter, r *http.Request) {
 	case "events":
 	default:
 		p.Tab = "read"
+		p.To, p.Texts = a.addressee(m.UUID), a.texts(m)
 	}
 	title := m.Title
 	if title == "" {

@@ -196,6 +196,36 @@ func TestTheFeedKeepsTheLastAndCountsOn(t *testing.T) {
 	}
 }
 
+func TestWhoeverPollsPushesNothingElseOutOfTheFeed(t *testing.T) {
+	t.Parallel()
+	f := newFeed(time.Now)
+	f.add(Event{Kind: "call", Method: "POST", Status: 200, Says: "brought"})
+	f.add(Event{Kind: "call", Method: "GET", Status: 503, Says: "refused"})
+	f.add(Event{Kind: "call", Method: "GET", Status: 200, Bent: []string{"late"}, Says: "bent"})
+	f.add(Event{Kind: "call", Method: "GET", Says: "lost"})
+	for range 10 * keepEvents {
+		f.add(Event{Kind: "call", Method: "GET", Status: 200})
+	}
+	f.add(Event{Kind: "print", Says: "posted"})
+	var says []string
+	for _, e := range f.told(0) {
+		says = append(says, e.Says)
+	}
+	if got := strings.Join(says, " "); got != "brought refused bent lost posted" {
+		t.Errorf("told %q", got)
+	}
+	if all := f.told(4); len(all) != 1 || all[0].Says != "posted" {
+		t.Errorf("after 4: %+v", all)
+	}
+	if len(f.events) > 3*keepEvents {
+		t.Errorf("%d events are kept", len(f.events))
+	}
+	all, _ := f.after(f.last() - 3)
+	if len(all) != 3 || all[0].Seq != f.last()-2 {
+		t.Errorf("the last three are %+v", all)
+	}
+}
+
 func TestWhatIsWrongWithAMessageIsSaidInFull(t *testing.T) {
 	s := start(t)
 	j, form := letter(t, "nancy", s.post, post.Digital)
