@@ -24,7 +24,7 @@ require (
 	github.com/rogpeppe/go-internal v1.16.0 // tests: stories as txtar scripts
 	github.com/russellhaering/goxmldsig v1.6.1 // canonical XML and signatures; behind internal/xmldsig only
 	github.com/ulikunitz/xz v0.5.17 // LZMA of Digital Post containers (.tar.lzma); not in the standard library
-	golang.org/x/crypto v0.58.0 // SSH below SFTP, with pinned host keys
+	golang.org/x/crypto v0.58.0 // SSH below SFTP, with pinned host keys; ChaCha20-Poly1305, as in age itself
 	golang.org/x/mod v0.42.0 // signed notes and Merkle log of the ledger
 	golang.org/x/net v0.62.0 // HTML parsing: letters that come in as pages; tests; the demo's browser
 	golang.org/x/term v0.47.0 // is a person watching? progress bars

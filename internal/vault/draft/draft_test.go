@@ -2,6 +2,7 @@ package draft_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"sync"
@@ -13,7 +14,7 @@ import (
 
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/draft"
-	"sikkerpost.dk/gateway/internal/vault/internal/envelope"
+	"sikkerpost.dk/gateway/internal/vault/seal"
 )
 
 func box(t *testing.T, r *draft.Ring, text string) []byte {
@@ -84,25 +85,26 @@ func TestARingOpensOnlyItsOwn(t *testing.T) {
 	}
 }
 
+// memory is a place for one payload.
+type memory struct{ bytes.Buffer }
+
+func (m *memory) Put(_ context.Context, write func(io.Writer) error) (string, []byte, int64, error) {
+	err := write(m)
+	return "a", nil, int64(m.Len()), err
+}
+
 func TestPayloadOfADraft(t *testing.T) {
 	r := draft.NewRing()
-	var payload bytes.Buffer
-	split := &envelope.Splitter{Payload: &payload}
-	w, err := age.Encrypt(split, r.Recipient())
+	want := bytes.Repeat([]byte("bilag"), 50_000)
+	var payload memory
+	sealed, err := seal.Stream(t.Context(), &payload, []age.Recipient{r.Recipient()}, func(w io.Writer) error {
+		_, err := w.Write(want)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := split.Cut(); err != nil {
-		t.Fatal(err)
-	}
-	want := bytes.Repeat([]byte("bilag"), 50_000)
-	if _, err := w.Write(want); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	out, err := r.Payload(split.Header, &payload)
+	out, err := r.Payload(sealed.Header, &payload)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,6 @@
 package seal
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -47,21 +46,22 @@ func Stream(ctx context.Context, p Putter, recipients []age.Recipient, write fun
 	var o Object
 	var err error
 	o.Blob, o.SHA256, o.Size, err = p.Put(ctx, func(w io.Writer) error {
-		split := &envelope.Splitter{Payload: w}
-		sealed, err := age.Encrypt(split, recipients...)
+		begun, err := envelope.Begin(recipients...)
 		if err != nil {
-			return fmt.Errorf("seal: %w", err)
-		}
-		if err := split.Cut(); err != nil {
 			return err
 		}
+		sealed, err := begun.Payload(w)
+		if err != nil {
+			return err
+		}
+		defer sealed.Abandon()
 		if err := write(sealed); err != nil {
 			return err
 		}
 		if err := sealed.Close(); err != nil {
 			return err
 		}
-		o.Header = split.Header
+		o.Header = begun.Header
 		return nil
 	})
 	if err != nil {
@@ -72,18 +72,11 @@ func Stream(ctx context.Context, p Putter, recipients []age.Recipient, write fun
 
 // Small seals plaintext, for a value kept in the database: one whole age file.
 func Small(plaintext []byte, recipients ...age.Recipient) ([]byte, error) {
-	var b bytes.Buffer
-	w, err := age.Encrypt(&b, recipients...)
+	begun, err := envelope.Begin(recipients...)
 	if err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
+		return nil, err
 	}
-	if _, err := w.Write(plaintext); err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
-	}
-	return b.Bytes(), nil
+	return begun.Whole(plaintext)
 }
 
 // maxRecipients bounds a recipients file; a hybrid recipient is about 2 kB.
