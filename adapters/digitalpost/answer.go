@@ -50,14 +50,18 @@ type errorMessage struct {
 	} `json:"fieldErrors"`
 }
 
-// bounded reads the answer's body, and refuses one beyond maxAnswer.
+// errTooLarge says that an answer went on beyond maxAnswer.
+var errTooLarge = fmt.Errorf("read answer: more than %d bytes", maxAnswer)
+
+// bounded reads the answer's body. One beyond maxAnswer is errTooLarge, with its
+// beginning.
 func bounded(r *http.Response) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r.Body, maxAnswer+1))
 	if err != nil {
 		return nil, fmt.Errorf("read answer: %w", err)
 	}
 	if len(b) > maxAnswer {
-		return nil, fmt.Errorf("read answer: more than %d bytes", maxAnswer)
+		return b[:maxAnswer], errTooLarge
 	}
 	return b, nil
 }

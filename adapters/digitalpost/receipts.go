@@ -31,6 +31,9 @@ const maxRaw = 64 << 10
 // pagesAtOnce bounds what one call of Waiting reads of one system.
 const pagesAtOnce = 5
 
+// mostPages bounds it when pages hold nothing that can be deleted.
+const mostPages = 50
+
 // receiptRequests is how many requests about receipts are out at a time. NgDP
 // gives pages of receipts but takes deletions one by one; on kept connections
 // that many are answered in the time of a few.
@@ -77,13 +80,17 @@ func abreast(n int, f func(i int)) {
 }
 
 // waiting reads page after page. What was read before one failed is answered
-// with the failure.
+// with the failure. A page of which nothing can ever be deleted does not count,
+// lest it hide those behind it for good.
 func (c *Client) waiting(ctx context.Context, tenant post.TenantID) (all []track.Receipt, err error) {
-	for page := range pagesAtOnce {
+	for page, counted := 0, 0; counted < pagesAtOnce && page < mostPages; page++ {
 		some, err := c.receiptPage(ctx, tenant, page)
 		all = append(all, some...)
 		if err != nil || len(some) < receiptsPerPage {
 			return all, err
+		}
+		if slices.ContainsFunc(some, func(r track.Receipt) bool { _, id := split(r.EventID); return post.ValidUUID(id) }) {
+			counted++
 		}
 	}
 	return all, nil
@@ -95,7 +102,7 @@ func (c *Client) receiptPage(ctx context.Context, tenant post.TenantID, page int
 	}
 	query := url.Values{"page": {strconv.Itoa(page)}, "size": {strconv.Itoa(receiptsPerPage)}}
 	status, body, err := c.ask(ctx, c.systems[tenant], http.MethodGet, "receipts-bulk/", query)
-	if err != nil {
+	if err != nil && !errors.Is(err, errTooLarge) {
 		return nil, fmt.Errorf("fetch receipts of %s: %s", tenant, dispatch.Unanswered(err))
 	}
 	if status != http.StatusOK {
@@ -103,9 +110,10 @@ func (c *Client) receiptPage(ctx context.Context, tenant post.TenantID, page int
 	}
 	var got struct {
 		Receipts []json.RawMessage `json:"receipts"`
+		Total    *int              `json:"totalElements"`
 	}
-	if json.Unmarshal(body, &got) != nil {
-		return nil, fmt.Errorf("fetch receipts of %s: %s", tenant, codeUnreadable)
+	if err != nil || json.Unmarshal(body, &got) != nil || got.Receipts == nil && (got.Total == nil || *got.Total != 0) {
+		return c.despite(ctx, tenant, page, body)
 	}
 	some := make([]track.Receipt, 0, len(got.Receipts))
 	for _, raw := range got.Receipts {
@@ -114,10 +122,26 @@ func (c *Client) receiptPage(ctx context.Context, tenant post.TenantID, page int
 	return some, nil
 }
 
+// despite deals with a page that cannot be read: one receipt of it may be what is
+// wrong, so they are fetched one by one. When that fails too, the page is kept
+// for a person, one a day: a carrier that is out of order may answer anything
+// any number of times.
+func (c *Client) despite(ctx context.Context, tenant post.TenantID, page int, body []byte) ([]track.Receipt, error) {
+	some, err := c.receiptsSingly(ctx, tenant, page)
+	if err == nil {
+		return some, nil
+	}
+	now := time.Now().UTC()
+	return append(some, track.Receipt{
+		Carrier: carrier, Kind: track.Unreadable, Code: "page", At: now, Tenant: tenant, Raw: body[:min(len(body), maxRaw)],
+		EventID: string(tenant) + ":page-" + now.Format(time.DateOnly),
+	}), fmt.Errorf("fetch receipts of %s: %s; one by one: %w", tenant, codeUnreadable, err)
+}
+
 // read turns one receipt into ours. Without an id, a message, a time or a
 // status that we know it is unreadable: kept, and for a person to look at.
 func read(tenant post.TenantID, raw []byte) track.Receipt {
-	r := track.Receipt{Carrier: carrier, Kind: track.Unreadable, Raw: raw[:min(len(raw), maxRaw)]}
+	r := track.Receipt{Carrier: carrier, Kind: track.Unreadable, Tenant: tenant, Raw: raw[:min(len(raw), maxRaw)]}
 	var got receipt
 	err := json.Unmarshal(raw, &got)
 	r.EventID = eventID(tenant, got.ID, raw)
@@ -135,7 +159,8 @@ func read(tenant post.TenantID, raw []byte) track.Receipt {
 // readPushed is read for a receipt that was pushed: it has no id of its own and
 // is named by its digest.
 func readPushed(tenant post.TenantID, raw []byte) track.Receipt {
-	r := track.Receipt{Carrier: carrier, Kind: track.Unreadable, Raw: raw[:min(len(raw), maxRaw)], EventID: eventID(tenant, "", raw), At: time.Now().UTC()}
+	r := track.Receipt{Carrier: carrier, Kind: track.Unreadable, Tenant: tenant, Raw: raw[:min(len(raw), maxRaw)],
+		EventID: eventID(tenant, "", raw), At: time.Now().UTC()}
 	var got receipt
 	if json.Unmarshal(raw, &got) != nil || !post.ValidUUID(got.MessageUUID) {
 		return r
@@ -190,6 +215,15 @@ func eventID(tenant post.TenantID, id string, raw []byte) string {
 	return string(tenant) + ":" + id
 }
 
+// split takes an eventID apart.
+func split(event string) (tenant post.TenantID, id string) {
+	cut := strings.LastIndexByte(event, ':')
+	if cut < 0 {
+		return "", event
+	}
+	return post.TenantID(event[:cut]), event[cut+1:]
+}
+
 // ForgetAll implements [track.Forgetter]: a deletion for each, several at a time.
 // A receipt whose deletion failed comes again and is known then.
 func (c *Client) ForgetAll(ctx context.Context, rs []track.Receipt) error {
@@ -202,11 +236,10 @@ func (c *Client) ForgetAll(ctx context.Context, rs []track.Receipt) error {
 // already is forgotten. One without an id cannot be deleted: it stays with the
 // carrier and is recognized when it comes again.
 func (c *Client) Forget(ctx context.Context, r track.Receipt) error {
-	cut := strings.LastIndexByte(r.EventID, ':')
-	if cut < 0 {
+	tenant, id := split(r.EventID)
+	if tenant == "" {
 		return fmt.Errorf("forget receipt: %w: event id names no tenant", post.ErrPermanent)
 	}
-	tenant, id := post.TenantID(r.EventID[:cut]), r.EventID[cut+1:]
 	if !post.ValidUUID(id) {
 		return nil
 	}

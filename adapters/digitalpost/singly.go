@@ -3,6 +3,7 @@ package digitalpost
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,22 +20,26 @@ import (
 // not fetch them in bulk: GET receipts/, then GET receipts/{id} for each. None is
 // deleted by fetching it.
 func (c *Client) receiptsSingly(ctx context.Context, tenant post.TenantID, page int) ([]track.Receipt, error) {
-	var got struct {
-		Content []string `json:"content"`
-	}
+	var got idPage
 	query := url.Values{"page": {strconv.Itoa(page)}, "size": {strconv.Itoa(receiptsPerPage)}}
 	if err := c.get(ctx, tenant, "receipts/", query, &got); err != nil {
 		return nil, fmt.Errorf("list receipts of %s: %w", tenant, err)
+	}
+	if !got.sound() {
+		return nil, fmt.Errorf("list receipts of %s: %s", tenant, codeUnreadable)
 	}
 	some, errs := make([]track.Receipt, len(got.Content)), make([]error, len(got.Content))
 	abreast(len(got.Content), func(i int) {
 		id := got.Content[i]
 		if !post.ValidUUID(id) {
-			some[i] = track.Receipt{Carrier: carrier, Kind: track.Unreadable, EventID: eventID(tenant, id, []byte(id)), At: time.Now().UTC(), Raw: []byte(id)}
+			some[i] = track.Receipt{Carrier: carrier, Kind: track.Unreadable, EventID: eventID(tenant, id, []byte(id)), At: time.Now().UTC(), Tenant: tenant, Raw: []byte(id[:min(len(id), maxRaw)])}
 			return
 		}
 		status, body, err := c.ask(ctx, c.systems[tenant], http.MethodGet, "receipts/"+id, url.Values{"delete": {"false"}})
 		switch {
+		case errors.Is(err, errTooLarge):
+			some[i] = track.Receipt{Carrier: carrier, Kind: track.Unreadable, Code: "too-large", EventID: eventID(tenant, id, nil),
+				At: time.Now().UTC(), Tenant: tenant, Raw: body[:maxRaw]}
 		case err != nil:
 			errs[i] = fmt.Errorf("fetch receipt %s: %s", id, dispatch.Unanswered(err))
 		case status != http.StatusOK && status != http.StatusCreated:
@@ -55,6 +60,16 @@ func (c *Client) receiptsSingly(ctx context.Context, tenant post.TenantID, page 
 	}
 	return whole, failed
 }
+
+// idPage is PagingResultUUID.
+type idPage struct {
+	Content []string `json:"content"`
+	Total   *int     `json:"totalElements"`
+}
+
+// sound reports whether it is a list of ids at all: another answer that happens
+// to be JSON must not pass for "nothing waits".
+func (p idPage) sound() bool { return p.Content != nil || p.Total != nil && *p.Total == 0 }
 
 // get reads the JSON that a path answers into v.
 func (c *Client) get(ctx context.Context, tenant post.TenantID, path string, query url.Values, v any) error {

@@ -114,6 +114,10 @@ func (h *House) read(p place, info fs.FileInfo) (track.Receipt, bool, error) {
 		return track.Receipt{}, false, nil
 	}
 	if err != nil {
+		var named *fs.PathError
+		if errors.As(err, &named) { // the name is the print house's: it is not logged
+			err = named.Err
+		}
 		return track.Receipt{}, false, fmt.Errorf("read event: %w", err)
 	}
 	r := receipt(info.Name(), raw, info)

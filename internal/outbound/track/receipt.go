@@ -3,6 +3,8 @@ package track
 import (
 	"context"
 	"time"
+
+	"sikkerpost.dk/gateway/internal/post"
 )
 
 // A Receipt is a carrier's word about one hand-over. It is stored before it is
@@ -18,6 +20,9 @@ type Receipt struct {
 	Code      string    // the carrier's code, e.g. "exempt.not.allowed"
 	Tracking  string    // postal tracking number, if any
 	Raw       []byte    // as received
+	// Tenant is whose system it came to, where the carrier tells them apart; it is
+	// looked at when the receipt is kept.
+	Tenant post.TenantID
 }
 
 // Kind is what a receipt says happened.
