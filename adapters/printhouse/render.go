@@ -2,7 +2,6 @@ package printhouse
 
 import (
 	"archive/tar"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,10 +9,8 @@ import (
 	"io"
 	"time"
 
-	"github.com/pdfcpu/pdfcpu/pkg/api"
-	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/model"
-
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
+	"sikkerpost.dk/gateway/internal/outbound/pdfbound"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
@@ -127,14 +124,14 @@ func pageCount(d dispatch.Document) (n int, err error) {
 			n, err = 0, permanent(post.FaultNotPrintable)
 		}
 	}()
-	api.DisableConfigDir() // it would write its settings to the home directory
-	conf := model.NewDefaultConfiguration()
-	conf.Offline = true
-	n, err = api.PageCount(bytes.NewReader(content), conf)
-	if err != nil || n < 1 {
-		return 0, permanent(post.FaultNotPrintable.Because(err))
+	doc, err := pdfbound.Read(context.Background(), content)
+	if err == nil {
+		err = doc.EnsurePageCount()
 	}
-	return n, nil
+	if err != nil || doc.Encrypt != nil || doc.PageCount < 1 {
+		return 0, permanent(post.FaultNotPrintable) // the parser's own words could quote the document
+	}
+	return doc.PageCount, nil
 }
 
 func permanent(err error) error { return fmt.Errorf("%w: %w", post.ErrPermanent, err) }

@@ -2,20 +2,17 @@ package letter
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/pdfcpu/pdfcpu/pkg/api"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu"
-	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/model"
 
+	"sikkerpost.dk/gateway/internal/outbound/pdfbound"
 	"sikkerpost.dk/gateway/internal/post"
 )
-
-// quiet makes pdfcpu keep away from the user's configuration directory.
-var quiet = sync.OnceFunc(api.DisableConfigDir)
 
 // ReadPDF reads one document into memory and refuses what is not a readable,
 // unprotected PDF of at most [MaxDocument] bytes with at least one page. The
@@ -35,7 +32,8 @@ func ReadPDF(r io.Reader) ([]byte, error) {
 }
 
 // CheckPDF applies the rules of [ReadPDF], except for the size, to the bytes of
-// a document. A parser that panics on hostile bytes has refused them.
+// a document. A parser that panics on hostile bytes has refused them,
+// as has one that reaches the bounds of pdfbound.
 func CheckPDF(b []byte) (err error) {
 	if !bytes.HasPrefix(b, []byte("%PDF-")) {
 		return post.FaultNotPDF
@@ -45,11 +43,7 @@ func CheckPDF(b []byte) (err error) {
 			err = post.FaultNotPDF.Because(errors.New("parser panicked"))
 		}
 	}()
-	quiet()
-	conf := model.NewDefaultConfiguration()
-	conf.ValidationMode = model.ValidationRelaxed
-	conf.Offline = true
-	ctx, err := api.ReadContext(bytes.NewReader(b), conf)
+	ctx, err := pdfbound.Read(context.Background(), b)
 	if err != nil {
 		return unreadable(b, err)
 	}

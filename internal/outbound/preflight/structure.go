@@ -1,19 +1,15 @@
 package preflight
 
 import (
-	"bytes"
+	"context"
 	"math"
-	"sync"
 
-	"github.com/pdfcpu/pdfcpu/pkg/api"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/model"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 
+	"sikkerpost.dk/gateway/internal/outbound/pdfbound"
 	"sikkerpost.dk/gateway/internal/post"
 )
-
-// quiet makes pdfcpu keep away from the user's configuration directory.
-var quiet = sync.OnceFunc(api.DisableConfigDir)
 
 // A4 in points, and how far a page may be from it: 1 mm.
 const (
@@ -30,11 +26,7 @@ func structure(pdf []byte, found *findings) (pages int) {
 			found.at(post.FaultNotPrintable, 0, "it cannot be read")
 		}
 	}()
-	quiet()
-	conf := model.NewDefaultConfiguration()
-	conf.ValidationMode = model.ValidationRelaxed
-	conf.Offline = true
-	ctx, err := api.ReadContext(bytes.NewReader(pdf), conf)
+	ctx, err := pdfbound.Read(context.Background(), pdf)
 	if err != nil || ctx.E != nil || ctx.Encrypt != nil {
 		found.at(post.FaultNotPrintable, 0, "it cannot be read, or is protected")
 		return 0
