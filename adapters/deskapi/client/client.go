@@ -33,6 +33,9 @@ var ErrUnreachable = errors.New("desk did not answer")
 // ErrConfig says that a certificate, a key or the address cannot be used.
 var ErrConfig = errors.New("client configuration")
 
+// ErrIncomplete is an [ErrConfig] of which something was not given at all.
+var ErrIncomplete = fmt.Errorf("%w is incomplete", ErrConfig)
+
 // Problem is a refusal by desk.
 type Problem struct{ wire.Problem }
 
@@ -69,10 +72,10 @@ const connectTimeout = 2 * time.Minute
 // New reads the files that c names. It opens no connection.
 func New(c Config) (*Client, error) {
 	for _, need := range []struct{ name, value string }{
-		{"URL", c.URL}, {"CertFile", c.CertFile}, {"KeyFile", c.KeyFile}, {"CAFile", c.CAFile},
+		{"address of desk (URL)", c.URL}, {"client certificate", c.CertFile}, {"key of the client certificate", c.KeyFile}, {"authority of desk's certificate (CA)", c.CAFile},
 	} {
 		if need.value == "" {
-			return nil, fmt.Errorf("%w: %s is required", ErrConfig, need.name)
+			return nil, fmt.Errorf("%w: no %s is given", ErrIncomplete, need.name)
 		}
 	}
 	u, err := url.Parse(c.URL)

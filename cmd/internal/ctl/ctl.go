@@ -10,6 +10,7 @@ package ctl
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -141,10 +142,12 @@ func describe(err error) failure {
 		}
 	case errors.Is(err, context.Canceled):
 		f.text, f.exit = "interrupted", Interrupted
+	case untrusted(err):
+		f.hint, f.exit = "check that the address is the one that desk's certificate names, and that -ca is who issued it", BadConfig
 	case errors.Is(err, client.ErrUnreachable):
 		f.hint, f.exit = "check the address and the network; it is safe to run the same command again", Unreachable
 	case errors.Is(err, client.ErrConfig):
-		f.hint, f.exit = "give -url, -cert, -key and -ca, or a -config file with them", BadConfig
+		f.hint, f.exit = ConfigHint(err, "-url, -cert, -key and -ca"), BadConfig
 	}
 	if errors.As(err, &hint) {
 		f.hint = hint.Hint
@@ -153,6 +156,21 @@ func describe(err error) failure {
 		}
 	}
 	return f
+}
+
+// untrusted tells a server that is there and shows a certificate which the
+// authority given does not vouch for.
+func untrusted(err error) bool {
+	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
+	return ok
+}
+
+// ConfigHint says how to mend an error that wraps [client.ErrConfig].
+func ConfigHint(err error, flags string) string {
+	if errors.Is(err, client.ErrIncomplete) {
+		return "give " + flags + ", the environment variables that --help names, or a -config file"
+	}
+	return "check the file or address that is named; certificate and key are PEM and belong together"
 }
 
 func problemExit(p *client.Problem) int {
@@ -220,9 +238,15 @@ func Parse(e *Env, grammar any, about, examples string, args []string) (chosen *
 	parser, err := kong.New(grammar, kong.Name(e.Name), kong.Description(about), kong.Writers(e.Stdout, e.Stderr),
 		kong.Exit(func(code int) { panic(errExit(code)) }), kong.UsageOnError(),
 		kong.Help(func(o kong.HelpOptions, ctx *kong.Context) error {
-			fmt.Fprintf(ctx.Stdout, "Examples:\n%s\n\n", indent(examples))
+			if some := examplesOf(ctx, examples); some != "" {
+				fmt.Fprintf(ctx.Stdout, "Examples:\n%s\n\n", indent(some))
+			}
 			o.Compact = true
-			return kong.DefaultHelpPrinter(o, ctx)
+			err := kong.DefaultHelpPrinter(o, ctx)
+			if ctx.Selected() == nil {
+				fmt.Fprint(ctx.Stdout, exitCodes)
+			}
+			return err
 		}))
 	if err != nil {
 		fmt.Fprintf(e.Stderr, "%s: %v\n", e.Name, err)
@@ -231,9 +255,53 @@ func Parse(e *Env, grammar any, about, examples string, args []string) (chosen *
 	ctx, err := parser.Parse(twoDashes(args))
 	if err != nil {
 		e.JSON = e.JSON || slices.Contains(args, "--json") || slices.Contains(args, "-json")
-		return nil, e.Fail(&Hint{Err: err, Hint: "run " + e.Name + " --help", Exit: Misused}), false
+		return nil, e.Fail(&Hint{Err: err, Hint: "run " + command(err, e.Name) + " --help", Exit: Misused}), false
 	}
 	return ctx, Done, true
+}
+
+// exitCodes ends the help of a program.
+const exitCodes = `
+Exit codes:
+   0  done, or nothing to do
+   1  failed; the reason is on stderr
+   2  used wrongly
+   3  done, but something needs a person
+   4  not allowed: certificate, role or approval missing
+   5  no answer; safe to run again
+   6  outcome unknown; do not repeat, ask
+   7  still running when the wait was over
+  78  configuration wrong
+ 130  interrupted
+`
+
+// examplesOf returns the examples of the command that help is asked for; of
+// the program, all.
+func examplesOf(ctx *kong.Context, examples string) string {
+	at := ctx.Selected()
+	if at == nil {
+		return examples
+	}
+	var some []string
+	for line := range strings.Lines(examples) {
+		if strings.HasPrefix(line, at.FullPath()+" ") {
+			some = append(some, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return strings.Join(some, "\n")
+}
+
+// command names the command that was not used as it should be.
+func command(err error, program string) string {
+	wrong, ok := errors.AsType[*kong.ParseError](err)
+	if !ok || wrong.Context == nil {
+		return program
+	}
+	at := wrong.Context.Selected()
+	if at == nil {
+		return program
+	}
+	return at.FullPath()
 }
 
 func indent(s string) string {

@@ -4,12 +4,21 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"golang.org/x/term"
 )
+
+// Count writes a number of things: "1 letter", "2 letters".
+func Count(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + one + "s"
+}
 
 // Table writes rows under heads, in columns.
 func Table(w io.Writer, heads []string, rows [][]string) {

@@ -56,12 +56,16 @@ func (r *run) verdict(t *table, exit int) error {
 	out := map[string]any{"lines": len(t.Lines), "wrong": len(wrong), "faults": t.Faults}
 	err := r.Print(out, func(w io.Writer) {
 		t.print(w)
-		fmt.Fprintf(w, "%d letters read, %d rows wrong\n", len(t.Lines), len(wrong))
+		fmt.Fprintf(w, "%s read, %s wrong\n", ctl.Count(len(t.Lines), "letter"), ctl.Count(len(wrong), "row"))
 	})
 	if err != nil || len(wrong) == 0 {
 		return err
 	}
-	return &ctl.Hint{Err: fmt.Errorf("%d rows are wrong; nothing was sent", len(wrong)), Hint: "correct the lines listed and run it again", Exit: exit}
+	are := "are"
+	if len(wrong) == 1 {
+		are = "is"
+	}
+	return &ctl.Hint{Err: fmt.Errorf("%s %s wrong; nothing was sent", ctl.Count(len(wrong), "row"), are), Hint: "correct the lines listed and run it again", Exit: exit}
 }
 
 type batchSend struct {

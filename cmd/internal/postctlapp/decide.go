@@ -1,6 +1,7 @@
 package postctlapp
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -89,7 +90,7 @@ func (c *letterExplain) Run(r *run) error {
 }
 
 type channelFlags struct {
-	Channel string `arg:"" optional:"" enum:"digital,physical,both" default:"both" help:"digital, physical or both."`
+	Channel string `arg:"" optional:"" enum:",digital,physical,both" default:"" help:"digital, physical or both."`
 	Tenant  string `placeholder:"ID" help:"Municipality; an operator without it means every one."`
 }
 
@@ -107,8 +108,12 @@ type (
 	channelShow   struct{}
 )
 
-// Run halts hand-overs.
+// Run halts hand-overs. Everything is halted only when that is said.
 func (c *channelPause) Run(r *run) error {
+	if c.Channel == "" && c.Tenant == "" {
+		return &ctl.Hint{Err: errors.New("this would halt everything that you may halt"), Exit: ctl.Misused,
+			Hint: "name the channel, or -tenant ID; postctl channel pause both halts everything"}
+	}
 	d, err := r.dial()
 	if err != nil {
 		return err

@@ -3,23 +3,33 @@ package postctlapp
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"sikkerpost.dk/gateway/adapters/deskapi/client"
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
 	"sikkerpost.dk/gateway/cmd/internal/ctl"
+	"sikkerpost.dk/gateway/internal/post"
 )
 
 type letterList struct {
 	NeedsPerson bool   `help:"Those that wait for somebody (needs-person, returned), the oldest first."`
 	Held        bool   `help:"Those on hold."`
-	State       string `placeholder:"STATE" help:"Those in one state."`
+	State       string `placeholder:"STATE" help:"Those in one state, such as handed-over, posted or outcome-unknown."`
 	Oldest      bool   `help:"In the order in which they came to their state."`
 	Limit       int    `default:"100" help:"At most so many; 0 is all."`
 }
 
 // Run lists letters: ids, states and times, nothing of their content.
 func (c *letterList) Run(r *run) error {
+	if s := post.LetterState(c.State); c.State != "" && !slices.Contains(post.LetterStates(), s) {
+		var names []string
+		for _, known := range post.LetterStates() {
+			names = append(names, string(known))
+		}
+		return &ctl.Hint{Err: fmt.Errorf("%q is no state of a letter", c.State), Hint: "one of " + strings.Join(names, ", "), Exit: ctl.Misused}
+	}
 	d, err := r.dial()
 	if err != nil {
 		return err

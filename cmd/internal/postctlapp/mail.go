@@ -14,7 +14,7 @@ import (
 
 type mailReturned struct {
 	Code   string `arg:"" help:"Code on the letter: reference, tracking number or print job. - reads one code a line, as a scanner types them."`
-	Reason string `default:"recipient-unknown" enum:"address-inadequate,name-not-on-box,moved,recipient-unknown,place-not-found,mailbox,vacant,no-access,other-distributor,refused,deceased,other" help:"What the postal company's label says."`
+	Reason string `default:"recipient-unknown" enum:"address-inadequate,name-not-on-box,moved,recipient-unknown,place-not-found,mailbox,vacant,no-access,other-distributor,refused,deceased,other" help:"What the postal company's label says: ${enum}."`
 }
 
 // Run enters an envelope that came back, or all that are scanned.
@@ -62,7 +62,8 @@ func (c *mailReturned) scan(r *run, d *client.Client) error {
 		return fmt.Errorf("read codes: %w", err)
 	}
 	if refused > 0 {
-		return fmt.Errorf("%d codes were refused", refused)
+		return &ctl.Hint{Err: fmt.Errorf("%s refused; the others are entered", ctl.Count(refused, "code")), Exit: ctl.NeedsPerson,
+			Hint: "scan those again, or type the reference that begins with SP"}
 	}
 	return nil
 }

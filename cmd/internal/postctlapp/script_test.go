@@ -28,6 +28,7 @@ func TestScripts(t *testing.T) {
 		Files: []string{
 			filepath.Join("..", "..", "..", "testdata", "scripts", "desk-batch-check.txtar"),
 			filepath.Join("..", "..", "..", "testdata", "scripts", "memo.txtar"),
+			filepath.Join("..", "..", "..", "testdata", "scripts", "postctl-words.txtar"),
 		},
 		Setup: func(e *testscript.Env) error {
 			// txtar holds UTF-8 only.
