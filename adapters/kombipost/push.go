@@ -116,6 +116,9 @@ func (r *reader) keep(ctx context.Context, raw []byte) (track.Receipt, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
 	defer cancel()
 	receipt, err := r.judge(ctx, raw)
+	if receipt.Kind == track.Unreadable && receipt.MessageID == "" {
+		receipt.EventID = besides(receipt.EventID, raw)
+	}
 	if err == nil {
 		err = r.Inbox.Keep(ctx, receipt)
 	}

@@ -166,7 +166,8 @@ func TestEveryEventArrives(t *testing.T) {
 			id := w.sent(t, c.channel)
 			c.status.At = at
 			r := w.one(t, id, c.status)
-			if r.Kind != c.want || r.Code != c.code || r.Carrier != "kombipost" || len(r.Raw) == 0 || !post.ValidUUID(r.EventID) {
+			event, _, beside := strings.Cut(r.EventID, "~")
+			if r.Kind != c.want || r.Code != c.code || r.Carrier != "kombipost" || len(r.Raw) == 0 || !post.ValidUUID(event) || beside != (r.MessageID == "") {
 				t.Errorf("got %s %q of %s, event %s", r.Kind, r.Code, r.Carrier, r.EventID)
 			}
 			if r.Code != kombipost.CodeSender && (r.MessageID != id || !r.At.Equal(at)) {

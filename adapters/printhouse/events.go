@@ -53,6 +53,8 @@ const (
 	// settling is how long an unreadable file may still be growing: not every
 	// transfer program renames.
 	settling = time.Minute
+	// mostSeen bounds how many of them are watched.
+	mostSeen = 50_000
 	// unreadableDir keeps what no program could read, for a person.
 	unreadableDir = "unreadable"
 )
@@ -145,7 +147,7 @@ func (h *House) growing(info fs.FileInfo) bool {
 	defer h.mu.Unlock()
 	first, ok := h.seen[info.Name()]
 	if !ok || first.size != info.Size() || !first.modified.Equal(info.ModTime()) {
-		if len(h.seen) >= maxWaiting { // gone files are not told apart; begin again
+		if len(h.seen) >= mostSeen { // gone files are not told apart; begin again
 			clear(h.seen)
 		}
 		h.seen[info.Name()] = sighting{info.Size(), info.ModTime(), h.now()}
@@ -154,24 +156,30 @@ func (h *House) growing(info fs.FileInfo) bool {
 	return h.now().Sub(first.at) < settling
 }
 
+// kinds are those of a receipt.
+var kinds = map[EventKind]track.Kind{
+	EventPrinting: track.Printing, EventPosted: track.Posted, EventProven: track.Proven,
+	EventReturned: track.Returned, EventRejected: track.RefusedContent,
+}
+
+// receipt reads an event. One that cannot be read is named by its bytes too: the
+// print house may put a good one under the same name later, which is another.
 func receipt(name string, raw []byte, info fs.FileInfo) track.Receipt {
+	id := eventID(name)
 	r := track.Receipt{
-		Carrier: carrier, EventID: eventID(name), Kind: track.Unreadable,
+		Carrier: carrier, EventID: id + besides + digest(raw), Kind: track.Unreadable,
 		At: info.ModTime().UTC(), Raw: raw,
 	}
 	var e Event
 	if info.Size() > maxEvent || int64(len(raw)) >= maxEvent || json.Unmarshal(raw, &e) != nil ||
-		e.EventID != r.EventID || !post.ValidUUID(e.JobID) || e.At.Year() < 2000 {
+		e.EventID != id || !post.ValidUUID(e.JobID) || e.At.Year() < 2000 {
 		return r
 	}
-	kind, ok := map[EventKind]track.Kind{
-		EventPrinting: track.Printing, EventPosted: track.Posted, EventProven: track.Proven,
-		EventReturned: track.Returned, EventRejected: track.RefusedContent,
-	}[e.Kind]
+	kind, ok := kinds[e.Kind]
 	if !ok {
 		return r
 	}
-	r.Kind, r.MessageID, r.At, r.Code = kind, strings.ToLower(e.JobID), e.At.UTC(), cleanCode(e.Code)
+	r.EventID, r.Kind, r.MessageID, r.At, r.Code = id, kind, strings.ToLower(e.JobID), e.At.UTC(), cleanCode(e.Code)
 	r.Tracking = trackingOf(e.Scheme, e.Tracking)
 	return r
 }
@@ -185,6 +193,15 @@ func eventID(name string) string {
 	}
 	sum := sha256.Sum256([]byte(name))
 	return "sha256-" + hex.EncodeToString(sum[:])
+}
+
+// besides stands between an event's id and the digest of what cannot be read; no
+// id of an event holds it.
+const besides = "~"
+
+func digest(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:8])
 }
 
 // cleanCode keeps a code within a closed set of characters, and short.

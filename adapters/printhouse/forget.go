@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strings"
 
 	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/post"
@@ -25,12 +26,17 @@ func (h *House) Forget(ctx context.Context, r track.Receipt) error {
 }
 
 func (h *House) forget(p place, r track.Receipt) error {
-	name, err := h.find(p, r.EventID)
+	id, was, _ := strings.Cut(r.EventID, besides)
+	name, err := h.find(p, id)
 	if err != nil || name == "" {
 		return err
 	}
 	event := path.Join(h.events, name)
 	if r.Kind == track.Unreadable {
+		raw, err := p.read(event, maxEvent)
+		if err != nil || was != "" && digest(raw) != was { // a good one has come in its place
+			return err
+		}
 		return h.setAside(p, event, name)
 	}
 	if post.ValidUUID(r.MessageID) {

@@ -64,7 +64,7 @@ func (h *house) sealed(_ context.Context, raw []byte) ([]byte, error) { return s
 // parkedRaw returns what is kept for a person, as it came.
 func (h *house) parkedRaw() (all []string) {
 	h.t.Helper()
-	rows, err := h.raw.Query(`SELECT raw FROM receipt WHERE verdict = 'parked'`)
+	rows, err := h.raw.Query(`SELECT raw FROM receipt WHERE verdict = 'parked' ORDER BY received_at, event_id`)
 	if err != nil {
 		h.t.Fatal(err)
 	}
