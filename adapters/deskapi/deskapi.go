@@ -36,6 +36,7 @@ import (
 
 	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/inbound/inbox"
+	"sikkerpost.dk/gateway/internal/inbound/mailroom"
 	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/outbound/track"
@@ -49,6 +50,8 @@ type Config struct {
 	Batches *batch.Desk
 	Answers Answers
 	Pauses  letter.Pauses
+	// Mail is what operators do about parked mail.
+	Mail *mailroom.Hands
 	// Mailroom takes envelopes that came back.
 	Mailroom *track.Mailroom
 	Clients  []config.Client
@@ -84,6 +87,7 @@ func New(c Config) (*Server, error) {
 	need(c.Answers != nil, "Answers")
 	need(c.Pauses != nil, "Pauses")
 	need(c.Mailroom != nil, "Mailroom")
+	need(c.Mail != nil, "Mail")
 	need(c.Issuers != nil, "Issuers")
 	need(c.Log != nil, "Log")
 	need(len(c.Tenants) > 0, "Tenants")
@@ -126,6 +130,7 @@ func (s *Server) describe() {
 	s.batchOperations()
 	s.decideOperations()
 	s.returnOperations()
+	s.mailOperations()
 }
 
 // TLS returns how desk speaks TLS: 1.3 only, client certificate asked for. The

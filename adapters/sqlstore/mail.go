@@ -24,14 +24,15 @@ const (
 	mailParked = "parked"
 )
 
-const mailColumns = `id, carrier, tenant, message_id, digest, received_at, header, blob, blob_sha256, blob_size, attempts, cut, answered`
+const mailColumns = `id, carrier, tenant, message_id, digest, received_at, header, blob, blob_sha256, blob_size, attempts, cut, answered, code`
 
 func scanMail(scan func(...any) error) (a mailroom.Arrival, err error) {
 	var at int64
 	var cut, answered int
+	var code string
 	err = scan(&a.ID, &a.Carrier, &a.Tenant, &a.MessageID, &a.Digest, &at, &a.Object.Header, &a.Object.Blob,
-		&a.Object.SHA256, &a.Object.Size, &a.Attempts, &cut, &answered)
-	a.At, a.Cut, a.Answered = fromMicros(at), cut == 1, answered == 1
+		&a.Object.SHA256, &a.Object.Size, &a.Attempts, &cut, &answered, &code)
+	a.At, a.Cut, a.Answered, a.Filed = fromMicros(at), cut == 1, answered == 1, code == mailFiled
 	return a, err
 }
 

@@ -26,6 +26,7 @@ import (
 	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/daemon"
 	"sikkerpost.dk/gateway/internal/inbound/inbox"
+	"sikkerpost.dk/gateway/internal/inbound/mailroom"
 	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/outbound/track"
@@ -139,6 +140,7 @@ func (a *App) api(cfg config.Desk) (*deskapi.Server, error) {
 	return deskapi.New(deskapi.Config{
 		Inbox: in, Letters: letters, Batches: batches, Answers: a.store, Pauses: a.store,
 		Mailroom: &track.Mailroom{Store: a.store, Log: a.log},
+		Mail:     &mailroom.Hands{Drawer: a.store, Tenants: cfg.Tenants, Log: a.log},
 		Clients:  cfg.Clients, Tenants: cfg.Tenants, Issuers: issuers, Log: a.log,
 	})
 }

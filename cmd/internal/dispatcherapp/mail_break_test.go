@@ -320,3 +320,50 @@ func TestAThreadWithoutEndIsCutAndTheAnswerStillGoesOut(t *testing.T) {
 		t.Error("the answer is not in the thread")
 	}
 }
+
+func TestAFiledMessageComesToTheInboxOfItsMunicipalityAfterAllOtherChecks(t *testing.T) {
+	for _, c := range []struct {
+		name, code string
+		bend       func(m *mailHouse, msg *memo.Message)
+	}{
+		{"it was only the contact point", "", func(*mailHouse, *memo.Message) {}},
+		{"it is another authority's", "other-authority", func(m *mailHouse, msg *memo.Message) { msg.Header.Recipient.ID = string(m.tenants[1].CVR) }},
+		{"it is another tenant's contact point", "other-contact-point", func(m *mailHouse, msg *memo.Message) {
+			msg.Header.Recipient.ContactPoint.ID = m.tenants[1].DPOContactPoint
+		}},
+		{"its sender is nobody", "sender", func(_ *mailHouse, msg *memo.Message) { msg.Header.Sender.ID, msg.Header.Sender.IDType = "1", "CVR" }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMailHouse(t)
+			uuid, xml := m.memo(t, func(msg *memo.Message) {
+				msg.Header.Recipient.ContactPoint.ID = m.tenants[0].ContactPoint
+				c.bend(m, msg)
+			})
+			if err := m.room.Take(t.Context(), "digitalpost", m.tenants[0].ID, uuid, bytes.NewReader(xml)); err != nil {
+				t.Fatal(err)
+			}
+			// The operator's word comes first here: the checks must not rest on the order.
+			if _, err := m.raw.Exec(`UPDATE mail SET state = 'parked', code = 'unknown-contact-point'`); err != nil {
+				t.Fatal(err)
+			}
+			hands := &mailroom.Hands{Drawer: m.store, Tenants: m.tenants, Log: m.room.Log}
+			all, err := hands.List(t.Context(), "", 10)
+			if err != nil || len(all) != 1 {
+				t.Fatalf("%d parked, %v", len(all), err)
+			}
+			if _, err := hands.File(t.Context(), "operator", all[0].ID, m.tenants[0].Inbox); err != nil {
+				t.Fatal(err)
+			}
+			if err := m.room.Step(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			want := 0
+			if c.code == "" {
+				want = 1
+			}
+			if got := m.parked(t); len(m.entries(t)) != want || strings.Join(got, " ") != c.code {
+				t.Errorf("%d inquiries, parked %v", len(m.entries(t)), got)
+			}
+		})
+	}
+}

@@ -21,15 +21,23 @@ const about = "Letters and batches: send, approve, follow and verify them."
 
 const examples = `postctl batch check decisions.csv -documents ./pdf
 postctl batch send decisions.csv -documents ./pdf -key november-decisions
+postctl batch plan decisions.csv -documents ./pdf -arrive 2026-12-22
 postctl batch approve BATCH-ID
 postctl batch watch BATCH-ID
+postctl batch report BATCH-ID -out report.csv
 postctl letter send letter.json -document decision.pdf
 postctl letter show LETTER-ID
+postctl letter explain LETTER-ID
 postctl letter list -needs-person
 postctl letter hold LETTER-ID -reason lawsuit
 postctl letter evidence LETTER-ID -out letter.asice
 postctl letter verify letter.asice -cert signing.pem -document decision.pdf
+postctl mail returned SP-7K3Q-92MD -reason moved
+postctl mail returned - < scanned.txt
+postctl channel pause digital
+postctl channel pause both -tenant engdal
 postctl memo check message.xml
+postctl memo cat message.xml -as 1.1
 postctl verify -database postgres://verify@db/sikkerpost -blobs DIR -ledger DIR -ledger-key FILE`
 
 // desk is [ctl.Desk] under other names: -key and -cert mean other things here.
@@ -62,6 +70,9 @@ type grammar struct {
 	} `cmd:"" help:"One letter."`
 	Mail struct {
 		Returned mailReturned `cmd:"" help:"Enter an envelope that came back, by the code on the letter."`
+		Parked   mailParked   `cmd:"" help:"List messages of Digital Post that could not be taken in and wait for a person."`
+		Retry    mailRetry    `cmd:"" help:"Let a parked message be read again, with all checks."`
+		File     mailFile     `cmd:"" help:"Put a message to an unknown contact point into the inbox of its municipality's DPO."`
 	} `cmd:"" help:"The mail room."`
 	Channel struct {
 		Pause  channelPause  `cmd:"" help:"Halt hand-overs; letters are still taken in."`
@@ -100,7 +111,7 @@ func (r *run) dial() (*client.Client, error) {
 	d := ctl.Desk{URL: r.desk.URL, Cert: r.desk.ClientCert, Key: r.desk.ClientKey, CA: r.desk.CA, Config: r.desk.Config}
 	c, err := d.Client()
 	if err != nil {
-		return nil, &ctl.Hint{Err: err, Hint: "give -url, -client-cert, -client-key and -ca, or a -config file with them"}
+		return nil, &ctl.Hint{Err: err, Hint: ctl.ConfigHint(err, "-url, -client-cert, -client-key and -ca")}
 	}
 	return c, nil
 }

@@ -119,6 +119,7 @@ type Arrival struct {
 	Attempts  int         // since it was last left in an orderly way
 	Cut       bool        // beyond [MaxMessage]; the rest stays with the carrier
 	Answered  bool
+	Filed     bool // an operator says that it is for the DPO of its tenant; see [Hands.File]
 }
 
 // Shelf keeps messages as they came. Each method is one transaction.

@@ -147,6 +147,9 @@ func (r *Room) prepare(ctx context.Context, a Arrival) (t Taken, code string, er
 		return t, "", err
 	}
 	point, known := r.points[strings.ToLower(c.ContactPoint)]
+	if own := r.tenants[a.Tenant]; !known && a.Filed && len(r.Inboxes[own.Inbox]) > 0 {
+		point, known = Point{Tenant: own.ID, Inbox: own.Inbox}, true
+	}
 	person, unknown := c.Person.Person()
 	switch {
 	case c.MessageID != a.MessageID:
