@@ -5,6 +5,7 @@ package letterbench
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -51,6 +52,7 @@ func serve(is, from string) error {
 			return err
 		}
 		defer pprof.StopCPUProfile()
+		defer allocations(at + ".allocs")
 	}
 	// As in production: what the programs log is written, though nobody reads it.
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
@@ -65,6 +67,17 @@ func serve(is, from string) error {
 		return asynqueuetest.Idle(ctx, from)
 	}
 	return fmt.Errorf("no such child")
+}
+
+// allocations writes what was allocated since the start, beside the CPU profile.
+func allocations(to string) {
+	f, err := os.Create(to)
+	if err == nil {
+		err = errors.Join(pprof.Lookup("allocs").WriteTo(f, 0), f.Close())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
 }
 
 func run[C any, A daemon.App](ctx context.Context, path string, log *slog.Logger, start func(context.Context, C, *slog.Logger) (A, error)) error {

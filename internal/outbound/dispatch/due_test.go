@@ -261,7 +261,7 @@ func TestRunsTogetherKeepNoMoreThanTheProcessMay(t *testing.T) {
 		if k.room(mostKept/2) != nil {
 			kept++
 		}
-		if newMeasured(Job{run: k, Documents: []Document{{Size: mostKept / 2}}}).bytes != nil {
+		if newMeasured(Job{run: k, Documents: []Document{{Size: mostKept / 2}}}).kept != nil {
 			kept++
 		}
 	}

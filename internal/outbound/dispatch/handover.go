@@ -70,8 +70,8 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 	}
 	r.State, r.Version, r.Intent = post.LetterHandingOver, r.Version+1, &in
 	out := ch.HandOver(ctx, j, Form{Size: in.Size, SHA256: in.SHA256, Open: func() io.ReadCloser {
-		if rendered.bytes != nil { // the very bytes that were measured
-			return rendered.reader()
+		if rendered.kept != nil { // the very bytes that were measured
+			return rendered.kept.reader()
 		}
 		return form(ctx, ch, j, in)
 	}})

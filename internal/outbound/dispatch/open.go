@@ -1,7 +1,6 @@
 package dispatch
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -165,14 +164,14 @@ func (a *Advancer) checkDocument(ctx context.Context, kept *run, s letter.Sealed
 		return err
 	}
 	defer rc.Close()
-	copied := kept.room(d.Size)
-	if copied == nil {
+	room := kept.room(d.Size)
+	if room == nil {
 		return d.Bytes(rc)
 	}
-	if err := d.Bytes(io.TeeReader(rc, copied)); err != nil {
+	if err := d.Into(room.b, rc); err != nil {
 		return err
 	}
-	kept.keepDocument(s, d.SHA256, copied.Bytes())
+	kept.keepDocument(s, d.SHA256, room)
 	return nil
 }
 
@@ -215,8 +214,8 @@ func (a *Advancer) job(ctx context.Context, r Record, o opened, m verify.Manifes
 			Filename: d.Filename, Label: d.Label, MediaType: d.MediaType, Language: d.Language,
 			Size: signed.Size, SHA256: signed.SHA256,
 			Open: func() (io.ReadCloser, error) {
-				if b := r.run.document(sealed, signed.Size, signed.SHA256); b != nil {
-					return io.NopCloser(bytes.NewReader(b)), nil
+				if kept := r.run.document(sealed, signed.Size, signed.SHA256); kept != nil {
+					return kept.reader(), nil
 				}
 				rc, err := a.payload(ctx, sealed)
 				if err != nil {

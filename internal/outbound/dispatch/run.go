@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"hash"
-	"io"
 	"sync/atomic"
 
 	"sikkerpost.dk/gateway/internal/outbound/letter"
@@ -40,10 +39,11 @@ func (m *memory) take(n int64) bool {
 type run struct {
 	content, recipient []byte // sealed, of which opened is the clear
 	opened             *opened
-	documents          map[kept][]byte
+	documents          map[kept]*lent
 	size               int64
 	of                 *memory // whose part this run holds; nil: not counted
 	taken              int64   // of it
+	lent               []*lent
 }
 
 // reserve takes n bytes of the process's memory until the run ends.
@@ -58,8 +58,11 @@ func (k *run) reserve(n int64) bool {
 	return true
 }
 
-// letGo ends the run: what it kept is no longer counted.
+// letGo ends the run: what it kept is no longer counted and can no longer be read.
 func (k *run) letGo() {
+	for _, l := range k.lent {
+		l.giveBack()
+	}
 	if k.of != nil {
 		k.of.used.Add(-k.taken)
 	}
@@ -87,44 +90,58 @@ func (k *run) keepLetter(r Record, o opened) {
 	}
 }
 
+// lend returns a buffer with room for n bytes that is k's until it ends, or nil
+// when the process has no room.
+func (k *run) lend(n int64) *lent {
+	if !k.reserve(n) {
+		return nil
+	}
+	l := lend(int(n))
+	k.lent = append(k.lent, l)
+	return l
+}
+
 // document returns the proven bytes of s, or nil.
-func (k *run) document(s letter.Sealed, size int64, sum [32]byte) []byte {
+func (k *run) document(s letter.Sealed, size int64, sum [32]byte) *lent {
 	if k == nil {
 		return nil
 	}
-	b := k.documents[kept{s.Blob, string(s.Header), sum}]
-	if int64(len(b)) != size {
+	l := k.documents[kept{s.Blob, string(s.Header), sum}]
+	if l == nil || l.size() != size {
 		return nil
 	}
-	return b
+	return l
 }
 
-// room returns where a document of size may be copied, or nil when it is too
+// room returns where a document of size is to be read, or nil when it is too
 // large to be kept.
-func (k *run) room(size int64) *bytes.Buffer {
-	if k == nil || size <= 0 || k.size+size > mostKept || !k.reserve(size) {
+func (k *run) room(size int64) *lent {
+	if k == nil || size <= 0 || k.size+size > mostKept {
 		return nil
 	}
-	b := new(bytes.Buffer)
-	b.Grow(int(size))
-	return b
+	l := k.lend(size)
+	if l != nil {
+		l.b = l.b[:size]
+	}
+	return l
 }
 
 // keepDocument keeps bytes that were found to have the digest sum.
-func (k *run) keepDocument(s letter.Sealed, sum [32]byte, clear []byte) {
+func (k *run) keepDocument(s letter.Sealed, sum [32]byte, clear *lent) {
 	if k.documents == nil {
-		k.documents = map[kept][]byte{}
+		k.documents = map[kept]*lent{}
 	}
 	k.documents[kept{s.Blob, string(s.Header), sum}] = clear
-	k.size += int64(len(clear))
+	k.size += clear.size()
 }
 
 // measured takes a form as it is rendered: its size, its digest and, while it is
 // small, its bytes.
 type measured struct {
-	n     int64
-	h     hash.Hash
-	bytes []byte // nil when it is too large
+	n    int64
+	h    hash.Hash
+	kept *lent // nil when it is too large
+	most int   // bytes that kept may hold
 }
 
 // newMeasured makes room for the form of j: base64 and some words around it.
@@ -134,22 +151,19 @@ func newMeasured(j Job) *measured {
 	for _, d := range j.Documents {
 		room += d.Size*4/3 + 4
 	}
-	if room <= mostKept && (j.run == nil || j.run.reserve(room)) {
-		m.bytes = make([]byte, 0, room)
+	if room <= mostKept && j.run != nil {
+		m.kept, m.most = j.run.lend(room), int(room)
 	}
 	return m
 }
 
 // Write implements io.Writer.
 func (m *measured) Write(p []byte) (int, error) {
-	if m.bytes != nil && len(m.bytes)+len(p) <= cap(m.bytes) {
-		m.bytes = append(m.bytes, p...)
+	if m.kept != nil && len(m.kept.b)+len(p) <= m.most {
+		m.kept.b = append(m.kept.b, p...)
 	} else {
-		m.bytes = nil // larger than was thought: it is rendered again
+		m.kept = nil // larger than was thought: it is rendered again
 	}
 	m.n += int64(len(p))
 	return m.h.Write(p)
 }
-
-// reader yields the bytes that were measured.
-func (m *measured) reader() io.ReadCloser { return io.NopCloser(bytes.NewReader(m.bytes)) }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 )
 
 // Write writes m as MeMo 1.2: UTF-8, explicit prefixes, no white space between
@@ -27,7 +28,12 @@ func write(w io.Writer, m *Message, version string, inside bool) error {
 	if err := m.CheckAs(version); err != nil {
 		return err
 	}
-	buf := bufio.NewWriterSize(w, 64<<10)
+	buf := writers.Get().(*bufio.Writer) //nolint:forcetypeassert // it holds nothing else
+	buf.Reset(w)
+	defer func() {
+		buf.Reset(nil)
+		writers.Put(buf)
+	}()
 	e := &encoder{w: buf, version: version, inside: inside}
 	if err := e.message(m); err != nil {
 		return err
@@ -36,6 +42,22 @@ func write(w io.Writer, m *Message, version string, inside bool) error {
 		return fmt.Errorf("write memo: %w", err)
 	}
 	return nil
+}
+
+// Buffers are used again: they give on only what was written since their Reset,
+// and a piece is read over from its beginning.
+var (
+	writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 64<<10) }}
+	pieces  = sync.Pool{New: func() any { return new([48 << 10]byte) }} // a multiple of three
+)
+
+// encode writes what r holds as base64 and returns how many bytes it held.
+func encode(w io.Writer, r io.Reader) (n int64, err error) {
+	piece := pieces.Get().(*[48 << 10]byte) //nolint:forcetypeassert // it holds nothing else
+	defer pieces.Put(piece)
+	enc := base64.NewEncoder(base64.StdEncoding, w)
+	n, err = io.CopyBuffer(enc, struct{ io.Reader }{r}, piece[:])
+	return n, errors.Join(err, enc.Close())
 }
 
 type stringWriter interface {
@@ -202,9 +224,8 @@ func (e *encoder) content(f File) {
 			e.err = fmt.Errorf("open content: %w", err)
 			return
 		}
-		enc := base64.NewEncoder(base64.StdEncoding, e.w)
-		n, err := io.Copy(enc, r)
-		if err := errors.Join(err, enc.Close(), r.Close()); err != nil {
+		n, err := encode(e.w, r)
+		if err := errors.Join(err, r.Close()); err != nil {
 			e.err = fmt.Errorf("write content: %w", err)
 			return
 		}

@@ -152,6 +152,25 @@ func (d Document) Bytes(r io.Reader) error {
 	return nil
 }
 
+// Into reads a document to its end into b, which is as long as d says, and
+// compares it with d. When it fails nothing of b is to be used.
+func (d Document) Into(b []byte, r io.Reader) error {
+	n, err := io.ReadFull(r, b)
+	if err == nil { // the end, and that nothing follows
+		var more [1]byte
+		var over int
+		over, err = io.ReadFull(r, more[:])
+		n += over
+	}
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("read document: %w", err)
+	}
+	if int64(n) != d.Size || n != len(b) || sha256.Sum256(b) != d.SHA256 {
+		return fmt.Errorf("%w: document differs from the signed digest", ErrNotProven)
+	}
+	return nil
+}
+
 func sum256(r io.Reader) (n int64, sum [32]byte, err error) {
 	h := sha256.New()
 	n, err = io.Copy(h, r)
