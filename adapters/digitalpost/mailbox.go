@@ -131,8 +131,8 @@ const sniffed = 512
 
 // xmlLike reports whether text begins as an XML document that is no page.
 func xmlLike(text []byte) bool {
-	text = bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\ufeff")), " \t\r\n")
-	return bytes.HasPrefix(text, []byte("<")) && !strings.HasPrefix(http.DetectContentType(text), "text/html")
+	text = bytes.ToLower(bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\ufeff")), " \t\r\n"))
+	return bytes.HasPrefix(text, []byte("<")) && !bytes.HasPrefix(text, []byte("<html")) && !bytes.HasPrefix(text, []byte("<!doctype html"))
 }
 
 // Answer implements [mailroom.Source]: POST memos/{id}/receipt, and DELETE
