@@ -29,6 +29,22 @@ func TestSimulatorKeepsThePromisesOfDigitalPost(t *testing.T) {
 	})
 }
 
+func TestSimulatorKeepsThePromisesOfTheRecipientSide(t *testing.T) {
+	suite.RunMail(t, func(t *testing.T) suite.World {
+		w, box := receiving(t)
+		w.Mailbox = box
+		return w.World
+	})
+}
+
+func TestSimulatorKeepsThePromisesOfContainers(t *testing.T) {
+	suite.RunContainers(t, func(t *testing.T) suite.World {
+		w := newWorld(t, nil)
+		w.Containers = w.client
+		return w.World
+	})
+}
+
 func TestNewNamesEveryGap(t *testing.T) {
 	_, err := digitalpost.New(digitalpost.Config{BaseURL: "http://example.dk"})
 	for _, gap := range []string{"BaseURL", "Certificate", "Systems", "Log"} {

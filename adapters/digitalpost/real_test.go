@@ -27,6 +27,11 @@ type realWorld struct {
 	Patience  string           `json:"patience"`
 	Singly    bool             `json:"receipts_singly"`
 	HTTP2     bool             `json:"http2"`
+	// Containers says that the sender system may send them.
+	Containers bool `json:"containers"`
+	// The system behind dpo_contact_point, when it pulls.
+	RecipientSystemID  string `json:"recipient_system_id"`
+	RecipientTokenFile string `json:"recipient_token_file"`
 }
 
 type party = post.PartyRecord
@@ -55,6 +60,12 @@ func TestARealEnvironmentKeepsThePromises(t *testing.T) {
 	must(err)
 	token, err := os.ReadFile(r.TokenFile)
 	must(err)
+	recipientToken := ""
+	if r.RecipientTokenFile != "" {
+		b, err := os.ReadFile(r.RecipientTokenFile)
+		must(err)
+		recipientToken = strings.TrimSpace(string(b))
+	}
 	var roots *x509.CertPool
 	if r.CAFile != "" {
 		pem, err := os.ReadFile(r.CAFile)
@@ -62,13 +73,25 @@ func TestARealEnvironmentKeepsThePromises(t *testing.T) {
 		roots = x509.NewCertPool()
 		roots.AppendCertsFromPEM(pem)
 	}
-	suite.Run(t, func(t *testing.T) suite.World {
+	world := func(t *testing.T) suite.World {
 		client, err := digitalpost.New(digitalpost.Config{BaseURL: r.BaseURL, Certificate: pair, RootCAs: roots,
 			Systems:        map[post.TenantID]digitalpost.System{r.Tenant.ID: {ID: r.SystemID, Token: strings.TrimSpace(string(token))}},
 			ReceiptsSingly: r.Singly, HTTP2: r.HTTP2, Log: quiet()})
 		must(err)
 		t.Cleanup(func() { _ = client.Close() })
-		return suite.World{Client: client, Tenant: r.Tenant, Patience: patience,
+		box := client.Mailbox(map[post.TenantID]digitalpost.System{r.Tenant.ID: {ID: r.RecipientSystemID, Token: recipientToken}}, nil)
+		return suite.World{Client: client, Mailbox: box, Containers: client, Tenant: r.Tenant, Patience: patience,
 			Registered: r.People["registered"], Exempt: r.People["exempt"], Closed: r.People["closed"], Unknown: r.People["unknown"]}
-	})
+	}
+	suite.Run(t, world)
+	if r.RecipientSystemID == "" {
+		t.Log("LEFT OUT: the recipient side, because the file names no recipient_system_id")
+	} else {
+		t.Run("recipient side", func(t *testing.T) { suite.RunMail(t, world) })
+	}
+	if !r.Containers {
+		t.Log(`LEFT OUT: containers, because the file does not say "containers": true`)
+	} else {
+		t.Run("containers", func(t *testing.T) { suite.RunContainers(t, world) })
+	}
 }

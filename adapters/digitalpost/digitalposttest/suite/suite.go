@@ -33,6 +33,9 @@ type World struct {
 	// whom the look-up gives no clear answer. An empty ID leaves a case out,
 	// and the suite says so.
 	Registered, Exempt, Closed, Unknown post.PartyRecord
+	// Mailbox and Containers are needed by [RunMail] and [RunContainers] only.
+	Mailbox    Mailbox
+	Containers Containers
 	// Patience is how long a business receipt may take.
 	Patience time.Duration
 }
