@@ -1,6 +1,6 @@
 // Command demo runs the whole house on loopback in one process: the four
-// programs, simulators of NemLog-in, Digital Post and a print house with
-// invented people, SQLite, an embedded Redis-protocol server and certificates
+// programs, simulators of NemLog-in, Digital Post, KombiPost and a print house
+// with invented people, SQLite, an embedded Redis-protocol server and certificates
 // made at start.
 //
 // It refuses any listen address but loopback. With -story it plays the main
