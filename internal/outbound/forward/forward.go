@@ -1,6 +1,7 @@
 // Package forward carries an inquiry to the municipality's own Digital Post: it
 // opens the sealed inquiry and makes a letter of it, from the tenant's system
-// to the tenant's own contact point, with the person named as originator.
+// to the tenant's own contact point, with the party concerned named as
+// originator, so that the answer goes there and not to who wrote for it.
 //
 // It refuses an inquiry whose content is not what was accepted. When anything
 // fails the inquiry stays where it is and is tried again, for ever: the person
@@ -222,8 +223,9 @@ func (f *Forwarder) documents(ctx context.Context, key age.Recipient, p *unseal.
 			Language: p.Message.Language, SHA256: hex.EncodeToString(h.Sum(nil))})
 	}
 	c := letter.NewContent(title(p.Message), docs)
-	actor := p.Message.Person.Actor
-	c.Originator = &actor
+	// The answer goes to the originator; the text names who wrote, too.
+	concerned := p.Message.Person.Subject()
+	c.Originator = &concerned
 	return c, nil
 }
 
