@@ -67,6 +67,7 @@ func (a *App) upkeep(blobs *blobstore.Store, tenants []post.Tenant) ([]daemon.Ta
 		{Name: "answers", Run: a.loop(time.Hour, "kept answers not forgotten", func(ctx context.Context) error {
 			return a.store.ForgetAnswers(ctx, time.Now().Add(-keepAnswers))
 		})},
+		{Name: "receipt watch", Run: a.loop(time.Minute, "parked receipts not counted", (&parkedWatch{count: a.store.ParkedReceipts, log: a.log}).step)},
 		{Name: "letter watch", Run: a.loop(time.Minute, "letters not watched", watch.Step)},
 	}, nil
 }
