@@ -20,8 +20,8 @@ import (
 const about = "Letters and batches: send, approve, follow and verify them."
 
 const examples = `postctl batch check decisions.csv -documents ./pdf
-postctl batch send decisions.csv -documents ./pdf -key november-decisions
 postctl batch plan decisions.csv -documents ./pdf -arrive 2026-12-22
+postctl batch send decisions.csv -documents ./pdf -key november-decisions
 postctl batch approve BATCH-ID
 postctl batch watch BATCH-ID
 postctl batch report BATCH-ID -out report.csv
@@ -36,6 +36,7 @@ postctl mail returned SP-7K3Q-92MD -reason moved
 postctl mail returned - < scanned.txt
 postctl channel pause digital
 postctl channel pause both -tenant engdal
+postctl mail parked
 postctl memo check message.xml
 postctl memo cat message.xml -as 1.1
 postctl verify -database postgres://verify@db/sikkerpost -blobs DIR -ledger DIR -ledger-key FILE`

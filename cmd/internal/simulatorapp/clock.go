@@ -90,6 +90,10 @@ func (a *App) turnClock(to time.Duration) bool {
 	if !a.clock.set(to) {
 		return false
 	}
-	a.feed.add(Event{Kind: "clock", Says: to.String() + " ahead"})
+	says := to.String() + " ahead"
+	if to == 0 {
+		says = "back to now"
+	}
+	a.feed.add(Event{Kind: "clock", Says: says})
 	return true
 }

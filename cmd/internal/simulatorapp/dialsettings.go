@@ -46,8 +46,16 @@ func (a *App) turn(s chaosdial.State) error {
 	if err := a.dial.Set(s); err != nil {
 		return err
 	}
-	a.feed.add(Event{Kind: "dial", Says: strings.Join(slices.Sorted(maps.Keys(s.Endpoints)), ", ")})
+	a.feed.add(Event{Kind: "dial", Says: dialSays(s)})
 	return nil
+}
+
+// dialSays names the endpoints that the dial bends now.
+func dialSays(s chaosdial.State) string {
+	if len(s.Endpoints) == 0 {
+		return "nothing goes wrong"
+	}
+	return strings.Join(slices.Sorted(maps.Keys(s.Endpoints)), ", ")
 }
 
 // formDial takes the page's form: one row of fields for each endpoint. A row
