@@ -28,9 +28,10 @@ const (
 	// retryRest is the pause after a status could not be kept, before it and
 	// those behind it are delivered again.
 	retryRest = time.Second
-	// defaultPrefetch bounds what of one queue is under way; a real status has
-	// some 8 KB.
-	defaultPrefetch = 50
+	// defaultPrefetch bounds what of one queue is under way, and so in memory: a
+	// real status has some 8 KB, but a broker lets through up to 16 MiB, and older
+	// ones 128.
+	defaultPrefetch = 10
 	defaultVHost    = "BF"
 )
 
@@ -43,7 +44,7 @@ type PullConfig struct {
 	RootCAs *x509.CertPool
 	// Queues gives each tenant's queue, named by the UUID of its dueslag.
 	Queues map[post.TenantID]string
-	// Prefetch is how many statuses of a queue may be under way; 50 when 0.
+	// Prefetch is how many statuses of a queue may be under way; 10 when 0.
 	Prefetch int
 	// rest replaces firstRest and retryRest in tests.
 	rest time.Duration

@@ -104,7 +104,7 @@ type KombiPull struct {
 	CAFile      string                   `json:"ca_file,omitempty"`
 	VirtualHost string                   `json:"virtual_host,omitempty"` // BF when empty
 	Queues      map[post.TenantID]string `json:"queues"`                 // UUID of each tenant's dueslag
-	// Prefetch is how many statuses of one queue are under way; 50 when 0.
+	// Prefetch is how many statuses of one queue are under way; 10 when 0.
 	Prefetch int `json:"prefetch,omitempty"`
 }
 
