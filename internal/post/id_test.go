@@ -45,6 +45,16 @@ func TestDerivedIDsDiffer(t *testing.T) {
 	})
 }
 
+func TestNewIDsSortByTheOrderInWhichTheyWereDrawn(t *testing.T) {
+	ids := make([]string, 20_000)
+	for i := range ids {
+		ids[i] = post.NewID()
+	}
+	if !slices.IsSorted(ids) {
+		t.Error("ids of one moment are out of order")
+	}
+}
+
 func TestNewIDsAreValidAndDiffer(t *testing.T) {
 	seen := map[string]bool{}
 	for range 10_000 {
