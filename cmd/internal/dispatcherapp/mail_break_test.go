@@ -367,3 +367,41 @@ func TestAFiledMessageComesToTheInboxOfItsMunicipalityAfterAllOtherChecks(t *tes
 		})
 	}
 }
+
+// drip is a carrier at which one tenant's list never ends.
+type drip struct {
+	mailroom.Source
+	stuck post.TenantID
+}
+
+func (d drip) Waiting(ctx context.Context, tenant post.TenantID) ([]string, error) {
+	if tenant == d.stuck {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return d.Source.Waiting(ctx, tenant)
+}
+
+func TestASystemThatNeverAnswersKeepsNobodyElsesMailWaiting(t *testing.T) {
+	m := newMailHouse(t)
+	m.points[m.tenants[1].DPOContactPoint] = mailroom.Point{Tenant: m.tenants[1].ID, Inbox: m.tenants[0].Inbox}
+	room := m.open(t, drip{m.box, m.tenants[0].ID})
+	m.write(t, func(l *digitalposttest.Letter) { l.To, l.ContactPoint = m.tenants[1].CVR, m.tenants[1].DPOContactPoint }) // fetched
+	pushed, xml := m.memo(t, func(*memo.Message) {})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- room.Run(ctx, time.Hour) }()
+	if err := room.Take(t.Context(), "digitalpost", m.tenants[0].ID, pushed, bytes.NewReader(xml)); err != nil { // and pushed
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); m.count(t, `SELECT count(*) FROM mail WHERE state = 'taken'`) != 2; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Error("mail waits for a system that does not answer")
+			break
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

@@ -22,21 +22,35 @@ import (
 const (
 	// answerPause is how long a carrier that could not be told is left alone.
 	answerPause = 30 * time.Second
+	// tenantsAtOnce is how many tenants' systems are asked at a time.
+	tenantsAtOnce = 8
 	// atOnce is how many messages are looked at in one go.
 	atOnce = 50
 )
 
-// Pull fetches what waits at every source. A system that does not answer is
-// reported and does not keep the others waiting.
+// Pull fetches what waits at every source, for some tenants at a time. A system
+// that does not answer is reported and keeps few others waiting.
 func (r *Room) Pull(ctx context.Context) error {
-	var failed []error
+	var (
+		all    sync.WaitGroup
+		mu     sync.Mutex
+		failed []error
+	)
+	slots := make(chan struct{}, tenantsAtOnce)
 	for _, s := range r.Sources {
 		for _, t := range r.Tenants {
-			if err := r.pull(ctx, s, t.ID); err != nil {
-				failed = append(failed, fmt.Errorf("fetch mail of %s at %s: %w", t.ID, s.Carrier(), err))
-			}
+			slots <- struct{}{}
+			all.Go(func() {
+				defer func() { <-slots }()
+				if err := r.pull(ctx, s, t.ID); err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					failed = append(failed, fmt.Errorf("fetch mail of %s at %s: %w", t.ID, s.Carrier(), err))
+				}
+			})
 		}
 	}
+	all.Wait()
 	return errors.Join(failed...)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,34 +38,45 @@ var (
 )
 
 // Run fetches, answers and takes mail until ctx ends: it asks every so often,
-// and is woken by what is pushed. Parked messages are tried once more at the
-// start: a contact point may have been added. A failed round is reported and
-// repeated.
+// and is woken by what comes in. What a carrier does with its time keeps nothing
+// from being read that is here. Parked messages are tried once more at the start:
+// a contact point may have been added. A failed round is reported and repeated.
 func (r *Room) Run(ctx context.Context, every time.Duration) error {
 	if _, _, err := r.Desk.ParkedMail(ctx, true); err != nil && ctx.Err() == nil {
 		r.Log.ErrorContext(ctx, "parked mail not tried again", slog.Any("error", err))
 	}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
 	began := r.Now()
 	var reported time.Time
+	report := func(ctx context.Context) error {
+		now := r.Now()
+		if now.Sub(reported) < reportEvery {
+			return nil
+		}
+		reported = now
+		return r.Report(ctx, began)
+	}
+	var all sync.WaitGroup
+	all.Go(func() { r.rounds(ctx, every, nil, r.Pull, r.Answer) })
+	r.rounds(ctx, every, r.wake, r.Step, r.measure, report)
+	all.Wait()
+	return nil
+}
+
+// rounds takes the steps every so often, and when woken, until ctx ends.
+func (r *Room) rounds(ctx context.Context, every time.Duration, wake <-chan struct{}, steps ...func(context.Context) error) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
 	for {
-		for _, step := range []func(context.Context) error{r.Pull, r.Answer, r.Step, r.measure} {
+		for _, step := range steps {
 			if err := step(ctx); err != nil && ctx.Err() == nil {
 				r.Log.ErrorContext(ctx, "mail round failed", slog.Any("error", err))
 			}
 		}
-		if now := r.Now(); now.Sub(reported) >= reportEvery && ctx.Err() == nil {
-			reported = now
-			if err := r.Report(ctx, began); err != nil {
-				r.Log.ErrorContext(ctx, "mail not reported", slog.Any("error", err))
-			}
-		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
-		case <-r.wake:
+		case <-wake:
 		}
 	}
 }
