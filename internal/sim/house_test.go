@@ -75,7 +75,7 @@ func (w *world) build(n *node) *house {
 		sources[0], sources[1] = w.hazard.source(w, sources[0]), w.hazard.source(w, sources[1])
 	}
 	h.matcher, err[1] = track.New(track.Config{
-		Inbox: outer, Sources: sources, Log: log,
+		Inbox: outer, Sources: sources, Log: log, Now: n.now,
 		Seal: func(_ context.Context, raw []byte) ([]byte, error) { return raw, nil },
 		Moved: func(ctx context.Context, id post.LetterID) {
 			if err := h.advancer.Advance(ctx, id); err != nil {

@@ -128,7 +128,8 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	if err != nil {
 		return err
 	}
-	matcher, err := a.matcher(k, advancer, by.sources()...)
+	afterReceipt := newMoved(advancer.AdvanceDue, a.log)
+	matcher, err := a.matcher(k, afterReceipt, by.sources()...)
 	if err != nil {
 		return err
 	}
@@ -143,6 +144,7 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 		{Name: "batch signer", Run: a.loop(min(every, mostPoll), "batch not signed", batches.Step)},
 		{Name: "batch releaser", Run: a.loop(min(every, mostPoll), "batch release failed", func(ctx context.Context) error { return a.store.ReleaseApproved(ctx, 100) })},
 		{Name: "receipt matcher", Run: func(ctx context.Context) error { matcher.Run(ctx, min(every, mostPoll)); return nil }},
+		{Name: "letters moved by receipts", Run: afterReceipt.run},
 		{Name: "ledger integrator", Run: integrator.Run},
 	}
 	upkeep, err := a.upkeep(blobs, cfg.Tenants)
@@ -265,14 +267,9 @@ func (a *App) advancer(cfg config.Dispatcher, blobs *blobstore.Store, k keys, si
 	})
 }
 
-func (a *App) matcher(k keys, advancer *dispatch.Advancer, sources ...track.Source) (*track.Matcher, error) {
+func (a *App) matcher(k keys, m *moved, sources ...track.Source) (*track.Matcher, error) {
 	return track.New(track.Config{
-		Inbox: a.store, Sources: sources, Log: a.log, Seal: a.sealer(k),
-		Moved: func(ctx context.Context, id post.LetterID) {
-			if err := advancer.Advance(ctx, id); err != nil {
-				a.log.ErrorContext(ctx, "step not run", slog.String("letter", string(id)), slog.Any("error", err))
-			}
-		},
+		Inbox: a.store, Sources: sources, Log: a.log, Seal: a.sealer(k), Moved: m.tell,
 	})
 }
 

@@ -11,7 +11,8 @@
 // Receipts move in groups, because each costs little and a transaction much: a
 // page is stored in one, and up to 100 are settled in one. Within it each
 // settlement keeps its own compare-and-swap; a stale one is decided anew by
-// itself and does not hold up the others.
+// itself and does not hold up the others. One that cannot be settled is tried
+// after all others, and parked when it goes on failing while they do not.
 //
 // On failure nothing is forgotten at the carrier, so it comes again.
 package track
@@ -20,6 +21,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
+	"time"
 
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -97,10 +100,17 @@ type Config struct {
 	// Moved is told of each letter whose next step is due at once; may be nil.
 	Moved func(ctx context.Context, id post.LetterID)
 	Log   *slog.Logger
+	Now   func() time.Time // time.Now when nil
 }
 
 // Matcher pulls and matches receipts.
-type Matcher struct{ Config }
+type Matcher struct {
+	Config
+
+	one     sync.Mutex   // held while matching
+	behind  []*straggler // guarded by one; in the order in which they came
+	settled int          // guarded by one; since the start
+}
 
 // New returns a matcher, or an error that names every gap of c.
 func New(c Config) (*Matcher, error) {
@@ -114,5 +124,8 @@ func New(c Config) (*Matcher, error) {
 	if c.Log == nil {
 		gaps = append(gaps, errors.New("track: Log is required"))
 	}
-	return &Matcher{c}, errors.Join(gaps...)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Matcher{Config: c}, errors.Join(gaps...)
 }

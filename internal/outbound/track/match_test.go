@@ -245,6 +245,8 @@ func TestOneReceiptThatCannotBeSettledDoesNotHoldUpItsGroup(t *testing.T) {
 		return nil
 	}
 	m := matcher(t, i, s)
+	now := time.Now()
+	m.Now = func() time.Time { now = now.Add(time.Minute); return now }
 	for range 2 {
 		if err := m.Step(t.Context()); !errors.Is(err, broken) || !strings.Contains(err.Error(), "event 4") {
 			t.Fatalf("got %v", err)
@@ -368,6 +370,8 @@ func TestTheRulesHoldUnderAnyFault(t *testing.T) {
 			return fail("settle")
 		}
 		m := matcher(t, i, s)
+		now := time.Now()
+		m.Now = func() time.Time { now = now.Add(time.Hour); return now }
 		for range 100 {
 			if err := m.Step(context.Background()); err == nil && len(s.waiting) == 0 {
 				break

@@ -20,6 +20,8 @@ const (
 	pagesAtOnce = 100
 	// giveUpAfter failures in a row it is the store that is broken, not a receipt.
 	giveUpAfter = 3
+	// mostStale is how often a letter may have moved while a receipt was decided.
+	mostStale = 100
 )
 
 // Run pulls from each source in turns of its own, every so often, and matches
@@ -175,22 +177,38 @@ func forget(ctx context.Context, s Source, rs []Receipt) error {
 	return errors.Join(errs...)
 }
 
-// match settles every waiting receipt.
+// match settles every waiting receipt. Those that cannot be settled go behind the
+// others. When nothing at all can be settled it ends, until the next turn. A call
+// that comes while another one matches leaves it to that one.
 func (m *Matcher) match(ctx context.Context) error {
-	for {
-		rs, err := m.Inbox.WaitingReceipts(ctx, groupSize)
+	if !m.one.TryLock() {
+		return nil
+	}
+	defer m.one.Unlock()
+	var errs []error
+	for len(m.behind) < mostBehind {
+		rs, err := m.Inbox.WaitingReceipts(ctx, groupSize+len(m.behind))
 		if err != nil {
-			return fmt.Errorf("match receipts: %w", err)
+			return errors.Join(append(errs, fmt.Errorf("match receipts: %w", err))...)
 		}
-		if len(rs) == 0 {
-			return nil
+		settled, behind := m.settled, len(m.behind)
+		if rs = m.inFront(rs); len(rs) == 0 {
+			if len(m.behind) == behind {
+				break
+			}
+			continue
 		}
 		for len(rs) > 0 {
 			if rs, err = m.group(ctx, rs); err != nil {
-				return err
+				errs = append(errs, err)
+				break
 			}
 		}
+		if m.settled == settled || ctx.Err() != nil {
+			break
+		}
 	}
+	return errors.Join(append(errs, m.again(ctx))...)
 }
 
 // group settles one receipt of each letter in one transaction, the oldest, and
@@ -218,7 +236,7 @@ func (m *Matcher) group(ctx context.Context, rs []Receipt) (rest []Receipt, err 
 	}
 	stale, err := m.Inbox.SettleReceipts(ctx, now)
 	if err != nil {
-		return nil, m.apart(ctx, now, err)
+		return nil, errors.Join(fmt.Errorf("match receipts: %w", err), m.oneByOne(ctx, receiptsOf(now)))
 	}
 	left := map[string]bool{}
 	for _, s := range stale {
@@ -229,40 +247,21 @@ func (m *Matcher) group(ctx context.Context, rs []Receipt) (rest []Receipt, err 
 			m.tell(ctx, s)
 		}
 	}
-	for _, s := range stale {
-		if err := m.settle(ctx, s.Receipt); err != nil {
-			return nil, err
-		}
-	}
-	return rest, nil
+	return rest, m.oneByOne(ctx, receiptsOf(stale))
 }
 
-// apart settles receipts one by one after their group failed, so that one that
-// cannot be settled does not keep the others waiting, and returns what failed.
-func (m *Matcher) apart(ctx context.Context, group []Settlement, failed error) error {
-	if len(group) == 1 {
-		return fmt.Errorf("match receipt %s of %s: %w", group[0].Receipt.EventID, group[0].Receipt.Carrier, failed)
+func receiptsOf(all []Settlement) []Receipt {
+	rs := make([]Receipt, len(all))
+	for i, s := range all {
+		rs[i] = s.Receipt
 	}
-	errs := []error{fmt.Errorf("match receipts: %w", failed)}
-	row := 0
-	for _, s := range group {
-		err := m.settle(ctx, s.Receipt)
-		if err == nil {
-			row = 0
-			continue
-		}
-		errs = append(errs, err)
-		if row++; row == giveUpAfter {
-			break
-		}
-	}
-	return errors.Join(errs...)
+	return rs
 }
 
 // settle decides about one receipt and commits the decision; when the letter
 // moved meanwhile it decides anew.
 func (m *Matcher) settle(ctx context.Context, r Receipt) error {
-	for {
+	for try := 1; ; try++ {
 		standings, err := m.Inbox.ReceiptStandings(ctx, []string{r.MessageID})
 		if err != nil {
 			return fmt.Errorf("match receipt %s of %s: %w", r.EventID, r.Carrier, err)
@@ -271,9 +270,10 @@ func (m *Matcher) settle(ctx context.Context, r Receipt) error {
 		s := decide(r, st, known)
 		stale, err := m.Inbox.SettleReceipts(ctx, []Settlement{s})
 		if err == nil && len(stale) > 0 {
-			if err = ctx.Err(); err == nil {
+			if err = ctx.Err(); err == nil && try < mostStale {
 				continue
 			}
+			err = errors.Join(err, post.ErrStale)
 		}
 		if err != nil {
 			return fmt.Errorf("match receipt %s of %s: %w", r.EventID, r.Carrier, err)
@@ -284,6 +284,7 @@ func (m *Matcher) settle(ctx context.Context, r Receipt) error {
 }
 
 func (m *Matcher) tell(ctx context.Context, s Settlement) {
+	m.settled++
 	level := slog.LevelInfo
 	if s.Verdict == Parked {
 		level = slog.LevelWarn

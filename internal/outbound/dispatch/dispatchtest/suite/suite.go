@@ -53,6 +53,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Store) {
 		"a receipt walks its path or changes nothing":              aReceiptWalksItsPath,
 		"in a group the stale are left and the others applied":     aGroupLeavesTheStale,
 		"a group keeps its receipts, however many":                 aGroupIsKept,
+		"receipts that cannot be settled stand in nobody's way":    theUnsettledStandInNobodysWay,
 		"a receipt that came before its intent is matched again":   anEarlyReceiptIsMatchedAgain,
 		"a refusal by receipt ends every doubt":                    aRefusalEndsDoubt,
 		"a letter of another tenant is not found":                  anotherTenantsLetterIsNotFound,
