@@ -120,10 +120,38 @@ func (m *Mailbox) Fetch(ctx context.Context, tenant post.TenantID, id string, w 
 	if begins, err := content.Peek(sniffed); (err == nil || errors.Is(err, io.EOF)) && !xmlLike(begins) {
 		return fmt.Errorf("fetch message: %s", codeUnreadable)
 	}
-	if _, err := io.Copy(w, content); err != nil {
+	end := &ending{w: w}
+	if _, err := io.Copy(end, content); err != nil {
 		return fmt.Errorf("fetch message: %w", err)
 	}
+	// An answer that ends with its connection does not tell whether it was cut:
+	// a message says it by its last tag. What was cut would be lost, were it
+	// answered.
+	if told := answer.ContentLength >= 0 || len(answer.TransferEncoding) > 0 || answer.ProtoMajor >= 2; !told && !end.closed() {
+		return fmt.Errorf("fetch message: %w", io.ErrUnexpectedEOF)
+	}
 	return nil
+}
+
+// ending remembers the last bytes that it passes on.
+type ending struct {
+	w    io.Writer
+	last []byte
+}
+
+// maxEnding is more than the last tag and some white space take.
+const maxEnding = 256
+
+// Write implements io.Writer.
+func (e *ending) Write(p []byte) (int, error) {
+	e.last = append(e.last, p[max(0, len(p)-maxEnding):]...)
+	e.last = append(e.last[:0], e.last[max(0, len(e.last)-maxEnding):]...)
+	return e.w.Write(p)
+}
+
+// closed reports whether the message element was.
+func (e *ending) closed() bool {
+	return bytes.HasSuffix(bytes.TrimRight(e.last, " \t\r\n"), []byte("Message>"))
 }
 
 // sniffed is how much of an answer is looked at to tell what it is.

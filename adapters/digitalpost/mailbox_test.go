@@ -299,3 +299,31 @@ func TestPushesThatCannotBeUnderstoodAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAMessageThatEndsWithTheConnectionIsFetchedWholeOrNotAtAll(t *testing.T) {
+	for _, c := range []struct {
+		name, body string
+		whole      bool
+	}{
+		{"cut", `<memo:Message xmlns:memo="https://DigitalPost.dk/MeMo-1"><memo:MessageHeader>`, false},
+		{"whole", `<memo:Message xmlns:memo="https://DigitalPost.dk/MeMo-1"></memo:Message>` + "\n", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, box := receiving(t)
+			w.server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+				conn, out, err := http.NewResponseController(rw).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer conn.Close()
+				_, _ = out.WriteString("HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nConnection: close\r\n\r\n" + c.body)
+				_ = out.Flush()
+			})
+			var b bytes.Buffer
+			if err := box.Fetch(t.Context(), "engdal", "0b1e2f3a-0000-4000-8000-000000000001", &b); (err == nil) != c.whole {
+				t.Errorf("%d bytes, %v", b.Len(), err)
+			}
+		})
+	}
+}
