@@ -1,7 +1,9 @@
 package mailroom
 
 import (
+	"bytes"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode"
@@ -81,4 +83,22 @@ func FuzzPageText(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestALetterOfManyMegabytesIsNotCopied: the words of a letter cost what is kept
+// of them, not what was sent.
+func TestALetterOfManyMegabytesIsNotCopied(t *testing.T) {
+	for kind, sentence := range map[string]string{"text/plain": "Kære kommune, ", "text/html": "<p>Kære &aelig;ldre</p>"} {
+		letter := bytes.Repeat([]byte(sentence), 64<<20/len(sentence))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		text, whole := letterText(kind, letter)
+		runtime.ReadMemStats(&after)
+		if whole || utf8.RuneCountInString(text) != maxText {
+			t.Errorf("%s: %d characters, whole %t", kind, utf8.RuneCountInString(text), whole)
+		}
+		if cost := after.TotalAlloc - before.TotalAlloc; cost > 24<<20 {
+			t.Errorf("%s: %d MB for a letter of 64", kind, cost>>20)
+		}
+	}
 }
