@@ -26,7 +26,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/stdlib" // the PostgreSQL driver, registered as "pgx"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 	"modernc.org/sqlite"
@@ -138,9 +137,9 @@ func open(address string) (*Store, error) {
 		read.SetMaxIdleConns(4)
 		return &Store{write: write, read: read, d: dialect{goose: database.DialectSQLite3}}, nil
 	case strings.HasPrefix(address, "postgres://"), strings.HasPrefix(address, "postgresql://"):
-		db, err := sql.Open("pgx", address)
+		db, err := openPostgres(address)
 		if err != nil {
-			return nil, fmt.Errorf("open postgres: %w", err)
+			return nil, err
 		}
 		db.SetMaxOpenConns(16)
 		// All are kept: a new one costs PostgreSQL a process, and us a handshake and

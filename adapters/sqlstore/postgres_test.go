@@ -1,0 +1,52 @@
+package sqlstore
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestWhoeverIsCutOffInATransactionHoldsItsLocksNotForLong lets a client fall
+// silent while it holds a lock.
+func TestWhoeverIsCutOffInATransactionHoldsItsLocksNotForLong(t *testing.T) {
+	address := os.Getenv("SIKKERPOST_POSTGRES")
+	if address == "" {
+		if os.Getenv("SIKKERPOST_FULL") == "1" {
+			t.Fatal("SIKKERPOST_POSTGRES is not set")
+		}
+		t.Log("LEFT OUT: PostgreSQL, because SIKKERPOST_POSTGRES is not set")
+		return
+	}
+	usual, err := openPostgres(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer usual.Close()
+	var is string
+	if err := usual.QueryRowContext(t.Context(), `SHOW idle_in_transaction_session_timeout`).Scan(&is); err != nil || is != "1min" {
+		t.Errorf("usually %q: %v", is, err)
+	}
+	and := "?"
+	if strings.Contains(address, "?") {
+		and = "&"
+	}
+	silent, err := openPostgres(address + and + "idle_in_transaction_session_timeout=100ms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	tx, err := silent.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback() //nolint:errcheck // the server has ended it
+	const lock = `SELECT pg_advisory_xact_lock(7305812)`
+	if _, err := tx.ExecContext(t.Context(), lock); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	if _, err := usual.ExecContext(t.Context(), lock); err != nil || time.Since(begun) > 30*time.Second {
+		t.Errorf("the lock was had after %s: %v", time.Since(begun), err)
+	}
+}
