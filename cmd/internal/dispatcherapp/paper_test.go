@@ -113,6 +113,12 @@ func (p *paper) receipts() {
 	if _, err := p.print.Step(p.t.Context()); err != nil {
 		p.t.Fatal(err)
 	}
+	p.match()
+}
+
+// match matches what lies in the folder of events.
+func (p *paper) match() {
+	p.t.Helper()
 	m, err := track.New(track.Config{Inbox: p.store, Sources: []track.Source{p.road}, Log: slog.New(slog.NewTextHandler(&p.log, nil)),
 		Seal: func(_ context.Context, raw []byte) ([]byte, error) { return seal.Small(raw, p.to) }})
 	if err == nil {

@@ -86,7 +86,7 @@ func (a *Advancer) addressed(ctx context.Context, l queue.Lease, r Record, own p
 	case r.Intent != nil && len(in.Address) > 0:
 		p, err := a.openPostal([]byte(in.Address))
 		return p.onto(own), err == nil, err
-	case r.Intent != nil && len(own.Address) > 0, r.Generation == 1 && len(own.Address) > 0, a.Addresses == nil && len(own.Address) > 0:
+	case len(own.Address) > 0 && (r.Intent != nil || len(r.Former) == 0 || a.Addresses == nil):
 		return own, true, nil
 	case r.Intent != nil, a.Addresses == nil:
 		return own, false, a.askPerson(ctx, l, r, "no-address")
@@ -100,14 +100,12 @@ func (a *Advancer) addressed(ctx context.Context, l queue.Lease, r Record, own p
 		return own, false, a.addressUnsure(ctx, l, r, found.Code)
 	}
 	p := postal{Name: found.Name, Lines: found.Lines}
-	if r.Generation > 1 {
-		same, err := a.cameBack(r, own, p)
-		if err != nil {
-			return own, false, err
-		}
-		if same { // it would come back again
-			return own, false, a.askPerson(ctx, l, r, "address-unchanged")
-		}
+	same, err := a.cameBack(r, own, p)
+	if err != nil {
+		return own, false, err
+	}
+	if same { // it would come back again
+		return own, false, a.askPerson(ctx, l, r, "address-unchanged")
 	}
 	clear, err := json.Marshal(p)
 	if err != nil {
@@ -131,18 +129,23 @@ func (a *Advancer) addressUnsure(ctx context.Context, l queue.Lease, r Record, w
 	return a.wait(ctx, l, r, code("address", why), a.Now().Add(pause/2+a.Rand(pause/2+time.Nanosecond)))
 }
 
-// cameBack reports whether p is where the former sending went.
+// cameBack reports whether p is where a sending went that came back.
 func (a *Advancer) cameBack(r Record, own post.PartyRecord, p postal) (bool, error) {
-	former := postal{Lines: own.Address}
-	if len(r.Former) > 0 {
-		var err error
-		if former, err = a.openPostal(r.Former); err != nil {
-			return false, err
+	for _, sealed := range r.Former {
+		former := postal{Lines: own.Address}
+		if len(sealed) > 0 {
+			var err error
+			if former, err = a.openPostal(sealed); err != nil {
+				return false, err
+			}
+		}
+		if slices.EqualFunc(former.Lines, p.Lines, func(a, b string) bool {
+			return strings.EqualFold(strings.Join(strings.Fields(a), " "), strings.Join(strings.Fields(b), " "))
+		}) {
+			return true, nil
 		}
 	}
-	return slices.EqualFunc(former.Lines, p.Lines, func(a, b string) bool {
-		return strings.EqualFold(strings.Join(strings.Fields(a), " "), strings.Join(strings.Fields(b), " "))
-	}), nil
+	return false, nil
 }
 
 var errNoSeal = errors.New("dispatch: Seal is required with Addresses")

@@ -58,7 +58,9 @@ type Record struct {
 	Manifest    []byte    // signed; nil until then
 	Documents   []letter.Sealed
 	Intent      *Intent // of (Channel, Generation), when committed
-	Former      []byte  // sealed address of the former generation on paper, where it had one of its own
+	// Former are the sealed addresses of the former generations on paper that
+	// came back; an empty one went where the sender said.
+	Former [][]byte
 
 	run *run // what this run over the letter has opened; nil: nothing is kept
 }

@@ -1,16 +1,21 @@
 package memstore
 
-import "sikkerpost.dk/gateway/internal/post"
+import (
+	"strings"
 
-// formerAddress returns the sealed address of the former sending on paper.
-func (db *DB) formerAddress(r *row) []byte {
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// formerAddresses returns the sealed addresses of the former sendings on paper
+// that came back.
+func (db *DB) formerAddresses(r *row) (all [][]byte) {
 	if r.channel != post.Physical || r.generation < 2 {
 		return nil
 	}
 	for _, h := range db.handOvers {
-		if h.letter == r.ID && h.channel == r.channel && h.generation == r.generation-1 {
-			return []byte(h.Address)
+		if h.letter == r.ID && h.channel == r.channel && h.generation < r.generation && !strings.HasPrefix(string(h.answer), "refused-") {
+			all = append(all, []byte(h.Address))
 		}
 	}
-	return nil
+	return all
 }

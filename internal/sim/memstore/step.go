@@ -120,7 +120,7 @@ func (s *Store) LetterForStep(_ context.Context, l queue.Lease) (dispatch.Record
 		in := h.Intent
 		out.Intent = &in
 	}
-	out.Former = s.db.formerAddress(r)
+	out.Former = s.db.formerAddresses(r)
 	return out, nil
 }
 
