@@ -24,8 +24,11 @@ type HTTPConfig struct {
 	// Datafordeler's.
 	URL         string
 	Certificate tls.Certificate // ours
-	Roots       *x509.CertPool  // nil: those of the system
-	Timeout     time.Duration   // 10 s when 0
+	// Renewed, instead of Certificate, makes the settings show a certificate that
+	// renews itself; [HTTP.Close] then makes the next question show the new one.
+	Renewed func(*tls.Config)
+	Roots   *x509.CertPool // nil: those of the system
+	Timeout time.Duration  // 10 s when 0
 }
 
 // HTTP is a register behind HTTP.
@@ -52,8 +55,8 @@ func NewHTTP(c HTTPConfig) (*HTTP, error) {
 	if u, err := url.Parse(c.URL); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
 		gaps = append(gaps, errors.New("cprregister: URL is required, with https"))
 	}
-	if len(c.Certificate.Certificate) == 0 {
-		gaps = append(gaps, errors.New("cprregister: Certificate is required"))
+	if len(c.Certificate.Certificate) == 0 && c.Renewed == nil {
+		gaps = append(gaps, errors.New("cprregister: Certificate or Renewed is required"))
 	}
 	if err := errors.Join(gaps...); err != nil {
 		return nil, err
@@ -61,10 +64,14 @@ func NewHTTP(c HTTPConfig) (*HTTP, error) {
 	if c.Timeout == 0 {
 		c.Timeout = 10 * time.Second
 	}
+	secure := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{c.Certificate}, RootCAs: c.Roots}
+	if c.Renewed != nil {
+		c.Renewed(secure)
+	}
 	return &HTTP{url: c.URL, client: &http.Client{
 		Timeout: c.Timeout,
 		Transport: &http.Transport{
-			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{c.Certificate}, RootCAs: c.Roots},
+			TLSClientConfig:     secure,
 			MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 16 << 10,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a number is told to nobody else

@@ -3,14 +3,17 @@ package dispatcherapp
 import (
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 
 	"sikkerpost.dk/gateway/adapters/cprregister"
+	"sikkerpost.dk/gateway/internal/certwatch"
 	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 )
 
 // addresses opens the register of addresses; nil when there is none.
-func addresses(cfg config.Addresses) (dispatch.Addresses, error) {
+// The certificate that it is shown renews itself.
+func addresses(cfg config.Addresses, log *slog.Logger) (dispatch.Addresses, error) {
 	switch {
 	case cfg == (config.Addresses{}):
 		return nil, nil
@@ -21,7 +24,9 @@ func addresses(cfg config.Addresses) (dispatch.Addresses, error) {
 		}
 		return f, nil
 	}
-	pair, err := config.LoadPair(cfg.TLS.CertFile, cfg.TLS.KeyFile)
+	var h *cprregister.HTTP
+	pair, err := certwatch.Open(certwatch.Config{Name: "address register", CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile,
+		Load: config.LoadPair, Log: log, Changed: func() { h.Close() }})
 	if err != nil {
 		return nil, fmt.Errorf("address register: %w", err)
 	}
@@ -31,8 +36,7 @@ func addresses(cfg config.Addresses) (dispatch.Addresses, error) {
 			return nil, fmt.Errorf("address register: %w", err)
 		}
 	}
-	h, err := cprregister.NewHTTP(cprregister.HTTPConfig{URL: cfg.URL, Certificate: pair, Roots: roots})
-	if err != nil {
+	if h, err = cprregister.NewHTTP(cprregister.HTTPConfig{URL: cfg.URL, Renewed: pair.Client, Roots: roots}); err != nil {
 		return nil, err
 	}
 	return h, nil

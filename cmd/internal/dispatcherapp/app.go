@@ -255,7 +255,7 @@ func (a *App) advancer(cfg config.Dispatcher, blobs *blobstore.Store, k keys, si
 	if err != nil {
 		return nil, err
 	}
-	register, err := addresses(cfg.Addresses)
+	register, err := addresses(cfg.Addresses, a.log)
 	if err != nil {
 		return nil, err
 	}
