@@ -213,6 +213,19 @@ func (s *Store) StrayRows(ctx context.Context) (all []account.Stray, err error) 
 	return all, err
 }
 
+// SharedTracking implements [account.Books].
+func (s *Store) SharedTracking(ctx context.Context) (all []string, err error) {
+	err = s.look(ctx, func(tx *sql.Tx) error {
+		return each(ctx, tx, func(rows *sql.Rows) error {
+			var number string
+			err := rows.Scan(&number)
+			all = append(all, number)
+			return err
+		}, `SELECT tracking FROM hand_over WHERE tracking <> '' GROUP BY tracking HAVING count(*) > 1 ORDER BY tracking LIMIT 1000`)
+	})
+	return all, err
+}
+
 // ReceiptTally implements [account.Books].
 func (s *Store) ReceiptTally(ctx context.Context) (t account.Receipts, err error) {
 	err = s.look(ctx, func(tx *sql.Tx) error {

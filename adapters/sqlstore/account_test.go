@@ -104,6 +104,7 @@ func (l *ledgered) check(t *testing.T) *account.Report {
 func TestEachKindOfHarmIsFound(t *testing.T) {
 	var at *ledgered
 	first := func() string { return string(at.ids[0]) }
+	second := func() string { return string(at.ids[1]) } // on paper
 	do := func(query string, args ...func() string) func(t *testing.T) {
 		return func(t *testing.T) {
 			var all []any
@@ -154,6 +155,16 @@ func TestEachKindOfHarmIsFound(t *testing.T) {
 		{"lost at the carrier", "lost", func(*testing.T) { clear(at.digital) }},
 		{"twice at the carrier", "twice", func(*testing.T) { at.digital[post.DerivedID(at.ids[0], post.Digital, 1)] = 2 }},
 		{"a stranger's message at the carrier", "carrier", func(*testing.T) { at.digital[post.NewID()] = 1 }},
+		{"an envelope is posted that nobody took", "paper", do(`UPDATE hand_over SET taken_at = 0 WHERE letter = $1`, second)},
+		{"an envelope is taken, and nothing says where it is", "paper", do(`UPDATE hand_over SET generation = 7 WHERE letter = $1`, second)},
+		{"the letter says more than its envelope", "paper", do(`UPDATE letter SET state = 'posted' WHERE id = $1`, second)},
+		{"it was sent again while the former one is out", "paper", do(`UPDATE letter SET generation = 2 WHERE id = $1`, second)},
+		{"it was sent again while the former one may be out", "paper", func(t *testing.T) {
+			do(`UPDATE letter SET generation = 2 WHERE id = $1`, second)(t)
+			do(`UPDATE hand_over SET taken_at = 0, unsure = 1 WHERE letter = $1`, second)(t)
+			do(`DELETE FROM ledger_event WHERE subject = $1 AND kind = 'letter.handed-over'`, second)(t)
+		}},
+		{"two envelopes bear one tracking number", "tracking", do(`UPDATE hand_over SET tracking = 'RR473124829DK' WHERE letter IN ($1, $2)`, first, second)},
 		{"a document is gone", "blob", func(*testing.T) { clear(at.blobs) }},
 		{"a document is changed", "blob", func(*testing.T) {
 			for k := range at.blobs {
@@ -168,7 +179,7 @@ func TestEachKindOfHarmIsFound(t *testing.T) {
 		for _, h := range harms {
 			t.Run(h.name, func(t *testing.T) {
 				at = newLedgered(t, open(t))
-				if r := at.check(t); r.Found != 0 || r.Letters != 2 || r.HandOvers != 2 || r.Blobs != 2 || r.Events != 14 {
+				if r := at.check(t); r.Found != 0 || r.Letters != 2 || r.HandOvers != 2 || r.Blobs != 2 || r.Events != 14 || r.Paper != (account.Paper{Taken: 1, Waiting: 1}) {
 					t.Fatalf("the house does not add up before any harm: %+v", r)
 				}
 				h.do(t)

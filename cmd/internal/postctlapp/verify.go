@@ -125,6 +125,10 @@ func printReport(w io.Writer, r *account.Report, took time.Duration) {
 	for _, s := range states {
 		fmt.Fprintf(w, "  %-18s %d\n", s, r.States[s])
 	}
+	if p := r.Paper; p.Taken > 0 {
+		fmt.Fprintf(w, "on paper      %d taken = %d waiting + %d printing + %d posted + %d proven + %d presumed + %d returned + %d rejected + %d recalled\n",
+			p.Taken, p.Waiting, p.Printing, p.Posted, p.Proven, p.Presumed, p.Returned, p.Rejected, p.Recalled)
+	}
 	fmt.Fprintf(w, "receipts      %d applied, %d noted, %d parked for a person, %d waiting\n", r.Receipts.Applied, r.Receipts.Noted, r.Receipts.Parked, r.Receipts.Waiting)
 	if r.Ledger != nil {
 		fmt.Fprintf(w, "ledger        %d entries hash to the published checkpoint, %d bodies compared, %d erased\n", r.Ledger.Size, r.Ledger.Bodies, r.Ledger.Erased)

@@ -5,7 +5,9 @@
 // has its ledger event, and each event could follow another; a hand-over bears
 // the id derived from its letter, channel and generation; no generation was
 // taken on two channels without a refusal or a person's decision, and none was
-// begun without one; sealed documents are there and have their digest; every
+// begun without one; each envelope that a carrier of paper took is in one place,
+// none was sent again before the former one came back or was rejected, and no two
+// bear one tracking number; sealed documents are there and have their digest; every
 // letter that something is left to do for has a job, no other has, and no job
 // is without its letter; what a carrier holds was handed over by us, and what
 // it took from us it holds.
@@ -94,6 +96,8 @@ type Books interface {
 	LetterCounts(ctx context.Context, tenant post.TenantID) ([]letter.Count, error)
 	// StrayRows returns rows that belong to no letter.
 	StrayRows(ctx context.Context) ([]Stray, error)
+	// SharedTracking returns tracking numbers that more than one hand-over bears.
+	SharedTracking(ctx context.Context) ([]string, error)
 	// ReceiptTally counts receipts.
 	ReceiptTally(ctx context.Context) (Receipts, error)
 }
@@ -124,6 +128,7 @@ type Report struct {
 	Blobs     int            `json:"blobs"`
 	States    map[string]int `json:"states"`
 	Receipts  Receipts       `json:"receipts"`
+	Paper     Paper          `json:"paper"`
 	Ledger    *ledger.Report `json:"ledger,omitempty"` // nil: not audited
 	Found     int            `json:"found"`
 	Faults    []Fault        `json:"faults"`
@@ -136,8 +141,8 @@ const MaxFaults = 1000
 
 // Config says what to look at. Only Books is required; what is nil is left out.
 type Config struct {
-	Books    Books
-	Blobs    Blobs
+	Books Books
+	Blobs Blobs
 	// Carriers are the usual ones of each channel. What another one delivers may
 	// still lie with them, as KombiPost's messages do in Digital Post.
 	Carriers map[post.Channel]Carrier
@@ -215,6 +220,16 @@ func (k *check) whole(ctx context.Context) error {
 	for _, s := range strays {
 		k.fault("stray", s.ID, "a %s belongs to no letter", s.What)
 	}
+	if n := k.r.Paper.lacks(); n != 0 {
+		k.fault("paper", "", "%d envelopes were taken, and %d of them are nowhere", k.r.Paper.Taken, n)
+	}
+	shared, err := k.Books.SharedTracking(ctx)
+	if err != nil {
+		return fmt.Errorf("find shared tracking numbers: %w", err)
+	}
+	for _, number := range shared {
+		k.fault("tracking", number, "more than one envelope bears this tracking number")
+	}
 	if k.r.Receipts, err = k.Books.ReceiptTally(ctx); err != nil {
 		return fmt.Errorf("count receipts: %w", err)
 	}
@@ -252,6 +267,7 @@ func (k *check) letter(ctx context.Context, d Dossier) error {
 	}
 	k.events(d)
 	k.handOvers(d)
+	k.paper(d)
 	switch done := d.State.Final() || slices.Contains(settled, d.State); {
 	case done && d.Job:
 		k.fault("job", string(d.ID), "the letter is %s and still has a job", d.State)
