@@ -41,7 +41,7 @@ func TestGarbageInsteadOfMail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.CopyN(w, zeros{}, 64<<20); err != nil {
+	if _, err := io.CopyN(w, zeros{}, 8<<20); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
@@ -78,6 +78,7 @@ func TestGarbageInsteadOfMail(t *testing.T) {
 		{"a message that unpacks without end", message, unzipped, "too-large", "mail parked for a person"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			m, n, log := newMailHouse(t), &ngdp{}, &told{}
 			first := m.tenants[0]
 			uuid := m.write(t, nil)
