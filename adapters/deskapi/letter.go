@@ -196,7 +196,7 @@ func letterOf(v letter.View) wire.LetterView {
 	return wire.LetterView{
 		ID: string(v.ID), Reference: v.Reference, Tenant: string(v.Tenant), Batch: string(v.Batch), Line: v.Line,
 		Inquiry: string(v.Inquiry), State: string(v.State), Final: v.State.Final(), Channel: string(v.Channel),
-		Generation: v.Generation, Code: v.Code, MessageID: v.MessageID, Transmission: v.Transmission, Tracking: v.Tracking,
+		Generation: v.Generation, Code: v.Code, MessageID: v.MessageID, Carrier: string(v.Carrier), Transmission: v.Transmission, Tracking: v.Tracking,
 		AcceptedAt: v.AcceptedAt, SignedAt: v.SignedAt, NotBefore: v.NotBefore, AvailableAt: v.AvailableAt,
 		Since: v.Since, SentAt: v.SentAt, ArriveBy: string(v.Arrive), Timing: string(v.Timing), Urgent: v.Urgent, HeldAt: v.HeldAt, Hold: string(v.Hold),
 	}

@@ -55,6 +55,7 @@ type LetterView struct {
 	Generation   int       `json:"generation,omitempty"`
 	Code         string    `json:"code,omitempty" doc:"why it waits, was refused or came back"`
 	MessageID    string    `json:"message_id,omitempty" doc:"MeMo messageUUID or print-job id"`
+	Carrier      string    `json:"carrier,omitempty" doc:"who carries it: digitalpost, printhouse, kombipost"`
 	Transmission string    `json:"transmission,omitempty" doc:"the carrier's id of the hand-over"`
 	Tracking     string    `json:"tracking,omitempty" doc:"postal tracking number"`
 	AcceptedAt   time.Time `json:"accepted_at"`

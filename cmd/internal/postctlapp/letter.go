@@ -122,7 +122,7 @@ func (c *letterShow) Run(r *run) error {
 	return r.Print(out, func(w io.Writer) {
 		facts := [][2]string{
 			{"letter", v.ID}, {"reference", v.Reference}, {"municipality", v.Tenant}, {"state", v.State},
-			{"channel", v.Channel}, {"reason", v.Code}, {"message", v.MessageID}, {"tracking", v.Tracking},
+			{"channel", v.Channel}, {"carrier", v.Carrier}, {"reason", v.Code}, {"message", v.MessageID}, {"tracking", v.Tracking},
 			{"in mailbox", ctl.When(v.AvailableAt)}, {"not before", ctl.When(v.NotBefore)}, {"arrive by", v.ArriveBy}, {"in time", v.Timing}, {"on hold", v.Hold}, {"batch", v.Batch}, {"inquiry", v.Inquiry},
 		}
 		if v.Urgent {

@@ -26,12 +26,14 @@ type View struct {
 	Code string `json:"code,omitempty"`
 	// MessageID is the carrier's name for the present hand-over: MeMo
 	// messageUUID or print-job id; "" until the intent is committed.
-	MessageID    string    `json:"message_id,omitempty"`
-	Transmission string    `json:"transmission,omitempty"`
-	Tracking     string    `json:"tracking,omitempty"`
-	AcceptedAt   time.Time `json:"accepted_at"`
-	SignedAt     time.Time `json:"signed_at,omitzero"`
-	NotBefore    time.Time `json:"not_before,omitzero"`
+	MessageID string `json:"message_id,omitempty"`
+	// Carrier is who carries it; "" before the hand-over is decided.
+	Carrier      post.Carrier `json:"carrier,omitempty"`
+	Transmission string       `json:"transmission,omitempty"`
+	Tracking     string       `json:"tracking,omitempty"`
+	AcceptedAt   time.Time    `json:"accepted_at"`
+	SignedAt     time.Time    `json:"signed_at,omitzero"`
+	NotBefore    time.Time    `json:"not_before,omitzero"`
 	// Since is when the present state was entered.
 	Since time.Time `json:"since,omitzero"`
 	// SentAt is when the present hand-over was decided; zero until then.

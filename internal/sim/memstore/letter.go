@@ -89,7 +89,7 @@ func (db *DB) view(r *row) letter.View {
 		AcceptedAt: r.acceptedAt, SignedAt: r.signedAt, NotBefore: micros(r.NotBefore), AvailableAt: r.available,
 		Since: r.since, Arrive: r.Arrive, Urgent: r.Urgent}
 	if h := db.present(r); h != nil {
-		v.MessageID, v.Transmission, v.Tracking, v.SentAt = h.MessageID, h.transmission, h.tracking, h.CreatedAt
+		v.MessageID, v.Carrier, v.Transmission, v.Tracking, v.SentAt = h.MessageID, h.Carrier, h.transmission, h.tracking, h.CreatedAt
 	}
 	return v
 }
