@@ -5,7 +5,9 @@
 // SQLite), sends letters through desk singly and in batches, and meanwhile
 // kills processes with SIGKILL, stops PostgreSQL at once, empties Redis, forges
 // and replays tasks, loses 30 % of the carrier's answers and doubles and
-// reorders its receipts. When all has come to rest it holds what the callers
+// reorders its receipts. A third of the letters are of a tenant that goes by
+// KombiPost, which loses as many answers and doubles and reorders its statuses.
+// When all has come to rest it holds what the callers
 // were told against what the carriers hold, runs postctl verify, then damages
 // the house in known ways and asks verify again: what it does not report is
 // undetected.
@@ -86,6 +88,8 @@ type run struct {
 	intruder *asynqueuetest.Intruder
 	caller   *client.Client
 	approver *client.Client
+	// Those of the tenant whose letters go by KombiPost.
+	kombiCaller, kombiApprover *client.Client
 
 	mu        sync.Mutex
 	letters   map[string]string // id by key, as the callers were told

@@ -74,7 +74,8 @@ func (r *run) path(parts ...string) string {
 func (r *run) startServers(ctx context.Context) (err error) {
 	r.simulator = r.process("simulator", loopback(r.ports.digital), r.path("bin", "simulator"), "serve", "-dir", r.path("simulator"),
 		"-pages-port", fmt.Sprint(r.ports.pages), "-digitalpost-port", fmt.Sprint(r.ports.digital),
-		"-nemlogin-port", fmt.Sprint(r.ports.login), "-kombipost-port", "0", "-delay", "200ms")
+		"-nemlogin-port", fmt.Sprint(r.ports.login), "-kombipost-port", fmt.Sprint(r.ports.kombi), "-delay", "200ms",
+		"-status-callback", "https://"+loopback(r.ports.push1))
 	server, err := exec.LookPath("redis-server")
 	if err != nil {
 		return fmt.Errorf("redis-server is not installed: %w", err)
@@ -102,7 +103,7 @@ func (r *run) startServers(ctx context.Context) (err error) {
 
 // writeConfigs writes the files that an operator would write.
 func (r *run) writeConfigs() error {
-	first := persona.Tenants()[0]
+	first, kombi := persona.Tenants()[0], byKombiPost()
 	common := config.Common{
 		Database: r.database, Blobs: r.path("blobs"), Redis: loopback(r.ports.redis), Tenants: persona.Tenants(),
 		Inboxes:      []config.Inbox{{ID: first.Inbox, Name: "DPO", RecipientsFile: r.certs.DPO.Recipients}},
@@ -117,6 +118,8 @@ func (r *run) writeConfigs() error {
 	}{
 		{r.certs.Case.Cert, config.Client{ID: "case-system", Role: config.RoleCase, Tenant: first.ID}},
 		{r.certs.Approver.Cert, config.Client{ID: "approver", Role: config.RoleApprover, Tenant: first.ID}},
+		{r.certs.Tool.Cert, config.Client{ID: "kombi-case-system", Role: config.RoleCase, Tenant: kombi.ID}},
+		{r.certs.Operator.Cert, config.Client{ID: "kombi-approver", Role: config.RoleApprover, Tenant: kombi.ID}},
 	} {
 		print, err := devcerts.Fingerprint(c.cert)
 		if err != nil {
@@ -126,6 +129,10 @@ func (r *run) writeConfigs() error {
 		desk.Clients = append(desk.Clients, c.client)
 	}
 	if err := r.writeConfig("desk", desk); err != nil {
+		return err
+	}
+	peer, err := devcerts.Fingerprint(r.certs.CarrierClient.Cert)
+	if err != nil {
 		return err
 	}
 	for i, admin := range []int{r.ports.admin1, r.ports.admin2} {
@@ -139,7 +146,14 @@ func (r *run) writeConfigs() error {
 				Systems: map[post.TenantID]config.System{},
 			},
 			PrintHouse: config.PrintHouse{Out: r.path("simulator", "jobs"), Events: r.path("simulator", "events"), RecipientFile: r.certs.PrintHouse.Recipients},
-			Quiet:      quietTime, Backoff: backoff, LookupBudget: time.Hour,
+			KombiPost: config.KombiPost{
+				TokenURL: "https://" + loopback(r.ports.kombi), ServiceURL: "https://" + loopback(r.ports.kombi), CAFile: r.certs.CarrierCA,
+				Systems: map[post.TenantID]config.KombiSystem{kombi.ID: {CertFile: r.certs.CarrierClient.Cert, KeyFile: r.certs.CarrierClient.Key}},
+				Push: config.Push{Listen: loopback([]int{r.ports.push1, r.ports.push2}[i]), Peers: []string{peer},
+					TLS: config.TLS{CertFile: r.certs.Web.Cert, KeyFile: r.certs.Web.Key, CAFile: r.certs.CarrierCA}},
+			},
+			Roads: map[post.TenantID]config.Road{kombi.ID: {Digital: post.KombiPost, Physical: post.KombiPost}},
+			Quiet: quietTime, Backoff: backoff, LookupBudget: time.Hour,
 		}
 		for _, t := range persona.Tenants() {
 			d.DigitalPost.Systems[t.ID] = config.System{ID: "system-" + string(t.ID), TokenFile: r.path("simulator", "tokens", string(t.ID))}
@@ -211,5 +225,14 @@ func (r *run) connect(ctx context.Context) (err error) {
 	if r.approver, err = as(r.certs.Approver); err != nil {
 		return err
 	}
-	return r.setFaults(ctx, `{"drop_percent":30,"duplicate_receipts":true,"reorder_receipts":true}`)
+	if r.kombiCaller, err = as(r.certs.Tool); err != nil {
+		return err
+	}
+	if r.kombiApprover, err = as(r.certs.Operator); err != nil {
+		return err
+	}
+	if err := r.setFaults(ctx, `{"drop_percent":30,"duplicate_receipts":true,"reorder_receipts":true}`); err != nil {
+		return err
+	}
+	return r.bendKombi(ctx, `"kombi":{"percent":30,"drop":true},`)
 }

@@ -31,6 +31,9 @@ func (r *run) calm(ctx context.Context) error {
 	if err := r.setFaults(ctx, `{"duplicate_receipts":true,"reorder_receipts":true,"stray_receipts":3}`); err != nil {
 		return err
 	}
+	if err := r.bendKombi(ctx, ""); err != nil {
+		return err
+	}
 	last, since := "", time.Now()
 	return until(ctx, r.o.Within, "letters to come to rest", func() bool {
 		counts, err := r.store.LetterCounts(ctx, "")
@@ -67,7 +70,7 @@ func (r *run) judge(ctx context.Context) (Result, error) {
 	if err := r.ledgerAtRest(ctx); err != nil {
 		return res, err
 	}
-	outside, err := r.outside(&res)
+	outside, err := r.outside(ctx, &res)
 	if err != nil {
 		return res, err
 	}
@@ -95,7 +98,7 @@ func (r *run) judge(ctx context.Context) (Result, error) {
 
 // outside holds what the callers were told against what the carriers hold, and
 // nothing else.
-func (r *run) outside(res *Result) (wrong int, err error) {
+func (r *run) outside(ctx context.Context, res *Result) (wrong int, err error) {
 	digital, err := entries(r.path("simulator", "digitalpost"), ".xml")
 	if err != nil {
 		return 0, err
@@ -104,11 +107,27 @@ func (r *run) outside(res *Result) (wrong int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	held := len(digital) + len(paper)
+	kombi, err := r.kombi(ctx)
+	if err != nil {
+		return 0, err
+	}
+	held := len(digital) + len(paper) + kombi.accepted
 	for i := range r.o.Letters {
 		id := r.letters[keyOf(i)]
 		d := digital[post.DerivedID(post.LetterID(id), post.Digital, 1)]
 		p := paper[post.DerivedID(post.LetterID(id), post.Physical, 1)]
+		if r.goesByKombi(i / batchLines) {
+			kd, kp, err := kombi.holds(ctx, post.LetterID(id))
+			switch {
+			case err != nil:
+				return 0, err
+			case (kd || kp) && (d || p): // the same letter by two carriers
+				res.Duplicates++
+				held -= 2
+				continue
+			}
+			d, p = d || kd, p || kp
+		}
 		switch {
 		case d && p:
 			res.BothChannels++
@@ -119,7 +138,7 @@ func (r *run) outside(res *Result) (wrong int, err error) {
 			res.Lost++
 		}
 	}
-	res.Duplicates = held // carriers hold these beside one for each letter
+	res.Duplicates += held // carriers hold these beside one for each letter
 	return res.Lost + res.Duplicates + res.BothChannels, nil
 }
 

@@ -112,11 +112,11 @@ func (p *process) signal(s syscall.Signal) error {
 }
 
 // ports are free ones of loopback.
-type ports struct{ desk, admin0, admin1, admin2, redis, pages, digital, login, postgres int }
+type ports struct{ desk, admin0, admin1, admin2, redis, pages, digital, login, kombi, push1, push2, postgres int }
 
 // choosePorts finds them all at once, so that they differ.
 func choosePorts(ctx context.Context) (p ports, err error) {
-	for _, to := range []*int{&p.desk, &p.admin0, &p.admin1, &p.admin2, &p.redis, &p.pages, &p.digital, &p.login, &p.postgres} {
+	for _, to := range []*int{&p.desk, &p.admin0, &p.admin1, &p.admin2, &p.redis, &p.pages, &p.digital, &p.login, &p.kombi, &p.push1, &p.push2, &p.postgres} {
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return p, fmt.Errorf("find a free port: %w", err)

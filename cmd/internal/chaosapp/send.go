@@ -74,7 +74,7 @@ func (r *run) sendRun(ctx context.Context, n int) error {
 		return r.sendBatch(ctx, n, from, to)
 	}
 	for i := from; i < to; i++ {
-		if err := r.sendOne(ctx, i); err != nil {
+		if err := r.sendOne(ctx, r.as(n).caller, i); err != nil {
 			return fmt.Errorf("send letter %d: %w", i, err)
 		}
 	}
@@ -88,13 +88,13 @@ func partyOf(i int) wire.Party {
 	return wire.Party{IDType: "CPR", ID: p.CPR, Name: p.Name, Address: p.Address}
 }
 
-func (r *run) sendOne(ctx context.Context, i int) error {
+func (r *run) sendOne(ctx context.Context, caller *client.Client, i int) error {
 	l := wire.Letter{Key: keyOf(i), Title: "Afgørelse", Recipient: partyOf(i), Documents: []wire.Document{{Filename: "afgoerelse.pdf"}}}
 	b := decision(i)
 	file := client.File{Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }}
 	var got wire.LetterReceipt
 	err := r.insist(ctx, "letter-"+l.Key, func(ctx context.Context) (err error) {
-		got, err = r.caller.SubmitLetter(ctx, l, []client.File{file})
+		got, err = caller.SubmitLetter(ctx, l, []client.File{file})
 		return err
 	})
 	if err != nil {
@@ -112,7 +112,7 @@ func (r *run) told(key, id string) {
 }
 
 func (r *run) sendBatch(ctx context.Context, n, from, to int) error {
-	key := fmt.Sprintf("chaos-batch-%04d", n)
+	as, key := r.as(n), fmt.Sprintf("chaos-batch-%04d", n)
 	open := wire.BatchOpen{Key: key}
 	bodies := map[string][]byte{}
 	for i := from; i < to; i++ {
@@ -124,7 +124,7 @@ func (r *run) sendBatch(ctx context.Context, n, from, to int) error {
 	}
 	var batch wire.Batch
 	err := r.insist(ctx, key+"-open", func(ctx context.Context) (err error) {
-		batch, err = r.caller.OpenBatch(ctx, open)
+		batch, err = as.caller.OpenBatch(ctx, open)
 		return err
 	})
 	if err != nil {
@@ -132,32 +132,32 @@ func (r *run) sendBatch(ctx context.Context, n, from, to int) error {
 	}
 	for digest, b := range bodies {
 		if err := r.insist(ctx, key+"-"+digest, func(ctx context.Context) error {
-			return r.caller.PutDocument(ctx, batch.ID, digest, int64(len(b)), bytes.NewReader(b))
+			return as.caller.PutDocument(ctx, batch.ID, digest, int64(len(b)), bytes.NewReader(b))
 		}); err != nil {
 			return fmt.Errorf("put a document of batch %d: %w", n, err)
 		}
 	}
 	if err := r.insist(ctx, key+"-close", func(ctx context.Context) error {
-		_, err := r.caller.CloseBatch(ctx, batch.ID)
+		_, err := as.caller.CloseBatch(ctx, batch.ID)
 		return err
 	}); err != nil {
 		return fmt.Errorf("close batch %d: %w", n, err)
 	}
 	if err := r.insist(ctx, key+"-approve", func(ctx context.Context) error {
-		_, err := r.approver.ApproveBatch(ctx, batch.ID)
+		_, err := as.approver.ApproveBatch(ctx, batch.ID)
 		return err
 	}); err != nil {
 		return fmt.Errorf("approve batch %d: %w", n, err)
 	}
-	return r.readBatch(ctx, batch.ID, from)
+	return r.readBatch(ctx, as.caller, batch.ID, from)
 }
 
 // readBatch learns the ids of a batch's letters.
-func (r *run) readBatch(ctx context.Context, id string, from int) error {
+func (r *run) readBatch(ctx context.Context, caller *client.Client, id string, from int) error {
 	for after := ""; ; {
 		var page wire.BatchLetters
 		if err := r.insist(ctx, "", func(ctx context.Context) (err error) {
-			page, err = r.caller.BatchLetters(ctx, id, after, 500)
+			page, err = caller.BatchLetters(ctx, id, after, 500)
 			return err
 		}); err != nil {
 			return fmt.Errorf("read batch %s: %w", id, err)
