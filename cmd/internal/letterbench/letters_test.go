@@ -35,7 +35,7 @@ import (
 var (
 	letters  = flag.Int("letters", 1000, "letters of a run")
 	many     = flag.String("many", "", "`numbers` of letters, with commas, of more runs, each compared with the first")
-	profiles = flag.String("profiles", "", "`directory` for CPU profiles of desk and dispatcher")
+	profiles = flag.String("profiles", "", "existing `directory` for CPU and allocation profiles of desk and dispatcher")
 	only     = flag.String("only", "", "the one `run` to do: batch, letter, p256, killed or floor")
 )
 
