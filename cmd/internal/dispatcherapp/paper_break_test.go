@@ -1,12 +1,17 @@
 package dispatcherapp
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"sikkerpost.dk/gateway/adapters/cprregister"
 	"sikkerpost.dk/gateway/adapters/printhouse"
@@ -110,4 +115,84 @@ func TestNoAddressThatALetterCameBackFromIsUsedAgain(t *testing.T) {
 		t.Errorf("the window shows %q", got)
 	}
 	p.conserved()
+}
+
+// TestAProtectedAddressStandsInTheWindowAlone follows somebody whose address
+// nobody may see through everything that people and machines are shown of a
+// letter, when all goes well and when it comes back.
+func TestAProtectedAddressStandsInTheWindowAlone(t *testing.T) {
+	p := newPaper(t)
+	p.lives(cprregister.StatusActive, "Skjulte Vej 1", "2690 Engdal") // Protected is set
+	id := p.submitWithoutAddress()
+	job := post.DerivedID(id, post.Physical, 1)
+	p.step(id)
+	p.receipts()
+	p.happens(job, printhouse.EventPosted)
+	if _, err := p.mail.Enter(t.Context(), track.Return{Tenant: "engdal", Actor: "mail-room", Code: job, Reason: "moved"}); err != nil {
+		t.Fatal(err)
+	}
+	p.decide(id, letter.Reissue)
+	p.step(id) // the register says the same: a person is asked, and told nothing of it
+	p.want(id, post.LetterNeedsPerson)
+
+	shown := map[string][]byte{"log": p.log.Bytes()}
+	put := func(where string, v any, err error) {
+		t.Helper()
+		if err == nil {
+			shown[where], err = json.Marshal(v)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", where, err)
+		}
+	}
+	put("view", p.show(id), nil)
+	list, err := p.desk.List(t.Context(), letter.Filter{Limit: 100})
+	put("list", list, err)
+	why, err := p.desk.Explain(t.Context(), "engdal", id)
+	put("explanation", why, err)
+	evidence, err := p.desk.Evidence(t.Context(), "engdal", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown["evidence"] = evidence
+	if z, err := zip.NewReader(bytes.NewReader(evidence), int64(len(evidence))); err != nil {
+		t.Fatal(err)
+	} else {
+		for _, f := range z.File {
+			r, err := f.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if shown["evidence: "+f.Name], err = io.ReadAll(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	families, err := prometheus.DefaultGatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		shown["metrics"] = append(shown["metrics"], f.String()...)
+	}
+	printed, err := p.print.Job(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticket := printed.Ticket
+	if !slices.Contains(ticket.Address, "Skjulte Vej 1") {
+		t.Errorf("the window shows %q", ticket.Address)
+	}
+	ticket.Address = nil
+	put("ticket beside its window", ticket, nil)
+	if len(list) != 1 || len(shown["metrics"]) == 0 || len(shown) < 8 {
+		t.Fatalf("too little was looked at: %d letters, %d places", len(list), len(shown))
+	}
+	for where, text := range shown {
+		for _, private := range []string{"Skjulte", "2690", recipient("nancy").Name, recipient("nancy").ID} {
+			if bytes.Contains(text, []byte(private)) {
+				t.Errorf("%s shows %q", where, private)
+			}
+		}
+	}
 }
