@@ -2,9 +2,7 @@ package digitalpost
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"sikkerpost.dk/gateway/internal/certwatch"
 	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -41,7 +40,7 @@ type PushConfig struct {
 	// Tenants are those whose systems push to us.
 	Tenants []post.TenantID
 	// Peer reports whether a verified client certificate is NgDP's;
-	// [PeerFingerprints] makes one.
+	// [certwatch.Peers] makes one.
 	Peer func(*x509.Certificate) bool
 	// Memos keeps a message and returns once that is durable.
 	Memos func(ctx context.Context, tenant post.TenantID, id string, message io.Reader) error
@@ -94,21 +93,9 @@ func NewReceiver(c PushConfig) (*Receiver, error) {
 	return p, nil
 }
 
-// PeerFingerprints knows certificates by the hex SHA-256 of their whole.
-func PeerFingerprints(known ...string) func(*x509.Certificate) bool {
-	set := map[string]bool{}
-	for _, k := range known {
-		set[strings.ToLower(strings.ReplaceAll(k, ":", ""))] = true
-	}
-	return func(c *x509.Certificate) bool {
-		sum := sha256.Sum256(c.Raw)
-		return set[hex.EncodeToString(sum[:])]
-	}
-}
-
 // ServeHTTP implements http.Handler.
 func (p *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 || !p.cfg.Peer(r.TLS.VerifiedChains[0][0]) {
+	if !certwatch.ShownBy(r, p.cfg.Peer) {
 		p.cfg.Log.WarnContext(r.Context(), "push refused: not the certificate of Digital Post")
 		http.Error(w, "forbidden", http.StatusForbidden)
 		return

@@ -2,9 +2,7 @@ package kombipost
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"sikkerpost.dk/gateway/internal/certwatch"
 	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -64,7 +63,7 @@ type StatusConfig struct {
 type PushConfig struct {
 	StatusConfig
 	// Peer reports whether a verified client certificate is Beskedfordeler's;
-	// [PeerFingerprints] makes one.
+	// [certwatch.Peers] makes one.
 	Peer func(*x509.Certificate) bool
 	// RefuseUnreadable answers 41 for what cannot be read, after it is kept. By
 	// default it gets 20, lest one message hold up the queue behind it.
@@ -145,21 +144,9 @@ func NewReceiver(c PushConfig) (*Receiver, error) {
 	return &Receiver{c, r}, err
 }
 
-// PeerFingerprints knows certificates by the hex SHA-256 of their whole.
-func PeerFingerprints(known ...string) func(*x509.Certificate) bool {
-	set := map[string]bool{}
-	for _, k := range known {
-		set[strings.ToLower(strings.ReplaceAll(k, ":", ""))] = true
-	}
-	return func(c *x509.Certificate) bool {
-		sum := sha256.Sum256(c.Raw)
-		return set[hex.EncodeToString(sum[:])]
-	}
-}
-
 // ServeHTTP implements http.Handler: one ModtagBeskedInput by POST.
 func (p *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 || !p.cfg.Peer(r.TLS.VerifiedChains[0][0]) {
+	if !certwatch.ShownBy(r, p.cfg.Peer) {
 		p.cfg.Log.WarnContext(r.Context(), "delivery refused: not Beskedfordeler's certificate")
 		http.Error(w, "forbidden", http.StatusForbidden)
 		return

@@ -23,6 +23,7 @@ import (
 	"sikkerpost.dk/gateway/adapters/kombipost"
 	"sikkerpost.dk/gateway/adapters/kombipost/kombiposttest"
 	"sikkerpost.dk/gateway/adapters/kombipost/kombiposttest/suite"
+	"sikkerpost.dk/gateway/internal/certwatch"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/persona"
@@ -210,7 +211,7 @@ func newWorld(t *testing.T, bend func(*kombiposttest.Config)) *world {
 	w.client = w.connect(t, w.config())
 	w.receiver = kombipost.PushConfig{
 		StatusConfig: kombipost.StatusConfig{Inbox: w.inbox, Tenants: map[post.CVR]post.TenantID{}, Log: slog.New(slog.NewTextHandler(w.log, nil))},
-		Peer:         kombipost.PeerFingerprints(kombiposttest.Fingerprint(w.bfo.Certificate[0])),
+		Peer:         certwatch.Peers(kombiposttest.Fingerprint(w.bfo.Certificate[0])),
 	}
 	for _, tenant := range w.tenants[:3] {
 		w.receiver.Tenants[tenant.CVR] = tenant.ID

@@ -173,7 +173,7 @@ func (a *App) push(cfg config.Dispatcher, k keys, room *mailroom.Room) (daemon.T
 	dataKeys := letter.NewKeys(k.recipient, a.store.PutDataKey)
 	c := cfg.DigitalPost.Mail.Push
 	receiver, err := digitalpost.NewReceiver(digitalpost.PushConfig{
-		Tenants: tenants, Peer: digitalpost.PeerFingerprints(c.Peers...), Log: a.log, Owner: a.store.HandOverOwner,
+		Tenants: tenants, Peer: certwatch.Peers(c.Peers...), Log: a.log, Owner: a.store.HandOverOwner,
 		Memos: room.Push("digitalpost"),
 		Receipts: func(ctx context.Context, r track.Receipt) error {
 			key, err := dataKeys.Current(ctx)

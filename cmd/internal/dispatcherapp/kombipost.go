@@ -131,7 +131,7 @@ func (a *App) statusTasks(cfg config.Dispatcher, client *kombipost.Client, inbox
 // for a certificate, and believes those that are named only.
 func (a *App) statusPush(c config.KombiPost, read kombipost.StatusConfig) (daemon.Task, error) {
 	receiver, err := kombipost.NewReceiver(kombipost.PushConfig{
-		StatusConfig: read, Peer: kombipost.PeerFingerprints(c.Push.Peers...), RefuseUnreadable: c.RefuseUnreadable})
+		StatusConfig: read, Peer: certwatch.Peers(c.Push.Peers...), RefuseUnreadable: c.RefuseUnreadable})
 	if err != nil {
 		return daemon.Task{}, err
 	}
