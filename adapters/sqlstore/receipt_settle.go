@@ -148,6 +148,9 @@ func bookReceipts(ctx context.Context, tx *sql.Tx, all []track.Settlement) error
 	var order []string
 	for _, in := range all {
 		r := in.Receipt
+		if in.Verdict == track.Parked { // not believed, so nothing of it is kept with the hand-over
+			r.Tracking = ""
+		}
 		if in.Standing.Letter == "" || len(in.Path) == 0 && r.Tracking == "" {
 			continue
 		}

@@ -96,7 +96,7 @@ func (s *Store) settle(in track.Settlement) bool {
 	}
 	r.verdict, r.reason, r.letter = in.Verdict, in.Reason, st.Letter
 	h := s.db.handOvers[r.MessageID]
-	if st.Letter != "" && r.Tracking != "" && h != nil {
+	if st.Letter != "" && r.Tracking != "" && h != nil && in.Verdict != track.Parked {
 		h.tracking = r.Tracking
 	}
 	if l == nil {

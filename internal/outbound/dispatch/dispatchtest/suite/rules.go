@@ -319,6 +319,13 @@ func aReceiptWalksItsPath(t *testing.T, b *bench) {
 		t.Fatalf("version %d, want %d", got.Version, r.Version+2)
 	}
 	b.stale(b.s.MoveLetter(t.Context(), l, to(r, post.LetterOutcomeUnknown)))
+	doubted := aReceipt(r, "d", track.Posted) // of another carrier, say
+	doubted.Tracking = "0038"
+	b.keep(doubted)
+	b.settle(track.Settlement{Receipt: doubted, Standing: b.standing(doubted), Verdict: track.Parked, Reason: "wrong-carrier"})
+	if v := b.view(r.ID); v.Tracking != "0037" {
+		t.Fatalf("a receipt that is not believed gave the letter its tracking number: %s", v.Tracking)
+	}
 	back := aReceipt(r, "r", track.Returned)
 	b.keep(back)
 	b.settle(track.Settlement{Receipt: back, Standing: b.standing(back), Verdict: track.Applied, Path: []post.LetterState{post.LetterReturned}})
