@@ -124,7 +124,7 @@ func pageCount(d dispatch.Document) (n int, err error) {
 			n, err = 0, permanent(post.FaultNotPrintable)
 		}
 	}()
-	doc, err := pdfbound.Read(context.Background(), content)
+	doc, err := pdfbound.Read(content)
 	if err == nil {
 		err = doc.EnsurePageCount()
 	}

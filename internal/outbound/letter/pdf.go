@@ -2,7 +2,6 @@ package letter
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -43,7 +42,7 @@ func CheckPDF(b []byte) (err error) {
 			err = post.FaultNotPDF.Because(errors.New("parser panicked"))
 		}
 	}()
-	ctx, err := pdfbound.Read(context.Background(), b)
+	ctx, err := pdfbound.Read(b)
 	if err != nil {
 		return unreadable(b, err)
 	}

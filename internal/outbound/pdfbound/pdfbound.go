@@ -38,12 +38,14 @@ var quiet = sync.OnceFunc(api.DisableConfigDir)
 
 // Read parses a PDF. It may panic on hostile bytes, as the parser does; callers
 // recover.
-func Read(ctx context.Context, pdf []byte) (*model.Context, error) {
+//
+//nolint:contextcheck // its own time bounds it; a document that is being judged is judged to the end
+func Read(pdf []byte) (*model.Context, error) {
 	quiet()
 	if err := unpacked(pdf); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, MaxTime)
+	ctx, cancel := context.WithTimeout(context.Background(), MaxTime)
 	defer cancel()
 	doc, err := pdfcpu.ReadWithContext(ctx, bytes.NewReader(pdf), settings())
 	if err != nil {

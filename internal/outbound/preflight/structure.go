@@ -1,7 +1,6 @@
 package preflight
 
 import (
-	"context"
 	"math"
 
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/model"
@@ -26,7 +25,7 @@ func structure(pdf []byte, found *findings) (pages int) {
 			found.at(post.FaultNotPrintable, 0, "it cannot be read")
 		}
 	}()
-	ctx, err := pdfbound.Read(context.Background(), pdf)
+	ctx, err := pdfbound.Read(pdf)
 	if err != nil || ctx.E != nil || ctx.Encrypt != nil {
 		found.at(post.FaultNotPrintable, 0, "it cannot be read, or is protected")
 		return 0
