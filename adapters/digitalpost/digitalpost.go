@@ -79,6 +79,10 @@ type Config struct {
 	// ReceiptsSingly fetches receipts one by one, for systems that may not fetch
 	// them in bulk.
 	ReceiptsSingly bool
+	// BulkText names the numbers of a bulk look-up in one text with commas, as a
+	// query does, instead of a list; BareVersions names the version that a change
+	// of a subscription is about without quotes. NgDP's description says neither.
+	BulkText, BareVersions bool
 	// HTTP2 also speaks HTTP/2; only HTTP/1.1 is proven against NgDP.
 	HTTP2 bool
 	Log   *slog.Logger
@@ -95,7 +99,10 @@ type Client struct {
 	http    *http.Client
 	swapped bool // Config.OriginatorAsSender
 	singly  bool // Config.ReceiptsSingly
+	limits  limits
 	log     *slog.Logger
+
+	bulkText, bareVersions bool // of Config
 }
 
 var (
@@ -122,7 +129,8 @@ func New(c Config) (*Client, error) {
 	if c.Log == nil {
 		gaps = append(gaps, errors.New("digitalpost: Log is required"))
 	}
-	d := &Client{base: base, systems: map[post.TenantID]System{}, swapped: c.OriginatorAsSender, singly: c.ReceiptsSingly, log: c.Log}
+	d := &Client{base: base, systems: map[post.TenantID]System{}, swapped: c.OriginatorAsSender, singly: c.ReceiptsSingly, log: c.Log,
+		bulkText: c.BulkText, bareVersions: c.BareVersions}
 	for tenant, s := range c.Systems {
 		if s.ID == "" || s.Token == "" || strings.Contains(s.ID, ":") {
 			gaps = append(gaps, fmt.Errorf("digitalpost: system of tenant %s needs an id and a token", tenant))

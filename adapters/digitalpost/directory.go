@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
@@ -17,40 +16,42 @@ type contact struct {
 	CPR     string `json:"cprNumber"`
 	CVR     string `json:"cvrNumber"`
 	Mailbox *struct {
-		Status    string     `json:"publicRegistrationStatus"`
-		StartTime *time.Time `json:"startTime"`
-		EndTime   *time.Time `json:"endTime"`
+		Status       string     `json:"publicRegistrationStatus"`
+		Registration string     `json:"registrationStatus"`
+		StartTime    *time.Time `json:"startTime"`
+		EndTime      *time.Time `json:"endTime"`
 	} `json:"mailboxSubscription"`
 }
 
-// contactPage is ContactSearchResult. The description that we have does not
-// name its list, so both names in use elsewhere in the API are read.
+// number is the one by which a criterion finds k.
+func (k contact) number(parameter string) string {
+	if parameter == "cprNumber" {
+		return k.CPR
+	}
+	return k.CVR
+}
+
+// contactPage is ContactSearchResult: its list is contacts. The name that other
+// lists of the API have is read too.
 type contactPage struct {
 	Contacts []contact `json:"contacts"`
 	Content  []contact `json:"content"`
+	Total    *int      `json:"totalElements"`
 }
 
 // Look implements [dispatch.Directory]: GET contacts/.
 func (c *Client) Look(ctx context.Context, tenant post.Tenant, recipient post.PartyRecord) dispatch.Reach {
-	unsure := func(code string) dispatch.Reach { return dispatch.Reach{Answer: dispatch.Unsure, Code: code} }
 	system, err := c.system(tenant.ID)
 	if err != nil {
 		return unsure("auth.no-system")
 	}
-	parameter := map[string]string{"CPR": "cprNumber", "CVR": "cvrNumber"}[strings.ToUpper(recipient.IDType)]
+	parameter := parameterOf(recipient)
 	if parameter == "" || recipient.ID == "" {
 		return unsure("no-number")
 	}
 	status, body, err := c.ask(ctx, system, http.MethodGet, "contacts/", url.Values{parameter: {recipient.ID}})
-	switch {
-	case err != nil:
-		return unsure(dispatch.Unanswered(err))
-	case status == http.StatusUnauthorized:
-		return unsure(codeUnauthorized)
-	case status == http.StatusForbidden:
-		return unsure(codeForbidden)
-	case status != http.StatusOK:
-		return unsure(refusal(status, body))
+	if why := trouble(status, body, err); why != "" {
+		return unsure(why)
 	}
 	var page contactPage
 	if json.Unmarshal(body, &page) != nil {
@@ -64,11 +65,10 @@ func (c *Client) Look(ctx context.Context, tenant post.Tenant, recipient post.Pa
 func reach(all []contact, parameter, number string, now time.Time) dispatch.Reach {
 	var found []contact
 	for _, k := range all {
-		if parameter == "cprNumber" && k.CPR == number || parameter == "cvrNumber" && k.CVR == number {
+		if k.number(parameter) == number {
 			found = append(found, k)
 		}
 	}
-	unsure := func(code string) dispatch.Reach { return dispatch.Reach{Answer: dispatch.Unsure, Code: code} }
 	switch {
 	case len(found) == 0 && len(all) == 0:
 		return unsure("not-found")
@@ -87,7 +87,11 @@ func reach(all []contact, parameter, number string, now time.Time) dispatch.Reac
 	default:
 		return unsure("UNKNOWN")
 	}
-	// A newly registered company cannot be sent to for its first 12 days.
+	// A newly registered company cannot be sent to for its first 12 days, unless it
+	// logs in.
+	if box.Registration == "UNCONFIRMED_REGISTRATION" {
+		return unsure("waiting-period")
+	}
 	if box.StartTime != nil && box.StartTime.After(now) {
 		return unsure("waiting-period")
 	}
@@ -100,19 +104,5 @@ func reach(all []contact, parameter, number string, now time.Time) dispatch.Reac
 // ask sends a request without a body and returns the bounded answer. Its error
 // must not be logged: it may hold the URL.
 func (c *Client) ask(ctx context.Context, s System, method, path string, query url.Values) (int, []byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, c.address(path, query.Encode()), nil)
-	if err != nil {
-		return 0, nil, err
-	}
-	req.Header.Set("Accept", "application/json")
-	req.SetBasicAuth(s.ID, s.Token)
-	answer, err := c.http.Do(req)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer answer.Body.Close()
-	body, err := bounded(answer)
-	return answer.StatusCode, body, err
+	return c.call(ctx, s, request{method: method, path: path, query: query})
 }

@@ -36,6 +36,9 @@ func (c *Client) HandOver(ctx context.Context, j dispatch.Job, f dispatch.Form) 
 	if err != nil {
 		return out(dispatch.NotTaken, "auth.no-system")
 	}
+	if code := c.limits.beyond(j); code != "" {
+		return out(dispatch.RefusedContent, code)
+	}
 	ctx, cancel := context.WithTimeout(ctx, handOverTimeout)
 	defer cancel()
 	body := dispatch.Watch(f.Open())

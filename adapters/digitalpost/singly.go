@@ -101,7 +101,9 @@ type ContactPoint struct {
 	Targets  []string `json:"targets"` // CITIZEN, COMPANY, AUTHORITY
 }
 
-// ContactPoints returns the contact points that the tenant's system may see.
+// ContactPoints returns the contact points that the tenant's system may see, and
+// remembers their limits: a letter beyond those of the one it goes to is refused
+// from then on before it is sent.
 func (c *Client) ContactPoints(ctx context.Context, tenant post.TenantID) ([]ContactPoint, error) {
 	var got struct {
 		Points  []ContactPoint `json:"contactPoints"`
@@ -110,7 +112,9 @@ func (c *Client) ContactPoints(ctx context.Context, tenant post.TenantID) ([]Con
 	if err := c.get(ctx, tenant, "contact-points/", url.Values{"page": {"0"}, "size": {"1000"}}, &got); err != nil {
 		return nil, fmt.Errorf("list contact points of %s: %w", tenant, err)
 	}
-	return append(got.Points, got.Content...), nil
+	all := append(got.Points, got.Content...)
+	c.limits.remember(tenant, all)
+	return all, nil
 }
 
 // Smallest limits at which a citizen's letter of the ordinary size still gets

@@ -11,7 +11,7 @@ const Always = -1
 
 // Faults is the dial of what goes wrong. A count says how many times.
 type Faults struct {
-	// DropReplies accepts hand-overs and then breaks the connection.
+	// DropReplies accepts hand-overs and subscriptions and then breaks the connection.
 	DropReplies int `json:"drop_replies"`
 	// DropPercent does the same to that share of all hand-overs, drawn for each.
 	DropPercent int `json:"drop_percent"`
@@ -41,6 +41,12 @@ type Faults struct {
 	// KeepAnswered leaves a message on the list after its business receipt, until
 	// it is deleted.
 	KeepAnswered bool `json:"keep_answered"`
+	// BulkText takes the numbers of a bulk look-up as one text with commas only;
+	// BulkMost is how many it takes, 0 for any number.
+	BulkText bool `json:"bulk_text"`
+	BulkMost int  `json:"bulk_most"`
+	// BareVersions takes a version in If-Match without quotes only.
+	BareVersions bool `json:"bare_versions"`
 }
 
 // SetFaults turns the dial.

@@ -9,7 +9,10 @@ var refusals = map[string]refusal{
 	"sim.archive.rejected":                  {"The archive cannot be read, or holds what none may hold.", "body"},
 	"sim.broken":                            {"The dial of the simulator makes this answer fail; what was sent was taken.", ""},
 	"sim.certificate.does.not.match.system": {"The client certificate is not the one registered for this system.", "certificate"},
+	"sim.contact.criteria.invalid":          {"The body of a bulk look-up is JSON, with the numbers under cprNumber or cvrNumber.", "body"},
 	"sim.contact.criteria.missing":          {"Give exactly one of cprNumber and cvrNumber.", "cprNumber"},
+	"sim.contact.criteria.too.many":         {"The dial of the simulator takes fewer numbers in one look-up.", "body"},
+	"sim.contact.unknown":                   {"There is no contact of this id.", "id"},
 	"sim.container.part.missing":            {"The form holds no part with the archive.", "file"},
 	"sim.container.with.query":              {"A container goes without memo-message-uuid: each message in it has its own.", "memo-message-uuid"},
 	"sim.content.length.missing":            {"Content-Length is required; a chunked body is not taken.", "Content-Length"},
@@ -26,8 +29,11 @@ var refusals = map[string]refusal{
 	"sim.receipt.invalid":                   {"The receipt cannot be read, or its status is none.", "receiptStatus"},
 	"sim.receipt.not.possible":              {"The message is not in a state that takes this receipt.", "receiptStatus"},
 	"sim.receipt.unknown":                   {"There is no such receipt for this system.", "id"},
+	"sim.subscription.invalid":              {"The subscription cannot be read, names another operation than the four, no contact's id, or an address that is not https.", "body"},
+	"sim.subscription.unknown":              {"There is no such subscription of this system.", "id"},
 	"sim.token.unknown":                     {"System id and token do not belong together, or are missing.", "Authorization"},
 	"sim.unavailable":                       {"The service is not available just now; nothing was taken.", ""},
+	"sim.version.changed":                   {"If-Match is missing, or names another version than the one that is there.", "If-Match"},
 }
 
 // errorOf writes a code in NgDP's error form.

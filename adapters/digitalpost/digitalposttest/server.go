@@ -9,8 +9,10 @@
 // UUID of the query is not the message's.
 //
 // Our choice, where the real answer is not known to us: a repeated UUID gets
-// the first receipt again, or 400 by [Faults.RejectDuplicates]; codes outside
-// the published ones begin with "sim.".
+// the first receipt again, or 400 by [Faults.RejectDuplicates]; the body of a bulk
+// look-up, its bound and the form of If-Match are on the dial too, and nothing is
+// sent to who subscribes to contacts; codes outside the published ones begin with
+// "sim.".
 //
 // Like the real carrier it does not forget what it took: with a directory it
 // keeps every message exactly as received and knows it again after a restart.
@@ -101,9 +103,12 @@ type Server struct {
 	receipts map[string][]*receipt
 	// deliveries are the messages that wait for a recipient system.
 	deliveries map[string][]*delivery
-	faults     Faults
-	stats      Stats
-	changed    chan struct{} // closed and replaced whenever something came in
+	// subscriptions to changes of contacts, by system.
+	subscriptions map[string][]subscribedJSON
+
+	faults  Faults
+	stats   Stats
+	changed chan struct{} // closed and replaced whenever something came in
 }
 
 // Stats counts what the server has seen.
@@ -147,6 +152,7 @@ func New(c Config) (*Server, error) {
 func (s *Server) clear() {
 	s.messages, s.order, s.receipts = map[string]*Message{}, nil, map[string][]*receipt{}
 	s.deliveries = map[string][]*delivery{}
+	s.subscriptions = map[string][]subscribedJSON{}
 	s.faults, s.stats = Faults{}, Stats{}
 	s.changed = make(chan struct{})
 }
@@ -196,12 +202,19 @@ func (s *Server) routes() {
 		"POST memos/{id}/receipt": s.receiveReceipt,
 		"DELETE memos/{id}":       s.deleteMemo,
 		"GET contacts/{$}":        s.getContacts,
-		"GET receipts/{$}":        s.listReceipts,
-		"GET receipts/{id}":       s.getReceipt,
-		"DELETE receipts/{id}":    s.deleteReceipt,
-		"GET contact-points/{$}":  s.getContactPoints,
-		"GET events/{$}":          s.getEvents,
-		"GET receipts-bulk/{$}":   s.bulkReceipts,
+		"GET contacts/{id}":       s.getContact,
+
+		"GET contacts/subscriptions/{$}":     s.listSubscriptions,
+		"POST contacts/subscriptions/{$}":    s.postSubscription,
+		"PUT contacts/subscriptions/{id}":    s.putSubscription,
+		"DELETE contacts/subscriptions/{id}": s.deleteSubscription,
+
+		"GET receipts/{$}":       s.listReceipts,
+		"GET receipts/{id}":      s.getReceipt,
+		"DELETE receipts/{id}":   s.deleteReceipt,
+		"GET contact-points/{$}": s.getContactPoints,
+		"GET events/{$}":         s.getEvents,
+		"GET receipts-bulk/{$}":  s.bulkReceipts,
 	} {
 		method, path, _ := strings.Cut(pattern, " ")
 		s.mux.HandleFunc(method+" "+BasePath+path, s.authenticated(handle))
