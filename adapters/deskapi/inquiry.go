@@ -182,7 +182,7 @@ func (s *Server) reply(ctx context.Context, c *call, in *struct {
 	}
 	got, err := s.c.Letters.Submit(ctx, letter.Submission{
 		Tenant: e.Tenant, Client: c.client.ID, BusinessKey: "reply:" + string(e.ID) + ":" + c.key,
-		Title: r.Title, Inquiry: e.ID, Documents: docs, Arrive: post.Day(r.ArriveBy), Urgent: r.Urgent,
+		Title: r.Title, Inquiry: e.ID, Documents: docs, Arrive: post.Day(r.ArriveBy), Urgent: r.Urgent, Registered: r.Registered,
 	})
 	if err != nil {
 		return nil, err

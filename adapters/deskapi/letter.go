@@ -127,7 +127,7 @@ func (s *Server) submit(ctx context.Context, c *call, in *struct{ WriteKey }) (*
 	}
 	sub := letter.Submission{
 		Tenant: tenant, Client: c.client.ID, BusinessKey: l.Key, Title: l.Title, Recipient: &to, Documents: docs,
-		Arrive: post.Day(l.ArriveBy), Urgent: l.Urgent,
+		Arrive: post.Day(l.ArriveBy), Urgent: l.Urgent, Registered: l.Registered,
 	}
 	if l.NotBefore != nil {
 		sub.NotBefore = *l.NotBefore
@@ -198,6 +198,6 @@ func letterOf(v letter.View) wire.LetterView {
 		Inquiry: string(v.Inquiry), State: string(v.State), Final: v.State.Final(), Channel: string(v.Channel),
 		Generation: v.Generation, Code: v.Code, MessageID: v.MessageID, Carrier: string(v.Carrier), Transmission: v.Transmission, Tracking: v.Tracking,
 		AcceptedAt: v.AcceptedAt, SignedAt: v.SignedAt, NotBefore: v.NotBefore, AvailableAt: v.AvailableAt,
-		Since: v.Since, SentAt: v.SentAt, ArriveBy: string(v.Arrive), Timing: string(v.Timing), Urgent: v.Urgent, HeldAt: v.HeldAt, Hold: string(v.Hold),
+		Since: v.Since, SentAt: v.SentAt, ArriveBy: string(v.Arrive), Timing: string(v.Timing), Urgent: v.Urgent, Registered: v.Registered, HeldAt: v.HeldAt, Hold: string(v.Hold),
 	}
 }

@@ -218,3 +218,36 @@ func TestPaperNeverCarriesACPRNumber(t *testing.T) {
 		t.Error("the shipment names the person by number")
 	}
 }
+
+// TestARegisteredLetterGoesAtLeastByPlainRegisteredPost: whatever else the
+// agreement says, and only a letter that asks for it.
+func TestARegisteredLetterGoesAtLeastByPlainRegisteredPost(t *testing.T) {
+	for _, c := range []struct {
+		agreed     string
+		registered bool
+		want       string // "" is no category
+	}{
+		{"", false, ""},
+		{"Economique", false, "Economique"},
+		{"", true, "Rekommanderet"},
+		{"Economique", true, "Rekommanderet"},
+		{"Rekommanderet med modtagerbevis", true, "Rekommanderet med modtagerbevis"},
+		{"Forkyndelse", true, "Forkyndelse"},
+	} {
+		w := newWorld(t, nil)
+		cfg := w.config()
+		s := cfg.Systems["engdal"]
+		s.Paper.Category = c.agreed
+		cfg.Systems["engdal"] = s
+		j := w.Job(post.Physical, w.Registered)
+		j.Registered = c.registered
+		form := string(suite.Rendered(t, w.connect(t, cfg), j))
+		got := ""
+		if _, after, found := strings.Cut(form, "<fp:PostKategoriKode>"); found {
+			got, _, _ = strings.Cut(after, "</")
+		}
+		if got != c.want {
+			t.Errorf("agreed %q, registered %t: %q, want %q", c.agreed, c.registered, got, c.want)
+		}
+	}
+}

@@ -48,7 +48,7 @@ func (p Paper) check() error {
 		{"Sides", p.Sides, []string{"Simplex", "Duplex"}},
 		{"Color", p.Color, []string{"SH", "Farve"}},
 		{"Envelope", p.Envelope, []string{"C4", "C5", "MA"}},
-		{"Category", p.Category, []string{"Prioritaire", "Economique", "Bulk", "Rekommanderet", "Rekommanderet med modtagerbevis", "Forkyndelse"}},
+		{"Category", p.Category, append([]string{"Prioritaire", "Economique", "Bulk"}, registered...)},
 	} {
 		if c.value != "" && !slices.Contains(c.of, c.value) {
 			gaps = append(gaps, fmt.Errorf("%s is none of %s", c.field, strings.Join(c.of, ", ")))
@@ -63,6 +63,18 @@ func (p Paper) check() error {
 		}
 	}
 	return errors.Join(gaps...)
+}
+
+// registered are the categories of registered post, the plain one first.
+var registered = []string{"Rekommanderet", "Rekommanderet med modtagerbevis", "Forkyndelse"}
+
+// of returns the settings of one letter: a registered one goes at least by plain
+// registered post.
+func (p Paper) of(j dispatch.Job) Paper {
+	if j.Registered && !slices.Contains(registered, p.Category) {
+		p.Category = registered[0]
+	}
+	return p
 }
 
 // Namespaces of ForsendelseI, by the prefix that stands for them. Mixing them
@@ -115,7 +127,7 @@ func writeShipment(x *xmlOut, j dispatch.Job, p Paper) error {
 		x.leaf("sd:UUIDIdentifikator", j.MessageID)
 		x.leaf("sd:BrevDato", j.CreatedAt.In(danish).Format(time.DateOnly))
 	})
-	writeParameters(x, p)
+	writeParameters(x, p.of(j))
 	if len(j.Documents) > 1 {
 		x.within("fp:BilagSamling", func() { writeEnclosures(x, j.Documents[1:]) })
 	}

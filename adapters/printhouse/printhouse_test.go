@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -475,5 +476,45 @@ func TestTrackingNumbers(t *testing.T) {
 		if n := printhouse.TrackingNumber("RR", serial*331_777, "DK"); !printhouse.ValidTracking(n) {
 			t.Errorf("%s is not valid", n)
 		}
+	}
+}
+
+// ticketOf returns ticket.json of a job as it is rendered.
+func ticketOf(t *testing.T, w *world, j dispatch.Job) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := w.house.Render(t.Context(), j, &b); err != nil {
+		t.Fatal(err)
+	}
+	r := tar.NewReader(&b)
+	if _, err := r.Next(); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// TestOnlyATicketOfRegisteredPostSpeaksOfIt: every other one is rendered byte by
+// byte as before it could be asked for, or letters under way would not match
+// their intents.
+func TestOnlyATicketOfRegisteredPostSpeaksOfIt(t *testing.T) {
+	w := newWorld(t, nil)
+	j := w.Job()
+	plain := ticketOf(t, w, j)
+	j.Registered = true
+	asked := ticketOf(t, w, j)
+	if strings.Contains(plain, "registered") {
+		t.Errorf("a ticket that nobody asked it of: %s", plain)
+	}
+	var ticket printhouse.Ticket
+	if err := json.Unmarshal([]byte(asked), &ticket); err != nil || !ticket.Registered {
+		t.Errorf("not registered: %v", err)
+	}
+	line := regexp.MustCompile(`\s*"registered": ?true,`)
+	if line.ReplaceAllString(asked, "") != plain {
+		t.Errorf("it differs in more than that:\n%s\n%s", asked, plain)
 	}
 }

@@ -20,9 +20,12 @@ type Ticket struct {
 	Generation int       `json:"generation"`
 	CreatedAt  time.Time `json:"created_at"`
 	Sender     Sender    `json:"sender"`
-	Color      bool      `json:"color"`
-	Duplex     bool      `json:"duplex"`
-	Pages      int       `json:"pages"`
+	// Registered: the envelope goes by registered post (rekommanderet). It is
+	// left out of every other ticket.
+	Registered bool `json:"registered,omitempty"`
+	Color      bool `json:"color"`
+	Duplex     bool `json:"duplex"`
+	Pages      int  `json:"pages"`
 	// Address is what stands in the window: name first, then the address lines.
 	Address   []string         `json:"address"`
 	Documents []TicketDocument `json:"documents"` // in the order of printing
@@ -73,10 +76,11 @@ func address(r post.PartyRecord) ([]string, error) {
 func ticket(j dispatch.Job, lines []string, pages []int) Ticket {
 	t := Ticket{
 		V: 1, JobID: j.MessageID, Reference: j.Reference, Generation: j.Generation,
-		CreatedAt: j.CreatedAt.UTC().Truncate(time.Second),
-		Sender:    Sender{Name: j.Tenant.Name, CVR: string(j.Tenant.CVR)},
-		Duplex:    true, // black on white, both sides: the cheapest, and what most decisions need
-		Address:   lines,
+		CreatedAt:  j.CreatedAt.UTC().Truncate(time.Second),
+		Sender:     Sender{Name: j.Tenant.Name, CVR: string(j.Tenant.CVR)},
+		Registered: j.Registered,
+		Duplex:     true, // black on white, both sides: the cheapest, and what most decisions need
+		Address:    lines,
 	}
 	for i, d := range j.Documents {
 		t.Pages += pages[i]

@@ -121,11 +121,11 @@ func insertLetter(ctx context.Context, tx *sql.Tx, a letter.Accepted, p place) (
 	}
 	n, err := exec(ctx, tx,
 		`INSERT INTO letter (id, reference, tenant, client, business, digest, inquiry, batch, line, digital_only,
-		     state, not_before, accepted_at, since, recipient, content, arrive, urgent)
-		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15, $16, $17)
+		     state, not_before, accepted_at, since, recipient, content, arrive, urgent, registered)
+		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15, $16, $17, $18)
 		 ON CONFLICT DO NOTHING`,
 		string(a.ID), a.Reference, string(a.Tenant), string(a.Client), a.Key, a.Digest, string(a.Inquiry), string(p.batch), p.line, only,
-		string(p.state), micros(a.NotBefore), micros(now), a.Recipient, a.Content, string(a.Arrive), truth(a.Urgent))
+		string(p.state), micros(a.NotBefore), micros(now), a.Recipient, a.Content, string(a.Arrive), truth(a.Urgent), truth(a.Registered))
 	if err != nil || n == 0 {
 		return false, err
 	}

@@ -27,7 +27,7 @@ func (s *Store) stepRecords(ctx context.Context, leases []queue.Lease) (map[stri
 	}
 	with, args := withRows("kind, id, fence", asked)
 	rows, err := s.read.QueryContext(ctx,
-		with+`SELECT l.id, l.reference, l.tenant, l.inquiry, l.digital_only, l.state, l.version, l.channel, l.generation, l.code, l.failures,
+		with+`SELECT l.id, l.reference, l.tenant, l.inquiry, l.digital_only, l.registered, l.state, l.version, l.channel, l.generation, l.code, l.failures,
 		     l.not_before, l.arrive, l.since, l.recipient, l.content, l.manifest, l.batch, l.line,
 		     b.policy, CASE WHEN l.batch = '' OR b.state IN ('approved', 'released') AND b.paused = 0 THEN 1 ELSE 0 END,
 		     h.message_id, h.carrier, h.created_at, h.form_size, h.form_sha256, h.attempts, h.unsure, h.address,
@@ -92,17 +92,17 @@ func (s *Store) noStep(ctx context.Context, l queue.Lease) error {
 // scanStep reads the letter into r and returns the row's document; nil when the
 // letter has none.
 func scanStep(rows *sql.Rows, r *dispatch.Record) (*letter.Sealed, error) {
-	var only, notBefore, since, released int64
+	var only, registered, notBefore, since, released int64
 	var policy, message, carrier, blob sql.NullString
 	var created, formSize, attempts, unsure, size, clear sql.NullInt64
 	var form, address, header, sum []byte
-	if err := rows.Scan(&r.ID, &r.Reference, &r.Tenant, &r.Inquiry, &only, &r.State, &r.Version, &r.Channel, &r.Generation, &r.Code, &r.Failures,
+	if err := rows.Scan(&r.ID, &r.Reference, &r.Tenant, &r.Inquiry, &only, &registered, &r.State, &r.Version, &r.Channel, &r.Generation, &r.Code, &r.Failures,
 		&notBefore, &r.Arrive, &since, &r.Recipient, &r.Content, &r.Manifest, &r.Batch, &r.Line,
 		&policy, &released, &message, &carrier, &created, &formSize, &form, &attempts, &unsure, &address,
 		&header, &blob, &sum, &size, &clear); err != nil {
 		return nil, err
 	}
-	r.DigitalOnly, r.NotBefore, r.Since = only == 1, fromMicros(notBefore), fromMicros(since)
+	r.DigitalOnly, r.Registered, r.NotBefore, r.Since = only == 1, registered == 1, fromMicros(notBefore), fromMicros(since)
 	r.Policy, r.Released = post.SigningPolicy(policy.String), released == 1
 	if message.Valid {
 		r.Intent = &dispatch.Intent{MessageID: message.String, Carrier: post.Carrier(carrier.String), CreatedAt: fromMicros(created.Int64), Size: formSize.Int64,

@@ -19,16 +19,16 @@ import (
 var _ letter.Records = (*Store)(nil)
 
 const viewColumns = `SELECT l.id, l.reference, l.tenant, l.batch, l.line, l.inquiry, l.state, l.channel, l.generation, l.code,
-	l.accepted_at, l.signed_at, l.not_before, l.available_at, l.since, l.arrive, l.urgent, l.hold_at, l.hold_reason, COALESCE(h.created_at, 0),
+	l.accepted_at, l.signed_at, l.not_before, l.available_at, l.since, l.arrive, l.urgent, l.registered, l.hold_at, l.hold_reason, COALESCE(h.created_at, 0),
 	COALESCE(h.message_id, ''), COALESCE(h.carrier, ''), COALESCE(h.transmission, ''), COALESCE(h.tracking, '')
 	FROM letter l LEFT JOIN hand_over h ON h.letter = l.id AND h.channel = l.channel AND h.generation = l.generation `
 
 func scanView(scan func(...any) error) (v letter.View, err error) {
-	var accepted, signed, notBefore, available, since, urgent, held, sent int64
+	var accepted, signed, notBefore, available, since, urgent, registered, held, sent int64
 	err = scan(&v.ID, &v.Reference, &v.Tenant, &v.Batch, &v.Line, &v.Inquiry, &v.State, &v.Channel, &v.Generation, &v.Code,
-		&accepted, &signed, &notBefore, &available, &since, &v.Arrive, &urgent, &held, &v.Hold, &sent, &v.MessageID, &v.Carrier, &v.Transmission, &v.Tracking)
+		&accepted, &signed, &notBefore, &available, &since, &v.Arrive, &urgent, &registered, &held, &v.Hold, &sent, &v.MessageID, &v.Carrier, &v.Transmission, &v.Tracking)
 	v.AcceptedAt, v.SignedAt, v.NotBefore, v.AvailableAt = fromMicros(accepted), fromMicros(signed), fromMicros(notBefore), fromMicros(available)
-	v.Since, v.Urgent, v.HeldAt, v.SentAt = fromMicros(since), urgent == 1, fromMicros(held), fromMicros(sent)
+	v.Since, v.Urgent, v.Registered, v.HeldAt, v.SentAt = fromMicros(since), urgent == 1, registered == 1, fromMicros(held), fromMicros(sent)
 	return v, err
 }
 

@@ -57,6 +57,10 @@ type Tenant struct {
 	Phone string `json:"phone"`
 	// Signing is what one signature covers; each letter when it is "".
 	Signing SigningPolicy `json:"signing_policy,omitempty"`
+	// Registered declares that who carries this tenant's letters on paper can send
+	// them by registered post (rekommanderet). Without it a letter that asks for
+	// that is refused.
+	Registered bool `json:"registered,omitempty"`
 	// Times are the rules about lead times and silence.
 	Times LetterTimes `json:"times,omitzero"`
 	// Keep says how long records stay.

@@ -88,4 +88,6 @@ type Reply struct {
 	Documents []Document `json:"documents" minItems:"1" maxItems:"64"`
 	ArriveBy  string     `json:"arrive_by,omitempty" maxLength:"10" doc:"latest day of arrival in Danish time, e.g. the inquiry's legal due date"`
 	Urgent    bool       `json:"urgent,omitempty" doc:"a lane of its own"`
+	// Registered is optional.
+	Registered bool `json:"registered,omitempty" doc:"on paper, by registered post (rekommanderet); refused where the municipality's carrier does not offer it"`
 }

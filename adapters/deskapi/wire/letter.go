@@ -30,6 +30,8 @@ type Letter struct {
 	NotBefore *time.Time `json:"not_before,omitempty"`
 	ArriveBy  string     `json:"arrive_by,omitempty" maxLength:"10" doc:"latest day of arrival in Danish time, e.g. 2026-12-28; a new letter that can no longer meet it is refused"`
 	Urgent    bool       `json:"urgent,omitempty" doc:"breach notifications: a lane of their own"`
+	// Registered is optional.
+	Registered bool `json:"registered,omitempty" doc:"on paper, by registered post (rekommanderet); refused where the municipality's carrier does not offer it"`
 }
 
 // LetterReceipt says that a letter is safe with us.
@@ -66,6 +68,7 @@ type LetterView struct {
 	ArriveBy     string    `json:"arrive_by,omitempty" doc:"latest day of arrival"`
 	Timing       string    `json:"timing,omitempty" doc:"in-time, on-its-way, paper-closing, digital-only, too-late, arrived, arrived-late"`
 	Urgent       bool      `json:"urgent,omitempty"`
+	Registered   bool      `json:"registered,omitempty" doc:"on paper it goes by registered post"`
 	HeldAt       time.Time `json:"held_at,omitzero" doc:"since when nothing of it may be purged"`
 	Hold         string    `json:"hold,omitempty" doc:"why nothing of it may be purged"`
 	AvailableAt  time.Time `json:"available_at,omitzero" doc:"in the mailbox: the moment from which it counts as received (lov om Digital Post § 10)"`

@@ -26,6 +26,8 @@ type letterSend struct {
 	Document []string `required:"" sep:"none" placeholder:"FILE.pdf" help:"A PDF; the first is the main document. May be repeated."`
 	Arrive   string   `placeholder:"YYYY-MM-DD" help:"The latest day of arrival."`
 	Urgent   bool     `help:"Breach notifications: a lane of their own."`
+	// Registered is of paper only.
+	Registered bool `help:"By registered post, if it goes on paper."`
 }
 
 // Run submits the letter. Its key makes running it again harmless.
@@ -37,7 +39,7 @@ func (c *letterSend) Run(r *run) error {
 	if c.Arrive != "" {
 		l.ArriveBy = c.Arrive
 	}
-	l.Urgent = l.Urgent || c.Urgent
+	l.Urgent, l.Registered = l.Urgent || c.Urgent, l.Registered || c.Registered
 	var files []client.File
 	l.Documents = nil
 	for _, path := range c.Document {
@@ -127,6 +129,9 @@ func (c *letterShow) Run(r *run) error {
 		}
 		if v.Urgent {
 			facts = append(facts, [2]string{"urgent", "yes"})
+		}
+		if v.Registered {
+			facts = append(facts, [2]string{"registered", "yes, on paper"})
 		}
 		if v.Generation > 1 {
 			facts = append(facts, [2]string{"generation", fmt.Sprint(v.Generation)})

@@ -17,6 +17,9 @@ type Job struct {
 	Reference  string // what the public check page knows; MeMo messageID, print data line
 	Channel    post.Channel
 	Generation int
+	// Registered: what is printed goes by registered post. A channel without
+	// paper has nothing to do with it.
+	Registered bool
 	// MessageID is [post.DerivedID]: MeMo messageUUID, print-job id.
 	MessageID string
 	// CreatedAt is the time of the committed intent, whole seconds, UTC. It is

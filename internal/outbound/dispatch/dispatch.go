@@ -40,6 +40,7 @@ type Record struct {
 	Tenant      post.TenantID
 	Inquiry     post.InquiryID
 	DigitalOnly bool // to the tenant's own contact point
+	Registered  bool // on paper, by registered post
 	Released    bool // no batch, or its batch is approved and neither paused nor stopped
 	Batch       post.BatchID
 	Line        int // of the batch, from 1

@@ -27,6 +27,9 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 	if r.Intent != nil {
 		in = *r.Intent
 	}
+	if r.Intent == nil && a.undeclared(r) {
+		return false, a.askPerson(ctx, l, r, codeUndeclared)
+	}
 	ch := a.Roads.Channel(r.Tenant, r.Channel, in.Carrier)
 	if ch == nil {
 		return false, a.askPerson(ctx, l, r, code(codeCarrierGone, string(in.Carrier)))

@@ -65,7 +65,7 @@ func (a *Advancer) warnLate(ctx context.Context, r Record, ch post.Channel) {
 
 // overdue looks after a letter that a carrier has. A letter that was posted, and
 // of which nothing was heard for as long as its tenant says, counts as delivered;
-// a later return re-opens it. Else silence is reported, on paper after working
+// a later return re-opens it; a registered one waits for its proof. Else silence is reported, on paper after working
 // days, digitally after [Config.Overdue], and the letter stays: no receipt is no
 // proof of anything.
 //
@@ -79,7 +79,7 @@ func (a *Advancer) overdue(ctx context.Context, l queue.Lease, r Record) (bool, 
 			next = now.Add(min(long, mostSilence))
 		}
 	}
-	if r.State == post.LetterPosted && times.Presume > 0 {
+	if r.State == post.LetterPosted && times.Presume > 0 && !r.Registered {
 		presumed := calendar.After(r.Since, times.Presume)
 		if !now.Before(presumed) {
 			return false, a.move(ctx, l, r, Move{To: post.LetterPresumed, Code: codeQuiet, Free: true})

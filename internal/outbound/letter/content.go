@@ -88,6 +88,9 @@ type Told struct {
 	Inquiry   post.InquiryID
 	Content   Content
 	Arrive    post.Day `json:",omitempty"`
+	// Registered is left out when it is not asked for, so that letters from
+	// before it could be asked for keep their digest.
+	Registered bool `json:",omitempty"`
 }
 
 // Digest returns the keyed digest of what was told. Keyed, because recipient and

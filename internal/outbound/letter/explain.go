@@ -167,6 +167,9 @@ func next(v View) string {
 	case post.LetterAwaitingLookup:
 		return "the directory is asked again; without a definite answer a person is asked, early enough for paper if it has a latest day"
 	case post.LetterPosted:
+		if v.Registered {
+			return "it waits for the carrier's proof, however long: it went by registered post"
+		}
 		return "it waits for the carrier's next receipt; where the municipality has set a quiet time, it counts as delivered after it"
 	case post.LetterPresumed:
 		return "nothing: its road has ended, unless it comes back"

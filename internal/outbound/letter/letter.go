@@ -73,6 +73,9 @@ type Submission struct {
 	// Urgent letters (breach notifications, GDPR art. 34) have a lane of their
 	// own, so that they never wait behind a month-end.
 	Urgent bool
+	// Registered: on paper, by registered post (rekommanderet). It says nothing
+	// of a letter that Digital Post takes.
+	Registered bool
 }
 
 // A Receipt says that a letter is durable.
@@ -102,6 +105,7 @@ type Accepted struct {
 	DigitalOnly bool
 	Arrive      post.Day
 	Urgent      bool
+	Registered  bool
 }
 
 // Sealed is one document under seal.

@@ -42,6 +42,8 @@ type View struct {
 	Arrive post.Day `json:"arrive_by,omitempty"`
 	Timing Timing   `json:"timing,omitempty"`
 	Urgent bool     `json:"urgent,omitempty"`
+	// Registered: on paper it goes by registered post.
+	Registered bool `json:"registered,omitempty"`
 	// HeldAt says since when nothing of it may be purged, and Hold why.
 	HeldAt time.Time       `json:"held_at,omitzero"`
 	Hold   post.HoldReason `json:"hold,omitempty"`

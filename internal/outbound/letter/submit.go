@@ -38,7 +38,7 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Receipt, error) {
 		r := NormalRecipient(*s.Recipient)
 		s.Recipient = &r
 	}
-	digest, err := Digest(d.IndexKey, s.Tenant, Told{Recipient: s.Recipient, Inquiry: s.Inquiry, Content: content, Arrive: s.Arrive})
+	digest, err := Digest(d.IndexKey, s.Tenant, Told{Recipient: s.Recipient, Inquiry: s.Inquiry, Content: content, Arrive: s.Arrive, Registered: s.Registered})
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -50,14 +50,18 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Receipt, error) {
 	if !errors.Is(err, post.ErrNotFound) {
 		return Receipt{}, fmt.Errorf("submit letter: %w", err)
 	}
-	// Only now: a letter that is here already may be asked after when its day is over.
+	// Only now: a letter that is here already may be asked after when its day is
+	// over, or its carrier another.
 	budget, timed, err := CheckArrive(string(s.Arrive), s.NotBefore, d.Now(), d.tenants[s.Tenant].Times)
 	if err != nil {
 		return Receipt{}, err
 	}
+	if s.Registered && !d.tenants[s.Tenant].Registered {
+		return Receipt{}, post.FaultRegistered
+	}
 	a := Accepted{
 		ID: post.LetterID(d.NewID()), Reference: d.NewReference(), Tenant: s.Tenant, Client: s.Client,
-		Key: key, Digest: digest, Inquiry: s.Inquiry, NotBefore: s.NotBefore, Arrive: s.Arrive, Urgent: s.Urgent,
+		Key: key, Digest: digest, Inquiry: s.Inquiry, NotBefore: s.NotBefore, Arrive: s.Arrive, Urgent: s.Urgent, Registered: s.Registered,
 	}
 	if err := d.seal(ctx, s, content, &a); err != nil {
 		return Receipt{}, fmt.Errorf("submit letter: %w", err)

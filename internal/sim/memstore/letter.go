@@ -87,7 +87,7 @@ func (s *Store) AcceptLetter(_ context.Context, a letter.Accepted) (letter.First
 func (db *DB) view(r *row) letter.View {
 	v := letter.View{ID: r.ID, Reference: r.Reference, Tenant: r.Tenant, State: r.state, Channel: r.channel, Generation: r.generation, Code: r.code,
 		AcceptedAt: r.acceptedAt, SignedAt: r.signedAt, NotBefore: micros(r.NotBefore), AvailableAt: r.available,
-		Since: r.since, Arrive: r.Arrive, Urgent: r.Urgent}
+		Since: r.since, Arrive: r.Arrive, Urgent: r.Urgent, Registered: r.Registered}
 	if h := db.present(r); h != nil {
 		v.MessageID, v.Carrier, v.Transmission, v.Tracking, v.SentAt = h.MessageID, h.Carrier, h.transmission, h.tracking, h.CreatedAt
 	}

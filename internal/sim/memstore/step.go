@@ -114,7 +114,7 @@ func (s *Store) LetterForStep(_ context.Context, l queue.Lease) (dispatch.Record
 	out := dispatch.Record{
 		ID: r.ID, Reference: r.Reference, Tenant: r.Tenant, Inquiry: r.Inquiry, DigitalOnly: r.DigitalOnly, Released: true,
 		State: r.state, Version: r.version, Channel: r.channel, Generation: r.generation, Code: r.code, Failures: r.failures,
-		NotBefore: micros(r.NotBefore), Arrive: r.Arrive, Since: r.since, Recipient: r.Recipient, Content: r.Content, Manifest: r.manifest, Documents: r.Documents,
+		Registered: r.Registered, NotBefore: micros(r.NotBefore), Arrive: r.Arrive, Since: r.since, Recipient: r.Recipient, Content: r.Content, Manifest: r.manifest, Documents: r.Documents,
 	}
 	if h := s.db.present(r); h != nil {
 		in := h.Intent

@@ -38,6 +38,7 @@ const tenant = post.TenantID("engdal")
 func Run(t *testing.T, fresh func(t *testing.T) Store) {
 	for name, rule := range map[string]func(*testing.T, *bench){
 		"a key names one letter":                                   aKeyNamesOneLetter,
+		"a wish for registered post is kept":                       aWishForRegisteredPostIsKept,
 		"one lease at a time":                                      oneLeaseAtATime,
 		"a former holder changes nothing":                          aFormerHolderChangesNothing,
 		"a fence is never given twice":                             aFenceIsNeverGivenTwice,
