@@ -197,6 +197,7 @@ func letterOf(v letter.View) wire.LetterView {
 		ID: string(v.ID), Reference: v.Reference, Tenant: string(v.Tenant), Batch: string(v.Batch), Line: v.Line,
 		Inquiry: string(v.Inquiry), State: string(v.State), Final: v.State.Final(), Channel: string(v.Channel),
 		Generation: v.Generation, Code: v.Code, MessageID: v.MessageID, Carrier: string(v.Carrier), Transmission: v.Transmission, Tracking: v.Tracking,
+		PostingDay: string(v.Posting),
 		AcceptedAt: v.AcceptedAt, SignedAt: v.SignedAt, NotBefore: v.NotBefore, AvailableAt: v.AvailableAt,
 		Since: v.Since, SentAt: v.SentAt, ArriveBy: string(v.Arrive), Timing: string(v.Timing), Urgent: v.Urgent, Registered: v.Registered, HeldAt: v.HeldAt, Hold: string(v.Hold),
 	}

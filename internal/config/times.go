@@ -1,6 +1,9 @@
 package config
 
-import "sikkerpost.dk/gateway/internal/post"
+import (
+	"sikkerpost.dk/gateway/internal/calendar"
+	"sikkerpost.dk/gateway/internal/post"
+)
 
 // letterTimes checks the rules about time of a tenant at a path.
 func (r *report) letterTimes(at string, t post.Tenant) {
@@ -10,10 +13,18 @@ func (r *report) letterTimes(at string, t post.Tenant) {
 		n    int
 	}{
 		{"digital_days", t.Times.Digital}, {"paper_days", t.Times.Paper}, {"person_days", t.Times.Person},
-		{"silence_days", t.Times.Silence}, {"presume_days", t.Times.Presume},
+		{"produce_days", t.Times.Produce}, {"silence_days", t.Times.Silence}, {"presume_days", t.Times.Presume},
 	} {
 		if d.n < 0 || d.n > mostDays {
 			r.at(at+".times."+d.name, "want between 0 and %d working days", mostDays)
+		}
+	}
+	if f := t.Times.Filled(); f.Produce > f.Paper {
+		r.at(at+".times.produce_days", "want no more than paper_days (%d): they are part of them", f.Paper)
+	}
+	if c := t.Times.Cutoff; c != "" {
+		if _, ok := calendar.ParseClock(c); !ok {
+			r.at(at+".times.cutoff", "want a time of day in Danish time such as 12:00")
 		}
 	}
 	if f := t.Times.Filled(); f.Presume > 0 && f.Presume <= f.Silence {

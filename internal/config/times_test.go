@@ -13,17 +13,17 @@ func withRules(rules string) string {
 }
 
 func TestRulesAboutTimeAreRead(t *testing.T) {
-	d, err := load[config.Dispatcher](t, folder(t), withRules(`"times": {"paper_days": 5, "silence_days": 4, "presume_days": 10}, "keep_days": {"letters": 400, "receipts": 90}`))
+	d, err := load[config.Dispatcher](t, folder(t), withRules(`"times": {"paper_days": 5, "produce_days": 1, "cutoff": "16:30", "silence_days": 4, "presume_days": 10}, "keep_days": {"letters": 400, "receipts": 90}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := d.Tenants[0].Times.Filled(); got != (post.LetterTimes{Paper: 5, Person: 1, Silence: 4, Presume: 10}) {
+	if got := d.Tenants[0].Times.Filled(); got != (post.LetterTimes{Paper: 5, Produce: 1, Cutoff: "16:30", Person: 1, Silence: 4, Presume: 10}) {
 		t.Errorf("times %+v", got)
 	}
 	if got := d.Tenants[0].Keep.Filled(); got != (post.Keep{Letters: 400, Inquiries: 180, Forwarded: 30, Receipts: 90}) {
 		t.Errorf("keep %+v", got)
 	}
-	if d, err = load[config.Dispatcher](t, folder(t), dispatcher); err != nil || d.Tenants[0].Times.Filled().Presume != 0 || d.Tenants[0].Keep.Filled().Receipts != 180 {
+	if d, err = load[config.Dispatcher](t, folder(t), dispatcher); err != nil || d.Tenants[0].Times.Filled() != (post.LetterTimes{Paper: 7, Produce: 2, Cutoff: "12:00", Person: 1, Silence: 7}) || d.Tenants[0].Keep.Filled().Receipts != 180 {
 		t.Errorf("without rules: %+v, %v", d.Tenants[0], err)
 	}
 }
@@ -37,6 +37,12 @@ func TestWrongRulesAboutTimeAreNamed(t *testing.T) {
 		`"keep_days": {"letters": 1}`:                     "tenants[0].keep_days.letters",
 		`"keep_days": {"inquiries": 36500}`:               "tenants[0].keep_days.inquiries",
 		`"keep_days": {"letters": 30, "receipts": 31}`:    "tenants[0].keep_days.receipts",
+		`"times": {"produce_days": -1}`:                   "tenants[0].times.produce_days",
+		`"times": {"produce_days": 8}`:                    "tenants[0].times.produce_days", // paper_days are 7
+		`"times": {"paper_days": 3, "produce_days": 4}`:   "tenants[0].times.produce_days",
+		`"times": {"cutoff": "noon"}`:                     "tenants[0].times.cutoff",
+		`"times": {"cutoff": "24:00"}`:                    "tenants[0].times.cutoff",
+		`"times": {"cutoff": "9:00"}`:                     "tenants[0].times.cutoff",
 		`"times": {"days": 1}`:                            "days",
 	} {
 		t.Run(rules, func(t *testing.T) {

@@ -24,6 +24,12 @@ type LetterTimes struct {
 	// Paper is the time from the hand-over to the letter box, printing included.
 	// 7: two for the print house, five for the post.
 	Paper int `json:"paper_days,omitempty"`
+	// Produce is how many of Paper the print house takes until it gives the
+	// letter to the post. 2, or Paper where that is less.
+	Produce int `json:"produce_days,omitempty"`
+	// Cutoff is the time of day in Danish time, 15:04, until which the print
+	// house counts a letter to the working day on which it comes. 12:00.
+	Cutoff string `json:"cutoff,omitempty"`
 	// Person is how long somebody may take to decide about a letter. 1.
 	Person int `json:"person_days,omitempty"`
 	// Silence is how long a carrier of paper may say nothing before it is
@@ -43,6 +49,12 @@ func (t LetterTimes) Filled() LetterTimes {
 		if *d.have == 0 {
 			*d.have = d.def
 		}
+	}
+	if t.Produce == 0 {
+		t.Produce = min(2, t.Paper)
+	}
+	if t.Cutoff == "" {
+		t.Cutoff = "12:00"
 	}
 	return t
 }

@@ -65,6 +65,7 @@ type LetterView struct {
 	NotBefore    time.Time `json:"not_before,omitzero"`
 	Since        time.Time `json:"since,omitzero" doc:"when the present state was entered"`
 	SentAt       time.Time `json:"sent_at,omitzero" doc:"when the present hand-over was decided"`
+	PostingDay   string    `json:"posting_day,omitempty" doc:"of one letter on paper that is not posted yet: when it is expected to be given to the post, counted from its hand-over, or as if it were handed over now"`
 	ArriveBy     string    `json:"arrive_by,omitempty" doc:"latest day of arrival"`
 	Timing       string    `json:"timing,omitempty" doc:"in-time, on-its-way, paper-closing, digital-only, too-late, arrived, arrived-late"`
 	Urgent       bool      `json:"urgent,omitempty"`

@@ -24,7 +24,10 @@ type batchPlan struct {
 	Arrive      string  `placeholder:"YYYY-MM-DD" help:"The day by which every letter without a day of its own must have arrived."`
 	PaperDays   int     `default:"7" env:"SIKKERPOST_PAPER_DAYS" help:"Working days from hand-over to arrival on paper, printing included."`
 	DigitalDays int     `default:"0" env:"SIKKERPOST_DIGITAL_DAYS" help:"Working days from hand-over to the mailbox; 0 is the same day."`
-	Now         string  `hidden:"" help:"The day to plan from; today."`
+	ProduceDays int     `default:"0" env:"SIKKERPOST_PRODUCE_DAYS" help:"How many of those the print house takes until it gives a letter to the post; 0 is two, or all when there are fewer."`
+	Cutoff      string  `default:"12:00" env:"SIKKERPOST_CUTOFF" placeholder:"HH:MM" help:"Danish time until which the print house counts a letter to the day."`
+	Each        bool    `help:"One row for each line of the table."`
+	Now         string  `hidden:"" help:"The day, or day and time, to plan from; now."`
 }
 
 // plan is what is known before anything is sent. Who takes which channel is
@@ -42,8 +45,15 @@ type plan struct {
 	SendDigital   string  `json:"send_digital_by,omitempty"`
 	SendPaper     string  `json:"send_paper_by,omitempty"`
 	Late          bool    `json:"late,omitempty"` // paper would come too late
+	// PostedOn and ArrivesOn are the days on which what goes on paper would be
+	// posted and arrive if it were handed over now; "" when nothing can.
+	PostedOn  post.Day `json:"posted_on,omitempty"`
+	ArrivesOn post.Day `json:"arrives_on,omitempty"`
+	Cutoff    string   `json:"cutoff"`
 	// Days are the latest days of arrival, the nearest first, with their lines.
 	Days []planDay `json:"days,omitempty"`
+	// Each is one row for each line, in the order of the table, when asked for.
+	Each []planLine `json:"each,omitempty"`
 }
 
 // planDay is one latest day of arrival and what it asks of its lines.
@@ -52,12 +62,15 @@ type planDay struct {
 	Letters     int      `json:"letters"`
 	Lines       []int    `json:"lines"` // of the file
 	SendDigital string   `json:"send_digital_by"`
-	SendPaper   string   `json:"send_paper_by"`
+	SendPaper   string   `json:"send_paper_by"`  // until the cut-off
 	Late        bool     `json:"late,omitempty"` // paper would come too late for letters that can go on paper
 }
 
 // Run prints the plan; it sends nothing and asks nobody.
 func (c *batchPlan) Run(r *run) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	t, err := read(c.Table, c.Documents)
 	if err != nil {
 		return err
@@ -70,41 +83,48 @@ func (c *batchPlan) Run(r *run) error {
 	if len(t.Faults) > 0 {
 		return r.verdict(t, ctl.NeedsPerson)
 	}
-	p, err := c.plan(t)
+	p, err := c.plan(t, now)
 	if err != nil {
 		return err
 	}
-	err = r.Print(p, func(w io.Writer) {
-		fmt.Fprintf(w, "letters       %d (%d to people, %d to companies)\n", p.Letters, p.People, p.Companies)
-		fmt.Fprintf(w, "documents     %d, %.1f MB\n", p.Documents, float64(p.DocumentBytes)/1e6)
-		fmt.Fprintf(w, "channel       known at the hand-over; %d letters could not go on paper: no address\n", p.NoAddress)
-		if c.CostDigital > 0 || c.CostPaper > 0 {
-			fmt.Fprintf(w, "cost          DKK %.2f if all are digital, DKK %.2f if all that can go on paper\n", p.CostLeast, p.CostMost)
-		}
-		if c.Arrive != "" {
-			fmt.Fprintf(w, "send by       %s digitally, %s on paper, to arrive by %s\n", p.SendDigital, p.SendPaper, c.Arrive)
-		}
-		var rows [][]string
-		for _, d := range p.Days {
-			note := ""
-			if d.Late {
-				note = "too late on paper"
-			}
-			rows = append(rows, []string{string(d.Arrive), fmt.Sprint(d.Letters), firstLines(d.Lines), d.SendDigital, d.SendPaper, note})
-		}
-		if len(rows) > 0 {
-			fmt.Fprintln(w)
-			ctl.Table(w, []string{"ARRIVE BY", "LETTERS", "LINES", "SEND DIGITALLY BY", "ON PAPER BY", ""}, rows)
-		}
-	})
+	err = r.Print(p, func(w io.Writer) { c.write(w, p) })
 	if err == nil && p.Late {
 		return &ctl.Hint{Err: errors.New("letters on paper would arrive too late"), Hint: "choose a later day, or send what is urgent first", Exit: ctl.NeedsPerson}
 	}
 	return err
 }
 
-func (c *batchPlan) plan(t *table) (plan, error) {
-	p := plan{Letters: len(t.Lines), Documents: len(t.Files), DocumentBytes: t.Bytes}
+// write prints the plan for people.
+func (c *batchPlan) write(w io.Writer, p plan) {
+	fmt.Fprintf(w, "letters       %d (%d to people, %d to companies)\n", p.Letters, p.People, p.Companies)
+	fmt.Fprintf(w, "documents     %d, %.1f MB\n", p.Documents, float64(p.DocumentBytes)/1e6)
+	fmt.Fprintf(w, "channel       known at the hand-over; %d letters could not go on paper: no address\n", p.NoAddress)
+	if c.CostDigital > 0 || c.CostPaper > 0 {
+		fmt.Fprintf(w, "cost          DKK %.2f if all are digital, DKK %.2f if all that can go on paper\n", p.CostLeast, p.CostMost)
+	}
+	if c.Arrive != "" {
+		fmt.Fprintf(w, "send by       %s digitally, %s on paper, to arrive by %s\n", p.SendDigital, p.SendPaper, c.Arrive)
+	}
+	if p.PostedOn != "" {
+		fmt.Fprintf(w, "on paper      if handed over now: posted on %s, arrives on %s; cut-off %s\n", p.PostedOn, p.ArrivesOn, p.Cutoff)
+	}
+	var rows [][]string
+	for _, d := range p.Days {
+		note := ""
+		if d.Late {
+			note = "too late on paper"
+		}
+		rows = append(rows, []string{string(d.Arrive), fmt.Sprint(d.Letters), firstLines(d.Lines), d.SendDigital, d.SendPaper, note})
+	}
+	if len(rows) > 0 {
+		fmt.Fprintln(w)
+		ctl.Table(w, []string{"ARRIVE BY", "LETTERS", "LINES", "SEND DIGITALLY BY", "ON PAPER BY", ""}, rows)
+	}
+	eachLine(w, p.Each)
+}
+
+func (c *batchPlan) plan(t *table, now time.Time) (plan, error) {
+	p := plan{Cutoff: c.times().Filled().Cutoff, Letters: len(t.Lines), Documents: len(t.Files), DocumentBytes: t.Bytes}
 	for _, l := range t.Lines {
 		if l.Recipient.IDType == "CVR" {
 			p.Companies++
@@ -117,9 +137,8 @@ func (c *batchPlan) plan(t *table) (plan, error) {
 	}
 	p.CostLeast = float64(p.Letters) * c.CostDigital
 	p.CostMost = float64(p.NoAddress)*c.CostDigital + float64(p.Letters-p.NoAddress)*max(c.CostPaper, c.CostDigital)
-	now, err := today(c.Now)
-	if err != nil {
-		return p, err
+	if p.NoAddress < p.Letters {
+		p.PostedOn, p.ArrivesOn = letter.PaperDays(now, c.times())
 	}
 	if c.Arrive != "" {
 		if _, err := dayOf(c.Arrive); err != nil {
@@ -131,6 +150,9 @@ func (c *batchPlan) plan(t *table) (plan, error) {
 	p.Days = c.days(t, now)
 	for _, d := range p.Days {
 		p.Late = p.Late || d.Late
+	}
+	if c.Each {
+		p.Each = c.each(t, now)
 	}
 	return p, nil
 }
@@ -149,10 +171,11 @@ func firstLines(lines []int) string {
 }
 
 func (c *batchPlan) times() post.LetterTimes {
-	return post.LetterTimes{Digital: c.DigitalDays, Paper: c.PaperDays}
+	return post.LetterTimes{Digital: c.DigitalDays, Paper: c.PaperDays, Produce: c.ProduceDays, Cutoff: c.Cutoff}
 }
 
-// lastDays returns the last days on which a hand-over is in time.
+// lastDays returns the last days on which a hand-over is in time, on paper until
+// the cut-off of the day.
 func lastDays(b letter.Budget) (digital, paper string) {
 	return b.Digital.Add(-time.Second).Format(time.DateOnly), b.Paper.Format(time.DateOnly)
 }
@@ -177,7 +200,7 @@ func (c *batchPlan) days(t *table, now time.Time) []planDay {
 		}
 		d.Letters++
 		d.Lines = append(d.Lines, t.At[i])
-		d.Late = d.Late || d.SendPaper < now.Format(time.DateOnly) && len(l.Recipient.Address) > 0
+		d.Late = d.Late || now.After(b.Paper) && len(l.Recipient.Address) > 0
 	}
 	var all []planDay
 	for _, day := range slices.Sorted(maps.Keys(at)) {
@@ -196,10 +219,13 @@ func (t *table) late(now time.Time) {
 	}
 }
 
-// today returns the moment to count from: now, or noon of the day s.
+// today returns the moment to count from: now, the moment s, or noon of the day s.
 func today(s string) (time.Time, error) {
 	if s == "" {
 		return time.Now().In(calendar.Zone()), nil
+	}
+	if t, err := time.ParseInLocation("2006-01-02 15:04", s, calendar.Zone()); err == nil {
+		return t, nil
 	}
 	t, err := dayOf(s)
 	return t.Add(12 * time.Hour), err

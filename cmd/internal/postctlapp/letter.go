@@ -125,7 +125,7 @@ func (c *letterShow) Run(r *run) error {
 		facts := [][2]string{
 			{"letter", v.ID}, {"reference", v.Reference}, {"municipality", v.Tenant}, {"state", v.State},
 			{"channel", v.Channel}, {"carrier", v.Carrier}, {"reason", v.Code}, {"message", v.MessageID}, {"tracking", v.Tracking},
-			{"in mailbox", ctl.When(v.AvailableAt)}, {"not before", ctl.When(v.NotBefore)}, {"arrive by", v.ArriveBy}, {"in time", v.Timing}, {"on hold", v.Hold}, {"batch", v.Batch}, {"inquiry", v.Inquiry},
+			{"in mailbox", ctl.When(v.AvailableAt)}, {"not before", ctl.When(v.NotBefore)}, {"arrive by", v.ArriveBy}, {"in time", v.Timing}, {"posted on", postingDay(v)}, {"on hold", v.Hold}, {"batch", v.Batch}, {"inquiry", v.Inquiry},
 		}
 		if v.Urgent {
 			facts = append(facts, [2]string{"urgent", "yes"})
@@ -148,6 +148,17 @@ func (c *letterShow) Run(r *run) error {
 		}
 		ctl.Table(w, []string{"TIME", "STEP", "OUTCOME", "BY"}, rows)
 	})
+}
+
+// postingDay says when a letter on paper is expected to be posted.
+func postingDay(v wire.LetterView) string {
+	switch state := post.LetterState(v.State); {
+	case v.PostingDay == "":
+		return ""
+	case state == post.LetterRouted, state == post.LetterNotTaken:
+		return v.PostingDay + " if it is handed over now"
+	}
+	return v.PostingDay + " as expected; nobody has confirmed it yet"
 }
 
 type letterEvidence struct {

@@ -7,8 +7,9 @@ import (
 	"sikkerpost.dk/gateway/internal/post"
 )
 
-// A Budget is what a latest day of arrival leaves, by a tenant's lead times. It
-// is a function of the two; a cut-off at noon leaves the print house its day.
+// A Budget is what a latest day of arrival leaves, by a tenant's lead times and
+// the cut-off of its print house. It is a function of them; its paper part says
+// the same as [PaperDays], read backward.
 type Budget struct {
 	Arrive post.Day
 	// Digital and Paper are the last moments at which a hand-over on that
@@ -29,12 +30,13 @@ func BudgetOf(day post.Day, times post.LetterTimes) (b Budget, ok bool) {
 		return Budget{}, false
 	}
 	times = times.Filled()
-	b = Budget{Arrive: day, End: calendar.End(t), Paper: calendar.Before(t, times.Paper)}
+	cut := cutoff(times)
+	b = Budget{Arrive: day, End: calendar.End(t), Paper: cut.On(calendar.Before(t, times.Paper))}
 	b.Digital = b.End // Digital Post takes letters on every day, at every hour
 	if times.Digital > 0 {
 		b.Digital = calendar.End(calendar.Before(t, times.Digital))
 	}
-	b.Ask = calendar.Before(b.Paper, times.Person)
+	b.Ask = cut.On(calendar.Before(b.Paper, times.Person))
 	return b, true
 }
 

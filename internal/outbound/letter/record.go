@@ -38,6 +38,10 @@ type View struct {
 	Since time.Time `json:"since,omitzero"`
 	// SentAt is when the present hand-over was decided; zero until then.
 	SentAt time.Time `json:"sent_at,omitzero"`
+	// Posting is the day on which a letter on paper that is not posted yet is
+	// expected to be given to the post: from its hand-over, or as if it were
+	// handed over now. Only [Desk.Show] says it.
+	Posting post.Day `json:"posting_day,omitempty"`
 	// Arrive is the latest day of arrival, and Timing what can be said of it now.
 	Arrive post.Day `json:"arrive_by,omitempty"`
 	Timing Timing   `json:"timing,omitempty"`
@@ -135,7 +139,7 @@ func (d *Desk) Show(ctx context.Context, tenant post.TenantID, id post.LetterID)
 	if err != nil {
 		return View{}, fmt.Errorf("show letter %s: %w", id, err)
 	}
-	return d.timed(v), nil
+	return d.expected(d.timed(v)), nil
 }
 
 // timed says of a letter with a latest day whether it comes in time, as of now.

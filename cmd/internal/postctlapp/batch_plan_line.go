@@ -1,0 +1,77 @@
+package postctlapp
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"sikkerpost.dk/gateway/cmd/internal/ctl"
+	"sikkerpost.dk/gateway/internal/calendar"
+	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+// planLine is what the plan says of one line: the last days to send it, when it
+// has a latest day of arrival, and when it would be posted if it went on paper
+// now, when it has an address.
+type planLine struct {
+	Line        int      `json:"line"` // of the file
+	Arrive      post.Day `json:"arrive_by,omitempty"`
+	SendDigital string   `json:"send_digital_by,omitempty"`
+	SendPaper   string   `json:"send_paper_by,omitempty"`
+	PostedOn    post.Day `json:"posted_on,omitempty"`
+	Late        bool     `json:"late,omitempty"` // paper would come too late
+}
+
+// each judges every line by itself.
+func (c *batchPlan) each(t *table, now time.Time) []planLine {
+	posted, _ := letter.PaperDays(now, c.times())
+	all := make([]planLine, 0, len(t.Lines))
+	for i, l := range t.Lines {
+		p := planLine{Line: t.At[i], Arrive: post.Day(l.ArriveBy)}
+		if p.Arrive == "" {
+			p.Arrive = post.Day(c.Arrive)
+		}
+		paper := len(l.Recipient.Address) > 0
+		if paper {
+			p.PostedOn = posted
+		}
+		if b, ok := letter.BudgetOf(p.Arrive, c.times()); ok {
+			digital, onPaper := lastDays(b)
+			p.SendDigital = digital
+			if paper {
+				p.SendPaper, p.Late = onPaper, now.After(b.Paper)
+			}
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// eachLine writes the lines as a table; nothing when there are none.
+func eachLine(w io.Writer, lines []planLine) {
+	if len(lines) == 0 {
+		return
+	}
+	rows := make([][]string, 0, len(lines))
+	for _, l := range lines {
+		note := ""
+		if l.Late {
+			note = "too late on paper"
+		}
+		rows = append(rows, []string{fmt.Sprint(l.Line), string(l.Arrive), l.SendDigital, l.SendPaper, string(l.PostedOn), note})
+	}
+	fmt.Fprintln(w)
+	ctl.Table(w, []string{"LINE", "ARRIVE BY", "SEND DIGITALLY BY", "ON PAPER BY", "POSTED IF SENT NOW", ""}, rows)
+}
+
+// check refuses rules about paper that contradict themselves.
+func (c *batchPlan) check() error {
+	if _, ok := calendar.ParseClock(c.Cutoff); !ok {
+		return &ctl.Hint{Err: fmt.Errorf("%q is not a time of day", c.Cutoff), Hint: "write the cut-off as 12:00, in Danish time", Exit: ctl.Misused}
+	}
+	if f := c.times().Filled(); c.DigitalDays < 0 || f.Paper < 0 || f.Produce < 0 || f.Produce > f.Paper {
+		return &ctl.Hint{Err: fmt.Errorf("%d days until the post, %d until arrival", f.Produce, f.Paper), Hint: "days are not negative, and -produce-days is part of -paper-days", Exit: ctl.Misused}
+	}
+	return nil
+}
