@@ -123,7 +123,9 @@ func TestWhatIsNotAnAnswerIsUnsure(t *testing.T) {
 	}{
 		{"an error", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, "http.500"},
 		{"not found is no answer about a person", http.NotFound, "http.404"},
-		{"somewhere else", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://evil.example/", http.StatusTemporaryRedirect) }, "http.307"},
+		{"somewhere else", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://evil.example/", http.StatusTemporaryRedirect)
+		}, "http.307"},
 		{"not JSON", write("<html>"), "answer.unreadable"},
 		{"a gigabyte", write(strings.Repeat(" ", 1<<20)), "answer.unreadable"},
 		{"somebody else", write(string(other)), "answer.other-recipient"},

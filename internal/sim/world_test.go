@@ -45,8 +45,8 @@ type world struct {
 	people    []*person
 	owner     map[post.LetterID]*person
 	posted    map[post.LetterID]time.Time // when it came to be so
-	lastLease map[string]queue.Lease // kept by a hazard only
-	alarms    map[string]int         // warnings and errors that were logged, by event
+	lastLease map[string]queue.Lease      // kept by a hazard only
+	alarms    map[string]int              // warnings and errors that were logged, by event
 	broken    []string
 	verbose   bool
 	trail     []string

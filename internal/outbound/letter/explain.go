@@ -23,7 +23,7 @@ type Explanation struct {
 	Next string `json:"next"`
 	// Deadline is what the latest day of arrival leaves; nil without one.
 	Deadline *Deadline `json:"deadline,omitempty"`
-	Facts []Reason `json:"facts"`
+	Facts    []Reason  `json:"facts"`
 }
 
 // A Deadline is a letter's budget in words. It is worked out from the latest day
