@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
@@ -60,17 +59,10 @@ func (c *Client) HandOverContainer(ctx context.Context, tenant post.TenantID, f 
 	defer cancel()
 	body := dispatch.Watch(f.Open())
 	defer func() { _ = body.Close() }() // of a reader
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.address("memos/", ""), body)
+	req, err := outgoing(ctx, system, c.address("memos/", ""), "application/x-lzma", f.Size, body)
 	if err != nil {
 		return out(dispatch.NotTaken, codeNoConnection)
 	}
-	req.ContentLength = f.Size
-	req.Header.Set("Content-Type", "application/x-lzma")
-	req.Header.Set("Accept", "application/json")
-	if f.Size > expectAbove {
-		req.Header.Set("Expect", "100-continue")
-	}
-	req.SetBasicAuth(system.ID, system.Token)
 	answer, err := c.http.Do(req)
 	if err != nil {
 		return out(body.Verdict(err, f.Size))

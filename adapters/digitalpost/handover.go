@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -44,17 +45,10 @@ func (c *Client) HandOver(ctx context.Context, j dispatch.Job, f dispatch.Form) 
 	body := dispatch.Watch(f.Open())
 	defer func() { _ = body.Close() }() // of a reader
 	query := url.Values{"memo-message-uuid": {j.MessageID}}.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.address("memos/", query), body)
+	req, err := outgoing(ctx, system, c.address("memos/", query), "application/xml", f.Size, body)
 	if err != nil {
 		return out(dispatch.NotTaken, codeNoConnection)
 	}
-	req.ContentLength = f.Size
-	req.Header.Set("Content-Type", "application/xml")
-	req.Header.Set("Accept", "application/json")
-	if f.Size > expectAbove {
-		req.Header.Set("Expect", "100-continue")
-	}
-	req.SetBasicAuth(system.ID, system.Token)
 	answer, err := c.http.Do(req)
 	if err != nil {
 		return out(body.Verdict(err, f.Size))
@@ -66,6 +60,22 @@ func (c *Client) HandOver(ctx context.Context, j dispatch.Job, f dispatch.Form) 
 		o.At = time.Now().UTC()
 	}
 	return o
+}
+
+// outgoing makes the request that hands size bytes over; a large one asks first.
+func outgoing(ctx context.Context, system System, address, mediaType string, size int64, body io.Reader) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, body)
+	if err != nil {
+		return nil, err
+	}
+	req.ContentLength = size
+	req.Header.Set("Content-Type", mediaType)
+	req.Header.Set("Accept", "application/json")
+	if size > expectAbove {
+		req.Header.Set("Expect", "100-continue")
+	}
+	req.SetBasicAuth(system.ID, system.Token)
+	return req, nil
 }
 
 // judge says what an answer to a hand-over means.
