@@ -19,10 +19,10 @@ func (s *Store) KeepReceipts(ctx context.Context, rs []track.Receipt) error {
 		if r.Raw == nil {
 			r.Raw = []byte{}
 		}
-		rows[i] = []any{r.Carrier, r.EventID, r.MessageID, string(r.Kind), micros(r.At), r.Code, r.Tracking, r.Raw, now}
+		rows[i] = []any{r.Carrier, r.EventID, r.MessageID, string(r.Kind), micros(r.At), r.Code, r.Tracking, r.Raw, now, string(r.Tenant)}
 	}
 	err := s.tx(ctx, func(tx *sql.Tx) error {
-		_, err := insertRows(ctx, tx, `INSERT INTO receipt (carrier, event_id, message_id, kind, at, code, tracking, raw, received_at)`,
+		_, err := insertRows(ctx, tx, `INSERT INTO receipt (carrier, event_id, message_id, kind, at, code, tracking, raw, received_at, tenant)`,
 			` ON CONFLICT DO NOTHING`, rows)
 		return err
 	})
@@ -35,7 +35,7 @@ func (s *Store) KeepReceipts(ctx context.Context, rs []track.Receipt) error {
 // WaitingReceipts implements [track.Inbox].
 func (s *Store) WaitingReceipts(ctx context.Context, n int) ([]track.Receipt, error) {
 	rows, err := s.read.QueryContext(ctx,
-		`SELECT carrier, event_id, message_id, kind, at, code, tracking FROM receipt
+		`SELECT carrier, event_id, message_id, kind, at, code, tracking, tenant FROM receipt
 		 WHERE verdict = 'waiting' ORDER BY at, received_at, event_id LIMIT $1`, n)
 	if err != nil {
 		return nil, fmt.Errorf("list waiting receipts: %w", err)
@@ -45,7 +45,7 @@ func (s *Store) WaitingReceipts(ctx context.Context, n int) ([]track.Receipt, er
 	for rows.Next() {
 		var r track.Receipt
 		var at int64
-		if err := rows.Scan(&r.Carrier, &r.EventID, &r.MessageID, &r.Kind, &at, &r.Code, &r.Tracking); err != nil {
+		if err := rows.Scan(&r.Carrier, &r.EventID, &r.MessageID, &r.Kind, &at, &r.Code, &r.Tracking, &r.Tenant); err != nil {
 			return nil, fmt.Errorf("read waiting receipt: %w", err)
 		}
 		r.At = fromMicros(at)

@@ -48,6 +48,10 @@ var passed = map[post.LetterState][]Kind{
 	post.LetterNeedsPerson: {RefusedContent},
 }
 
+// OtherTenant is why a receipt is parked that came to one tenant's system and
+// speaks of another's letter.
+const OtherTenant = "other-tenant"
+
 // decide says what a receipt does to a letter that stands as st. It is a
 // function of its arguments.
 func decide(r Receipt, st Standing, known bool) Settlement {
@@ -59,6 +63,10 @@ func decide(r Receipt, st Standing, known bool) Settlement {
 		return s
 	case !known:
 		s.Reason = "unknown-hand-over"
+		return s
+	case r.Tenant != "" && r.Tenant != st.Tenant:
+		// Nothing ties it to the letter, which its sender has no say in.
+		s.Standing, s.Reason = Standing{}, OtherTenant
 		return s
 	case post.Carrier(r.Carrier).Known() && st.By.Known() && post.Carrier(r.Carrier) != st.By:
 		s.Reason = "wrong-carrier" // one that was never given it

@@ -20,8 +20,8 @@ type Receipt struct {
 	Code      string    // the carrier's code, e.g. "exempt.not.allowed"
 	Tracking  string    // postal tracking number, if any
 	Raw       []byte    // as received
-	// Tenant is whose system it came to, where the carrier tells them apart; it is
-	// looked at when the receipt is kept.
+	// Tenant is whose system it came to, where the carrier tells them apart: it is
+	// kept, and a receipt never moves another tenant's letter.
 	Tenant post.TenantID
 }
 

@@ -118,35 +118,7 @@ func (m *Matcher) keep(ctx context.Context, carrier string, rs []Receipt) error 
 		r.Carrier, r.Raw = carrier, sealed
 		all[i] = r
 	}
-	if err := m.own(ctx, all); err != nil {
-		return err
-	}
 	return m.Inbox.KeepReceipts(ctx, all)
-}
-
-// own makes receipts unreadable that came to one tenant's system and speak of
-// another's letter: nobody may move what is not theirs.
-func (m *Matcher) own(ctx context.Context, rs []Receipt) error {
-	var ids []string
-	for _, r := range rs {
-		if r.Tenant != "" && r.Kind != Unreadable {
-			ids = append(ids, r.MessageID)
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	standings, err := m.Inbox.ReceiptStandings(ctx, ids)
-	if err != nil {
-		return fmt.Errorf("find the letters of receipts: %w", err)
-	}
-	for i := range rs {
-		r := &rs[i]
-		if st, known := standings[r.MessageID]; known && r.Tenant != "" && st.Tenant != r.Tenant {
-			r.Kind, r.Code, r.MessageID = Unreadable, "other-tenant", ""
-		}
-	}
-	return nil
 }
 
 // tidy makes a receipt whose words no database takes (bytes that are no text)
