@@ -122,7 +122,7 @@ func linesOf(in []wire.BatchLine) []batch.Line {
 	for _, l := range in {
 		lines = append(lines, batch.Line{
 			Key: l.Key, Recipient: recipientOf(l.Recipient), Title: l.Title, Filename: l.Document, SHA256: l.SHA256, Language: l.Language,
-			Arrive: l.ArriveBy,
+			Arrive: l.ArriveBy, Registered: l.Registered,
 		})
 	}
 	return lines

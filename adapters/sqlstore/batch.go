@@ -101,12 +101,12 @@ func insertLines(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.
 	}
 	rows := make([][]any, 0, len(lines))
 	for _, l := range lines {
-		rows = append(rows, []any{string(id), l.N, string(l.Letter), l.Reference, l.Key, l.Digest, l.Document, l.Recipient, l.Content, string(l.Arrive)})
+		rows = append(rows, []any{string(id), l.N, string(l.Letter), l.Reference, l.Key, l.Digest, l.Document, l.Recipient, l.Content, string(l.Arrive), truth(l.Registered)})
 	}
 	// Plainly: an insert that looks for conflicts first costs PostgreSQL half as
 	// much again. [Store.linesTwice] says what stood in the way.
 	if _, err := insertRows(ctx, tx,
-		`INSERT INTO batch_line (batch, n, letter, reference, business, digest, document, recipient, content, arrive)`, "", rows); err != nil {
+		`INSERT INTO batch_line (batch, n, letter, reference, business, digest, document, recipient, content, arrive, registered)`, "", rows); err != nil {
 		return fmt.Errorf("keep lines: %w", err)
 	}
 	return linesAreNew(ctx, tx, tenant, id, lines[0].N, lines[len(lines)-1].N)

@@ -89,14 +89,14 @@ func makeLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, client p
 	for _, l := range lines {
 		a, d := l.letter, l.letter.Documents[0]
 		letters = append(letters, []any{string(a.ID), a.Reference, string(tenant), string(client), a.Key, a.Digest, string(id), l.n,
-			string(post.LetterHeld), now, now, a.Recipient, a.Content, string(a.Arrive), urgent})
+			string(post.LetterHeld), now, now, a.Recipient, a.Content, string(a.Arrive), urgent, truth(a.Registered)})
 		documents = append(documents, []any{string(a.ID), 1, d.Header, d.Blob, d.SHA256, d.Size, d.Clear})
 		e := ledger.New("letter.accepted", tenant, string(a.ID))
 		e.Actor, e.Outcome = string(client), string(post.LetterHeld)
 		events = append(events, e)
 	}
 	written, err := insertRows(ctx, tx,
-		`INSERT INTO letter (id, reference, tenant, client, business, digest, batch, line, state, accepted_at, since, recipient, content, arrive, urgent)`,
+		`INSERT INTO letter (id, reference, tenant, client, business, digest, batch, line, state, accepted_at, since, recipient, content, arrive, urgent, registered)`,
 		` ON CONFLICT DO NOTHING`, letters)
 	if err != nil {
 		return 0, err
@@ -117,7 +117,7 @@ func makeLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, client p
 // linesToMake reads lines after first, up to last.
 func linesToMake(ctx context.Context, tx *sql.Tx, id post.BatchID, first, last int) (lines []madeLine, err error) {
 	rows, err := tx.QueryContext(ctx,
-		`SELECT l.n, l.letter, l.reference, l.business, l.digest, l.recipient, l.content, l.arrive,
+		`SELECT l.n, l.letter, l.reference, l.business, l.digest, l.recipient, l.content, l.arrive, l.registered,
 		     d.header, d.blob, d.blob_sha256, d.blob_size, d.clear_size
 		 FROM batch_line l JOIN batch_document d ON d.batch = l.batch AND d.sha256 = l.document
 		 WHERE l.batch = $1 AND l.n > $2 AND l.n <= $3 ORDER BY l.n`, string(id), first, last)
@@ -128,12 +128,13 @@ func linesToMake(ctx context.Context, tx *sql.Tx, id post.BatchID, first, last i
 	for rows.Next() {
 		var l madeLine
 		var d letter.Sealed
+		var registered int64
 		a := &l.letter
-		if err := rows.Scan(&l.n, &a.ID, &a.Reference, &a.Key, &a.Digest, &a.Recipient, &a.Content, &a.Arrive,
+		if err := rows.Scan(&l.n, &a.ID, &a.Reference, &a.Key, &a.Digest, &a.Recipient, &a.Content, &a.Arrive, &registered,
 			&d.Header, &d.Blob, &d.SHA256, &d.Size, &d.Clear); err != nil {
 			return nil, err
 		}
-		a.Documents = []letter.Sealed{d}
+		a.Documents, a.Registered = []letter.Sealed{d}, registered == 1
 		lines = append(lines, l)
 	}
 	if err := rows.Err(); err != nil {

@@ -84,8 +84,8 @@ var (
 		"Gem den som CSV (UTF-8) med komma eller semikolon mellem kolonnerne.")
 	FaultTableColumn = fault("POST-4302", http.StatusUnprocessableEntity,
 		"The first line does not name the columns that are needed, each once.", "Første linje angiver ikke de nødvendige kolonner, hver én gang.",
-		"Name the columns key, id, name, address1 to address7, title, document and, if wanted, language.",
-		"Kald kolonnerne key, id, name, address1 til address7, title, document og eventuelt language.")
+		"Name the columns key, id, name, address1 to address7, title, document and, if wanted, language, arrive_by and registered.",
+		"Kald kolonnerne key, id, name, address1 til address7, title, document og eventuelt language, arrive_by og registered.")
 	FaultTableLine = fault("POST-4303", http.StatusUnprocessableEntity,
 		"The line has more or fewer columns than the first line.", "Linjen har flere eller færre kolonner end første linje.",
 		"Put quotation marks around a value that holds the separator.", "Sæt anførselstegn om en værdi, der indeholder skilletegnet.")

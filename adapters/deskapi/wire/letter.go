@@ -124,6 +124,8 @@ type BatchLine struct {
 	SHA256    string `json:"sha256" maxLength:"64" doc:"of the document's bytes, 64 hex digits"`
 	Language  string `json:"language,omitempty" maxLength:"2" doc:"two letters; da when absent"`
 	ArriveBy  string `json:"arrive_by,omitempty" maxLength:"10" doc:"latest day of arrival in Danish time, e.g. 2026-12-28"`
+	// Registered is optional.
+	Registered bool `json:"registered,omitempty" doc:"on paper, by registered post (rekommanderet); refused where the municipality's carrier does not offer it"`
 }
 
 // Batch is where a batch stands. Once it is closed, the counts of Letters add

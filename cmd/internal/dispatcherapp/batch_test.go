@@ -20,13 +20,16 @@ import (
 	"sikkerpost.dk/gateway/internal/queue"
 )
 
-// closed returns a closed batch of n letters.
-func (h *house) closed(key string, n int, o batch.Options) post.BatchID {
+// closed returns a closed batch of n letters, whose lines may be changed first.
+func (h *house) closed(key string, n int, o batch.Options, changes ...func([]batch.Line)) post.BatchID {
 	h.t.Helper()
 	ctx := h.t.Context()
 	ls := lines(n)
 	for i := range ls {
 		ls[i].Key = key + "-" + ls[i].Key
+	}
+	for _, change := range changes {
+		change(ls)
 	}
 	v, err := h.batches.Open(ctx, "engdal", "case", key, ls, o)
 	if err != nil {
@@ -431,7 +434,7 @@ func TestUrgentLettersOvertakeWhateverWaits(t *testing.T) {
 			t.Errorf("the sweeper rang for %s before the urgent ones", r.ID)
 		}
 	}
-	leases, err := h.store.LeaseDue(t.Context(), queue.AdvanceLetter, "", 4, time.Minute)
+	leases, err := h.store.LeaseDue(t.Context(), queue.Claim{Kind: queue.AdvanceLetter, N: 4, For: time.Minute})
 	if err != nil || len(leases) != 4 {
 		t.Fatal(leases, err)
 	}

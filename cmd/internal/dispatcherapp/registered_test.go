@@ -1,6 +1,8 @@
 package dispatcherapp
 
 import (
+	"archive/zip"
+	"bytes"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -12,6 +14,7 @@ import (
 
 	"sikkerpost.dk/gateway/adapters/blobstore"
 	"sikkerpost.dk/gateway/adapters/printhouse"
+	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/outbound/track"
@@ -187,4 +190,65 @@ func TestARegisteredLetterThatDigitalPostTakesGoesThere(t *testing.T) {
 	h.receive(track.Receipt{EventID: "e1", MessageID: v.MessageID, Kind: track.Delivered, At: time.Now()})
 	h.want(id, post.LetterDelivered)
 	h.conserved()
+}
+
+// TestARegisteredLineOfABatchIsPrintedAsOne goes the whole way, from the lines to
+// the print house's folder and the evidence, under one signature for all.
+func TestARegisteredLineOfABatchIsPrintedAsOne(t *testing.T) {
+	p := newPaper(t)
+	p.tenants[0].Times = post.LetterTimes{Silence: 5, Presume: 8}
+	p.declare(true)
+	var err error
+	p.batches, err = batch.New(batch.Config{Store: p.store, PutDataKey: p.store.PutDataKey, Blobs: p.blobs, Dispatcher: p.to,
+		IndexKey: p.index, Tenants: p.tenants, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := p.closed("b", 2, batch.Options{Policy: post.SignBatch}, func(ls []batch.Line) {
+		ls[1].Registered = true
+		for i := range ls {
+			ls[i].Recipient.Address = []string{"Møllestien 12", "2690 Engdal"}
+		}
+	})
+	p.approve(id)
+	if err := p.signBatches(p.signer); err != nil {
+		t.Fatal(err)
+	}
+	p.release()
+	p.lives("active", "Møllestien 12", "2690 Engdal")
+	for i, one := range p.letters(id) {
+		want := i == 1
+		p.step(one)
+		p.receipts()
+		job := post.DerivedID(one, post.Physical, 1)
+		j, err := p.print.Job(job)
+		if err != nil || j.Ticket.Registered != want {
+			t.Fatalf("line %d: the ticket says %t, want %t; %v", i+1, j.Ticket.Registered, want, err)
+		}
+		p.happens(job, printhouse.EventPosted)
+		b, err := p.desk.Evidence(t.Context(), "engdal", one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if says := entry(t, b, "META-INF/letter.json"); strings.Contains(says, `"registered":true`) != want {
+			t.Errorf("line %d: the evidence says %s", i+1, says)
+		}
+		p.advanceAt(one, time.Now().AddDate(1, 0, 0))
+		p.want(one, map[bool]post.LetterState{true: post.LetterPosted, false: post.LetterPresumed}[want])
+	}
+	p.conserved()
+}
+
+// entry reads one file of an evidence file.
+func entry(t *testing.T, evidence []byte, name string) string {
+	t.Helper()
+	z, err := zip.NewReader(bytes.NewReader(evidence), int64(len(evidence)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := fs.ReadFile(z, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }

@@ -345,9 +345,9 @@ func (c *batchShow) letters(r *run) error {
 	return r.Print(all, func(w io.Writer) {
 		var rows [][]string
 		for _, v := range all.Items {
-			rows = append(rows, []string{strconv.Itoa(v.Line), v.ID, v.Reference, v.State, v.Channel, v.Code, v.Tracking})
+			rows = append(rows, []string{strconv.Itoa(v.Line), v.ID, v.Reference, v.State, v.Channel, v.Code, v.Tracking, map[bool]string{true: "yes"}[v.Registered]})
 		}
-		ctl.Table(w, []string{"LETTER", "ID", "REFERENCE", "STATE", "CHANNEL", "REASON", "TRACKING"}, rows)
+		ctl.Table(w, []string{"LETTER", "ID", "REFERENCE", "STATE", "CHANNEL", "REASON", "TRACKING", "REGISTERED"}, rows)
 	})
 }
 

@@ -111,7 +111,7 @@ func (c *batchReport) Run(r *run) error {
 // lines within each part.
 func report(r *run, d *client.Client, id string, out io.Writer) (n int, err error) {
 	w := csv.NewWriter(out)
-	heads := []string{"line", "letter", "reference", "state", "channel", "reason", "message", "tracking", "accepted_at", "available_at"}
+	heads := []string{"line", "letter", "reference", "state", "channel", "reason", "message", "tracking", "accepted_at", "available_at", "registered"}
 	if err := w.Write(heads); err != nil {
 		return 0, err
 	}
@@ -123,7 +123,7 @@ func report(r *run, d *client.Client, id string, out io.Writer) (n int, err erro
 		for _, v := range page.Items {
 			n++
 			if err := w.Write([]string{strconv.Itoa(v.Line), v.ID, v.Reference, v.State, v.Channel, v.Code, v.MessageID, v.Tracking,
-				ctl.When(v.AcceptedAt), ctl.When(v.AvailableAt)}); err != nil {
+				ctl.When(v.AcceptedAt), ctl.When(v.AvailableAt), map[bool]string{true: "yes"}[v.Registered]}); err != nil {
 				return n, err
 			}
 		}

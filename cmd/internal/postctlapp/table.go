@@ -34,6 +34,7 @@ var columns = map[string]string{
 	"name": "name", "navn": "name", "title": "title", "titel": "title",
 	"document": "document", "dokument": "document", "fil": "document", "language": "language", "sprog": "language",
 	"arrive": "arrive", "arrive_by": "arrive", "fremme": "arrive", "fremme senest": "arrive",
+	"registered": "registered", "rekommanderet": "registered",
 }
 
 // table is a batch as read from CSV or JSON lines, with every fault found.
@@ -232,6 +233,10 @@ func (t *table) line(n int, at map[string][]int, fields []string, docs *document
 		return strings.TrimSpace(fields[at[c][0]])
 	}
 	l := wire.BatchLine{Key: get("key"), Title: get("title"), Document: get("document"), Language: strings.ToLower(get("language")), ArriveBy: get("arrive")}
+	var clear bool
+	if l.Registered, clear = yes(get("registered")); !clear {
+		t.fault(n, post.FaultTableRegistered)
+	}
 	l.Recipient = wire.Party{IDType: "CPR", ID: strings.ReplaceAll(get("id"), " ", ""), Name: get("name")}
 	if len(l.Recipient.ID) == 8 {
 		l.Recipient.IDType = "CVR"
@@ -242,6 +247,18 @@ func (t *table) line(n int, at map[string][]int, fields []string, docs *document
 		}
 	}
 	t.check(n, l, docs, seen)
+}
+
+// yes reads the words by which people and programs say whether a line goes by
+// registered post. Another word is not taken for no.
+func yes(s string) (is, clear bool) {
+	switch strings.ToLower(s) {
+	case "yes", "ja", "true", "sand", "1", "x":
+		return true, true
+	case "", "no", "nej", "false", "falsk", "0":
+		return false, true
+	}
+	return false, false
 }
 
 // check holds one line to the rules that desk will hold it to, and adds it.

@@ -71,6 +71,9 @@ type Line struct {
 	SHA256    string           `json:"sha256"` // hex, of the document's bytes
 	Language  string           `json:"language,omitempty"`
 	Arrive    string           `json:"arrive_by,omitempty"` // latest day of arrival, 2026-12-28
+	// Registered: on paper, by registered post (rekommanderet), as of
+	// [letter.Submission].
+	Registered bool `json:"registered,omitempty"`
 }
 
 // Options are what may be chosen for a batch. The zero value is the tenant's
@@ -117,8 +120,9 @@ type Opened struct {
 	Digest []byte // keyed digest of what makes it this batch
 	Count  int    // lines announced
 	Lines  []SealedLine
-	// Refuse is why a new batch is not taken: lines that would come too late. A
-	// batch that is here already is answered as it stands.
+	// Refuse is why a new batch is not taken: lines that would come too late, or
+	// ask for registered post that nobody offers. A batch that is here already is
+	// answered as it stands.
 	Refuse error
 }
 
@@ -141,6 +145,8 @@ type SealedLine struct {
 	Recipient []byte // sealed [post.PartyRecord]
 	Content   []byte // sealed [letter.Content]
 	Arrive    post.Day
+	// Registered: the letter of the line asks for registered post.
+	Registered bool
 }
 
 // Intake keeps batches that come in. Each method is one transaction.

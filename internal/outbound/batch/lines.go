@@ -31,7 +31,7 @@ func (d *Desk) Open(ctx context.Context, tenant post.TenantID, client post.Clien
 	if opened.Lines, opened.Digest, err = d.seal(ctx, tenant, lines, contents, 0); err != nil {
 		return View{}, fmt.Errorf("open batch: %w", err)
 	}
-	opened.Refuse = d.late(tenant, lines, 0)
+	opened.Refuse = d.refusal(tenant, lines, 0)
 	return d.open(ctx, opened)
 }
 
@@ -102,7 +102,7 @@ func (d *Desk) PutLines(ctx context.Context, tenant post.TenantID, id post.Batch
 	if p.Lines, p.Digest, err = d.seal(ctx, v.Tenant, lines, contents, first); err != nil {
 		return false, fmt.Errorf("put lines into batch %s: %w", id, err)
 	}
-	p.Refuse = d.late(v.Tenant, lines, first)
+	p.Refuse = d.refusal(v.Tenant, lines, first)
 	if repeated, err = d.Store.PutBatchLines(ctx, tenant, id, p); err != nil {
 		return false, fmt.Errorf("put lines into batch %s: %w", id, err)
 	}
@@ -119,8 +119,8 @@ func (d *Desk) seal(ctx context.Context, tenant post.TenantID, lines []Line, con
 	for i, line := range lines {
 		r := letter.NormalRecipient(line.Recipient)
 		l := SealedLine{N: first + i + 1, Letter: post.LetterID(post.NewID()), Reference: post.NewReference(),
-			Key: letter.KeyIndex(d.IndexKey, tenant, line.Key), Document: contents[i].Documents[0].SHA256, Arrive: post.Day(line.Arrive)}
-		if l.Digest, err = letter.Digest(d.IndexKey, tenant, letter.Told{Recipient: &r, Content: contents[i], Arrive: post.Day(line.Arrive)}); err != nil {
+			Key: letter.KeyIndex(d.IndexKey, tenant, line.Key), Document: contents[i].Documents[0].SHA256, Arrive: post.Day(line.Arrive), Registered: line.Registered}
+		if l.Digest, err = letter.Digest(d.IndexKey, tenant, letter.Told{Recipient: &r, Content: contents[i], Arrive: l.Arrive, Registered: l.Registered}); err != nil {
 			return nil, nil, err
 		}
 		all.Write(l.Key)
@@ -181,16 +181,20 @@ func check(lines []Line, first int) ([]letter.Content, error) {
 	return contents, errors.Join(faults...)
 }
 
-// late names every line that can no longer arrive by its day; nil when there is
+// refusal names every line that can no longer arrive by its day, or asks for
+// registered post where the tenant's carrier offers none; nil when there is
 // none. Only new lines are held to it: those that are here already stay.
-func (d *Desk) late(tenant post.TenantID, lines []Line, first int) error {
+func (d *Desk) refusal(tenant post.TenantID, lines []Line, first int) error {
 	var faults []error
-	now, times := time.Now(), d.tenants[tenant].Times
+	now, t := time.Now(), d.tenants[tenant]
 	for i, line := range lines {
-		_, _, err := letter.CheckArrive(line.Arrive, time.Time{}, now, times)
+		_, _, err := letter.CheckArrive(line.Arrive, time.Time{}, now, t.Times)
 		var f *post.Fault
 		if errors.As(err, &f) {
 			faults = append(faults, f.At("line %d", first+i+1))
+		}
+		if line.Registered && !t.Registered {
+			faults = append(faults, post.FaultRegistered.At("line %d", first+i+1))
 		}
 	}
 	return errors.Join(faults...)
