@@ -53,6 +53,7 @@ func serve(is, from string) error {
 		}
 		defer pprof.StopCPUProfile()
 		defer allocations(at + ".allocs")
+		tellMemory(at)
 	}
 	// As in production: what the programs log is written, though nobody reads it.
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))

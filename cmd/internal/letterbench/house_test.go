@@ -301,11 +301,4 @@ func parent(b testing.TB, pid int) int {
 }
 
 // resident returns the greatest resident size of a program so far, in MB.
-func (h *house) resident(name string) float64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.pid[name]))
-	h.must(err)
-	_, rest, _ := strings.Cut(string(text), "VmHWM:")
-	kb, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-	h.must(err)
-	return kb / 1024
-}
+func (h *house) resident(name string) float64 { return h.status(name, "VmHWM") }

@@ -35,7 +35,7 @@ import (
 var (
 	letters  = flag.Int("letters", 1000, "letters of a run")
 	many     = flag.String("many", "", "`numbers` of letters, with commas, of more runs, each compared with the first")
-	profiles = flag.String("profiles", "", "existing `directory` for CPU and allocation profiles of desk and dispatcher")
+	profiles = flag.String("profiles", "", "existing `directory` for CPU, allocation and heap profiles of desk and dispatcher")
 	only     = flag.String("only", "", "the one `run` to do: batch, letter, p256, killed or floor")
 )
 
@@ -102,6 +102,7 @@ func (h *house) send(key, policy string, n int) cost {
 	}
 	if n >= *letters { // the first few only warm everything up
 		fmt.Fprintf(os.Stderr, "%s: %s\n", key, c)
+		h.memories(key)
 	}
 	return c
 }
