@@ -24,6 +24,9 @@ const (
 	mailParked = "parked"
 )
 
+// mailOther is the code of a message beside another one under its id.
+const mailOther = "other-content"
+
 const mailColumns = `id, carrier, tenant, message_id, digest, received_at, header, blob, blob_sha256, blob_size, attempts, cut, answered, code`
 
 func scanMail(scan func(...any) error) (a mailroom.Arrival, err error) {
@@ -60,7 +63,8 @@ func (s *Store) mails(ctx context.Context, query string, args ...any) ([]mailroo
 // KnownMail implements [mailroom.Shelf].
 func (s *Store) KnownMail(ctx context.Context, carrier string, tenant post.TenantID, messageID string) (mailroom.Arrival, error) {
 	a, err := scanMail(s.read.QueryRowContext(ctx,
-		`SELECT `+mailColumns+` FROM mail WHERE carrier = $1 AND tenant = $2 AND message_id = $3 ORDER BY id LIMIT 1`,
+		`SELECT `+mailColumns+` FROM mail WHERE carrier = $1 AND tenant = $2 AND message_id = $3
+		     ORDER BY CASE WHEN code = 'other-content' THEN 1 ELSE 0 END, id LIMIT 1`,
 		carrier, string(tenant), messageID).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return a, post.ErrNotFound
@@ -69,32 +73,31 @@ func (s *Store) KnownMail(ctx context.Context, carrier string, tenant post.Tenan
 }
 
 // KeepMail implements [mailroom.Shelf]. Other bytes under an id that is known
-// are parked at once: two messages under one id are for a person to compare.
+// are parked at once: two messages under one id are for a person to compare. Of
+// two that come at the same time the index mail_first lets one be the first.
 func (s *Store) KeepMail(ctx context.Context, a mailroom.Arrival, e ledger.Event) (fresh bool, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		var others int
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM mail WHERE carrier = $1 AND tenant = $2 AND message_id = $3`,
-			a.Carrier, string(a.Tenant), a.MessageID).Scan(&others); err != nil {
-			return err
-		}
-		state, code, cut := mailKept, "", 0
-		if others > 0 {
-			state, code = mailParked, "other-content"
-		}
+		cut := 0
 		if a.Cut {
 			cut = 1
 		}
-		n, err := exec(ctx, tx,
-			`INSERT INTO mail (id, carrier, tenant, message_id, digest, received_at, header, blob, blob_sha256, blob_size,
-			     state, code, due_at, cut, answered)
-			 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $6, $13, $13)
-			 ON CONFLICT DO NOTHING`,
-			a.ID, a.Carrier, string(a.Tenant), a.MessageID, a.Digest, micros(a.At), a.Object.Header, a.Object.Blob, a.Object.SHA256,
-			a.Object.Size, state, code, cut)
-		if fresh = n == 1; err != nil || !fresh {
-			return err
+		for _, as := range []struct{ state, code string }{{mailKept, ""}, {mailParked, mailOther}} {
+			n, err := exec(ctx, tx,
+				`INSERT INTO mail (id, carrier, tenant, message_id, digest, received_at, header, blob, blob_sha256, blob_size,
+				     state, code, due_at, cut, answered)
+				 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $6, $13, $13)
+				 ON CONFLICT DO NOTHING`,
+				a.ID, a.Carrier, string(a.Tenant), a.MessageID, a.Digest, micros(a.At), a.Object.Header, a.Object.Blob, a.Object.SHA256,
+				a.Object.Size, as.state, as.code, cut)
+			if fresh = n == 1; err != nil {
+				return err
+			}
+			if fresh {
+				e.Outcome = as.code
+				return record(ctx, tx, e)
+			}
 		}
-		return record(ctx, tx, e)
+		return nil // the same bytes
 	})
 	if err != nil {
 		return false, fmt.Errorf("keep mail %s: %w", a.ID, err)

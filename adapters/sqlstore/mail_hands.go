@@ -55,7 +55,7 @@ func (s *Store) FindParkedMail(ctx context.Context, id string) (mailroom.Parked,
 // RetryParkedMail implements [mailroom.Drawer].
 func (s *Store) RetryParkedMail(ctx context.Context, id string, e ledger.Event) error {
 	return s.unpark(ctx, id, "", e, func(cut int, code string) error {
-		if cut == 1 || code == "other-content" {
+		if cut == 1 || code == mailOther {
 			return post.FaultMailNotWhole
 		}
 		return nil

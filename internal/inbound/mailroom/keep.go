@@ -85,45 +85,51 @@ func (r *Room) fetch(ctx context.Context, s Source, tenant post.TenantID, id str
 		return nil // reported; the whole stays where it is
 	case err != nil && !errors.Is(err, post.ErrNotFound):
 		return err
-	case err == nil && r.twice.seen(known.ID):
-		return r.answer(ctx, s, known, true)
+	case err == nil && r.twice.rests(known.ID, r.Now()):
+		return nil
 	}
-	// One that is known is read once more before the carrier is told that it may
-	// go: what waits there may be another message than the one that we have.
+	// One that is known is read once more, each time, before the carrier is told
+	// that it may go: what waits there may be another message than the one that
+	// we have, and nothing is ever deleted unread.
 	a, keepErr := r.keep(ctx, s.Carrier(), tenant, id, func(w io.Writer) error { return s.Fetch(ctx, tenant, id, w) })
 	if keepErr != nil || a.Cut {
 		return keepErr
 	}
 	if err == nil {
-		r.twice.add(known.ID)
+		r.twice.rest(known.ID, r.Now())
 		return r.answer(ctx, s, known, true)
 	}
 	return r.answer(ctx, s, a, false)
 }
 
-// twice remembers which messages, listed although they are known, are the ones
-// that we have.
+// relook is how long a message that is listed although it is known is left alone
+// once it was read again: the carrier may list it for ever, and it may be large.
+const relook = 10 * time.Minute
+
+// twice remembers when messages were read again that were listed although they
+// were known.
 type twice struct {
 	mu  sync.Mutex
-	ids map[string]bool
+	ids map[string]time.Time
 }
 
 // maxTwice bounds what is remembered; what is forgotten is fetched once more.
 const maxTwice = 10_000
 
-func (t *twice) seen(id string) bool {
+func (t *twice) rests(id string, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.ids[id]
+	at, ok := t.ids[id]
+	return ok && now.Sub(at) < relook
 }
 
-func (t *twice) add(id string) {
+func (t *twice) rest(id string, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ids == nil || len(t.ids) >= maxTwice {
-		t.ids = map[string]bool{}
+		t.ids = map[string]time.Time{}
 	}
-	t.ids[id] = true
+	t.ids[id] = now
 }
 
 // Take keeps a message that the carrier pushed. It returns once the message is
@@ -188,8 +194,13 @@ func (r *Room) keep(ctx context.Context, carrier string, tenant post.TenantID, i
 		return r.Shelf.KnownMail(ctx, carrier, tenant, id)
 	}
 	r.Log.InfoContext(ctx, "mail kept", slog.String("mail", a.ID), slog.String("message", id), slog.String("tenant", string(tenant)))
-	if a.Cut {
+	first, err := r.Shelf.KnownMail(ctx, carrier, tenant, id)
+	switch {
+	case a.Cut:
 		r.park(ctx, a, "too-large")
+	case err == nil && first.ID != a.ID:
+		r.Log.ErrorContext(ctx, "mail parked for a person", slog.String("mail", a.ID), slog.String("tenant", string(tenant)),
+			slog.String("code", "other-content"), slog.String("beside", first.ID))
 	}
 	select {
 	case r.wake <- struct{}{}:
