@@ -11,8 +11,9 @@ import (
 )
 
 // An addressee is to whom a message says that it goes: a name, and the mailbox
-// when it is one of ours.
-type addressee struct{ Name, Box string }
+// when it is one of ours; Number when it is
+// not.
+type addressee struct{ Name, Number, Box string }
 
 // maxHeader bounds what is read of a message to learn its recipient, who
 // stands before every document.
@@ -32,15 +33,23 @@ func (a *App) addressee(uuid string) addressee {
 	}
 	for _, p := range a.cfg.Personas {
 		if slices.Contains(numbers(p), id) {
-			return addressee{p.Name, "/box/" + p.Key}
+			return addressee{p.Name, "", "/box/" + p.Key}
 		}
 	}
 	for _, t := range a.cfg.Tenants {
 		if string(t.CVR) == id {
-			return addressee{t.Name, "/authority/" + id}
+			return addressee{t.Name, "", "/authority/" + id}
 		}
 	}
-	return addressee{Name: strings.TrimSpace(label + " (" + id + ", nobody here)")}
+	return addressee{Name: label, Number: id}
+}
+
+// in writes an addressee in a language; Number is there of who is nobody here.
+func (t addressee) in(l tongue) string {
+	if t.Number == "" {
+		return t.Name
+	}
+	return strings.TrimSpace(l.say("%s (nobody here)", strings.TrimSpace(t.Name+" "+t.Number)))
 }
 
 // recipientOf finds recipientID and label of the first Recipient, and reads no

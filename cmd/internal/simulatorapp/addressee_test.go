@@ -16,7 +16,7 @@ func TestAMessageSaysToWhomItGoes(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"/messages":               "Engdal Kommune to Nancy Ann Berggren",
-		"/message/" + j.MessageID: `<dt>To</dt><dd><a href="/box/nancy">Nancy Ann Berggren</a></dd>`,
+		"/message/" + j.MessageID: `<dt>To</dt><dd><a href="/en/box/nancy">Nancy Ann Berggren</a></dd>`,
 	} {
 		if _, text := s.get(t, path); !strings.Contains(text, want) {
 			t.Errorf("%s without %q", path, want)

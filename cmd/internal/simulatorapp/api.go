@@ -35,6 +35,8 @@ func (a *App) api(mux *http.ServeMux) {
 	mux.HandleFunc("POST /api/v1/faults", a.apiSetFaults)
 	mux.HandleFunc("GET /api/v1/dial", a.apiDial)
 	mux.HandleFunc("PUT /api/v1/dial", a.apiSetDial)
+	mux.HandleFunc("GET /api/v1/limits", a.apiLimits)
+	mux.HandleFunc("PUT /api/v1/limits", a.apiSetLimits)
 	mux.HandleFunc("GET /api/v1/clock", a.apiClock)
 	mux.HandleFunc("POST /api/v1/clock", a.apiSetClock)
 	mux.HandleFunc("GET /api/v1/events", a.apiEvents)
@@ -177,6 +179,7 @@ func (a *App) reset() error {
 	a.calls.clear()
 	a.dial.Reset()
 	a.clock.set(0)
+	err = errors.Join(err, a.limits.set(nil), a.remember())
 	a.feed.add(Event{Kind: "reset"})
 	return err
 }

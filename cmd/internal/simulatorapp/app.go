@@ -26,6 +26,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -107,6 +108,8 @@ type App struct {
 
 	clock    *clock
 	dial     *chaosdial.Dial
+	limits   *limits
+	settling sync.Mutex // one writes the settings at a time
 	feed     *feed
 	calls    *exchanges
 	streams  atomic.Int32
@@ -139,6 +142,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*App, error) {
 		return nil, err
 	}
 	a := &App{cfg: cfg, log: log, clock: &clock{}, dial: chaosdial.New(cfg.Seed, endpoints...), calls: &exchanges{by: map[string]exchange{}}}
+	a.limits = newLimits(time.Now)
 	a.feed = newFeed(a.clock.now)
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(err, a.close())
@@ -178,7 +182,13 @@ func (c Config) check(log *slog.Logger) error {
 }
 
 func (a *App) open(ctx context.Context) error {
-	var err error
+	if err := os.MkdirAll(a.cfg.Dir, 0o700); err != nil {
+		return fmt.Errorf("open simulators: %w", err)
+	}
+	err := a.recall()
+	if err != nil {
+		return err
+	}
 	if a.post, err = digitalposttest.New(a.ngdp()); err != nil {
 		return err
 	}
@@ -191,7 +201,7 @@ func (a *App) open(ctx context.Context) error {
 		return err
 	}
 	ngdp := digitalposttest.TLS(a.cfg.DigitalPost.Certificate, a.cfg.DigitalPost.ClientCAs)
-	a.digitalPostURL, err = a.listen(ctx, "digital post", a.cfg.DigitalPostPort, ngdp, a.wired(twisted(a.post), ngdpEndpoint, refuseNgDP))
+	a.digitalPostURL, err = a.listen(ctx, "digital post", a.cfg.DigitalPostPort, ngdp, a.wired(twisted(a.post), ngdpEndpoint, refusesNgDP))
 	if err != nil {
 		return err
 	}

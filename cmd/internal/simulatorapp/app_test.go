@@ -173,6 +173,15 @@ func startWith(t *testing.T, bend func(*Config)) *stage {
 
 func (s *stage) get(t *testing.T, path string) (int, string) {
 	t.Helper()
+	if !strings.HasPrefix(path, "/api/") && !strings.HasPrefix(path, "/style") { // these tests read English
+		path = "/en" + path
+	}
+	return s.bare(t, path)
+}
+
+// bare asks for the path as it is.
+func (s *stage) bare(t *testing.T, path string) (int, string) {
+	t.Helper()
 	r, err := s.web.Get(s.app.URL() + path)
 	if err != nil {
 		t.Fatal(err)
@@ -187,6 +196,9 @@ func (s *stage) get(t *testing.T, path string) (int, string) {
 
 func (s *stage) post0(t *testing.T, path, kind, body string) (int, string) {
 	t.Helper()
+	if !strings.HasPrefix(path, "/api/") {
+		path = "/en" + path
+	}
 	r, err := s.web.Post(s.app.URL()+path, kind, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)

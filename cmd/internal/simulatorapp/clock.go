@@ -3,6 +3,7 @@ package simulatorapp
 import (
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -74,16 +75,16 @@ func (a *App) formClock(w http.ResponseWriter, r *http.Request) {
 	if by := r.FormValue("advance"); by != "" {
 		d, err := time.ParseDuration(by)
 		if err != nil {
-			http.Error(w, "Give a time such as 90m or 48h.", http.StatusUnprocessableEntity)
+			http.Error(w, spoken(r).say("Give a time such as 90m or 48h."), http.StatusUnprocessableEntity)
 			return
 		}
 		to = a.clock.lead() + d
 	}
 	if !a.turnClock(to) {
-		http.Error(w, "The clock goes forward only, ten years at most.", http.StatusUnprocessableEntity)
+		http.Error(w, spoken(r).say("The clock goes forward only, ten years at most."), http.StatusUnprocessableEntity)
 		return
 	}
-	http.Redirect(w, r, "/faults", http.StatusSeeOther)
+	http.Redirect(w, r, spoken(r).root()+"/faults", http.StatusSeeOther)
 }
 
 func (a *App) turnClock(to time.Duration) bool {
@@ -95,5 +96,8 @@ func (a *App) turnClock(to time.Duration) bool {
 		says = "back to now"
 	}
 	a.feed.add(Event{Kind: "clock", Says: says})
+	if err := a.remember(); err != nil { // the clock stands; a restart would put it back
+		a.log.Error("settings not kept", slog.Any("error", err))
+	}
 	return true
 }

@@ -38,6 +38,7 @@ type faultsPage struct {
 	Dial   []chaosdial.View
 	Counts []dialRow
 	Clock  clockJSON
+	Limits []limitView
 }
 
 func (a *App) pageFaults(w http.ResponseWriter, r *http.Request) {
@@ -45,15 +46,15 @@ func (a *App) pageFaults(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *App) renderFaults(w http.ResponseWriter, r *http.Request, status int, wrong string) {
-	renderAs(a, w, r, status, "faults.html", view[faultsPage]{"What goes wrong", "faults", faultsPage{
-		wrong, a.dial.State().Seed, a.dial.Views(), dial(a.post.Faults()), a.clockJSON(),
+	renderAs(a, w, r, status, "faults.html", view[faultsPage]{Title: spoken(r).say("What goes wrong"), Here: "faults", Body: faultsPage{
+		wrong, a.dial.State().Seed, a.dial.Views(), dial(a.post.Faults()), a.clockJSON(), a.limits.views(),
 	}})
 }
 
 func (a *App) formFaults(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxDial)
 	if err := r.ParseForm(); err != nil {
-		http.Error(w, "The form cannot be read.", http.StatusBadRequest)
+		http.Error(w, spoken(r).say("The form cannot be read."), http.StatusBadRequest)
 		return
 	}
 	bad := false
@@ -77,5 +78,5 @@ func (a *App) formFaults(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.post.SetFaults(f)
-	http.Redirect(w, r, "/faults", http.StatusSeeOther)
+	http.Redirect(w, r, spoken(r).root()+"/faults", http.StatusSeeOther)
 }

@@ -47,7 +47,7 @@ func (a *App) turn(s chaosdial.State) error {
 		return err
 	}
 	a.feed.add(Event{Kind: "dial", Says: dialSays(s)})
-	return nil
+	return a.remember()
 }
 
 // dialSays names the endpoints that the dial bends now.
@@ -63,7 +63,7 @@ func dialSays(s chaosdial.State) string {
 func (a *App) formDial(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxDial)
 	if err := r.ParseForm(); err != nil {
-		http.Error(w, "The form cannot be read.", http.StatusBadRequest)
+		http.Error(w, spoken(r).say("The form cannot be read."), http.StatusBadRequest)
 		return
 	}
 	bad := ""
@@ -102,5 +102,5 @@ func (a *App) formDial(w http.ResponseWriter, r *http.Request) {
 		a.renderFaults(w, r, http.StatusUnprocessableEntity, bad)
 		return
 	}
-	http.Redirect(w, r, "/faults", http.StatusSeeOther)
+	http.Redirect(w, r, spoken(r).root()+"/faults", http.StatusSeeOther)
 }

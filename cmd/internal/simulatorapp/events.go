@@ -100,5 +100,5 @@ func (a *App) pageEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	slices.Reverse(p.Events)
 	p.Events = p.Events[:min(len(p.Events), 200)]
-	render(a, w, r, "events.html", view[eventsPage]{"Events", "events", p})
+	render(a, w, r, "events.html", view[eventsPage]{Title: spoken(r).say("Events"), Here: "events", Body: p})
 }

@@ -84,7 +84,7 @@ func (a *App) openKombiPost(ctx context.Context) error {
 		a.SetCallback(c.Callback)
 	}
 	a.kombiURL, err = a.listen(ctx, "kombipost", a.cfg.KombiPostPort, kombiposttest.TLS(c.Certificate, c.ClientCAs),
-		a.wired(server, kombiEndpoint, refuseKombi))
+		a.wired(server, kombiEndpoint, refusesKombi))
 	return err
 }
 

@@ -35,9 +35,9 @@ type arrived struct {
 func (a *App) pageMessages(w http.ResponseWriter, r *http.Request) {
 	rows := []arrived{}
 	for _, m := range a.messages("") {
-		rows = append(rows, arrived{m, a.addressee(m.UUID).Name})
+		rows = append(rows, arrived{m, a.addressee(m.UUID).in(spoken(r))})
 	}
-	render(a, w, r, "messages.html", view[[]arrived]{"What arrived", "messages", rows})
+	render(a, w, r, "messages.html", view[[]arrived]{Title: spoken(r).say("What arrived"), Here: "messages", Body: rows})
 }
 
 // apiCheck says everything that is wrong with a message.

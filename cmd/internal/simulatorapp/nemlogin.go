@@ -33,7 +33,7 @@ func (a *App) openNemLogIn(ctx context.Context, web *tls.Config) error {
 	// The provider writes its own address into messages, so it is made once the
 	// listener has one.
 	a.nemLogInURL, err = a.listen(ctx, "nemlogin", a.cfg.NemLogInPort, web.Clone(), a.wired(http.HandlerFunc(
-		func(w http.ResponseWriter, r *http.Request) { a.idpHandler.ServeHTTP(w, r) }), loginEndpoint, refusePlain))
+		func(w http.ResponseWriter, r *http.Request) { a.idpHandler.ServeHTTP(w, r) }), loginEndpoint, refusesPlain))
 	if err != nil {
 		return err
 	}

@@ -2,45 +2,18 @@ package simulatorapp
 
 import (
 	"bytes"
-	"embed"
-	"html/template"
 	"io"
 	"log/slog"
 	"mime"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"sikkerpost.dk/gateway/adapters/digitalpost/digitalposttest"
 	"sikkerpost.dk/gateway/adapters/kombipost/kombiposttest"
 	"sikkerpost.dk/gateway/internal/persona"
 	"sikkerpost.dk/gateway/internal/post"
 )
-
-//go:embed pages
-var files embed.FS
-
-var views = template.Must(template.New("").Funcs(template.FuncMap{
-	"clock": func(t time.Time) string { return t.Local().Format("2 Jan 2006 15:04:05") },
-	"short": func(t time.Time) string { return t.Local().Format("15:04:05.000") },
-	"class": func(status int) string { return "s" + strconv.Itoa(status/100) },
-	// statuses are offered by the page; the API takes any.
-	"statuses": func(now int) []int {
-		all := []int{400, 401, 403, 404, 409, 413, 422, 429, 500, 502, 503, 504}
-		if now > 0 && !slices.Contains(all, now) {
-			all = append(all, now)
-		}
-		return all
-	},
-	"size": func(n int64) string {
-		if n < 10<<10 {
-			return strconv.FormatInt(n, 10) + " bytes"
-		}
-		return strconv.FormatInt(n>>10, 10) + " KB"
-	},
-}).ParseFS(files, "pages/*.html"))
 
 // pages returns the start page, what hangs on it, and the API.
 func (a *App) pages() http.Handler {
@@ -63,10 +36,12 @@ func (a *App) pages() http.Handler {
 	mux.HandleFunc("POST /faults", a.formFaults)
 	mux.HandleFunc("POST /dial", a.formDial)
 	mux.HandleFunc("POST /clock", a.formClock)
+	mux.HandleFunc("POST /limits", a.formLimits)
 	mux.HandleFunc("POST /reset", a.formReset)
+	mux.HandleFunc("GET /", a.missing)
 	a.api(mux)
 	// Another site's page may make a browser send forms here; it may not.
-	return headers(http.NewCrossOriginProtection().Handler(mux))
+	return headers(http.NewCrossOriginProtection().Handler(inTongues(mux)))
 }
 
 func headers(next http.Handler) http.Handler {
@@ -85,6 +60,7 @@ type view[T any] struct {
 	Title string
 	Here  string // which entry of the menu is current
 	Body  T
+	Other string // this page in the other language
 }
 
 func render[T any](a *App, w http.ResponseWriter, r *http.Request, page string, v view[T]) {
@@ -93,14 +69,20 @@ func render[T any](a *App, w http.ResponseWriter, r *http.Request, page string, 
 
 func renderAs[T any](a *App, w http.ResponseWriter, r *http.Request, status int, page string, v view[T]) {
 	var out bytes.Buffer
-	if err := views.ExecuteTemplate(&out, page, v); err != nil {
+	v.Other = other(r)
+	if err := views[spoken(r)].ExecuteTemplate(&out, page, v); err != nil {
 		a.log.ErrorContext(r.Context(), "page not rendered", slog.String("page", page), slog.Any("error", err))
-		http.Error(w, post.FaultInternal.English, http.StatusInternalServerError)
+		http.Error(w, spoken(r).say("The page cannot be shown."), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = out.WriteTo(w) // whoever asked has gone
+}
+
+// missing answers for a page that is not there.
+func (a *App) missing(w http.ResponseWriter, r *http.Request) {
+	renderAs(a, w, r, http.StatusNotFound, "missing.html", view[struct{}]{Title: spoken(r).say("No such page")})
 }
 
 func (a *App) style(w http.ResponseWriter, _ *http.Request) {
@@ -154,7 +136,7 @@ func (a *App) pageStart(w http.ResponseWriter, r *http.Request) {
 	for _, t := range a.cfg.Tenants {
 		p.Tenants = append(p.Tenants, startTenant{t, len(a.post.AuthorityBox(t.CVR, ""))})
 	}
-	render(a, w, r, "start.html", view[startPage]{"Simulators", "start", p})
+	render(a, w, r, "start.html", view[startPage]{Title: spoken(r).say("Simulators"), Here: "start", Body: p})
 }
 
 // boxPage is a mailbox, of a persona or of one municipality's contact points.
@@ -171,11 +153,12 @@ type boxGroup struct {
 func (a *App) pageBox(w http.ResponseWriter, r *http.Request) {
 	p, ok := a.persona(r.PathValue("persona"))
 	if !ok {
-		http.NotFound(w, r)
+		a.missing(w, r)
 		return
 	}
-	body := boxPage{p.Name, p.Story, []boxGroup{{Messages: a.post.Box(numbers(p)...)}}}
-	render(a, w, r, "box.html", view[boxPage]{"Digital Post of " + p.Name, "start", body})
+	l := spoken(r)
+	body := boxPage{p.Name, l.say(p.Story), []boxGroup{{Messages: a.post.Box(numbers(p)...)}}}
+	render(a, w, r, "box.html", view[boxPage]{Title: l.say("Digital Post of %s", p.Name), Here: "start", Body: body})
 }
 
 func (a *App) pageAuthority(w http.ResponseWriter, r *http.Request) {
@@ -183,14 +166,15 @@ func (a *App) pageAuthority(w http.ResponseWriter, r *http.Request) {
 		if string(t.CVR) != r.PathValue("cvr") {
 			continue
 		}
-		body := boxPage{t.Name, "What citizens wrote to the municipality", []boxGroup{
-			{"Write to the municipality", a.post.AuthorityBox(t.CVR, t.ContactPoint)},
-			{"Data protection officer", a.post.AuthorityBox(t.CVR, t.DPOContactPoint)},
+		l := spoken(r)
+		body := boxPage{t.Name, l.say("What citizens wrote to the municipality"), []boxGroup{
+			{l.say("Write to the municipality"), a.post.AuthorityBox(t.CVR, t.ContactPoint)},
+			{l.say("Data protection officer"), a.post.AuthorityBox(t.CVR, t.DPOContactPoint)},
 		}}
-		render(a, w, r, "box.html", view[boxPage]{"Digital Post of " + t.Name, "start", body})
+		render(a, w, r, "box.html", view[boxPage]{Title: l.say("Digital Post of %s", t.Name), Here: "start", Body: body})
 		return
 	}
-	http.NotFound(w, r)
+	a.missing(w, r)
 }
 
 type messagePage struct {
@@ -199,6 +183,7 @@ type messagePage struct {
 	Tab     string
 	XML     string
 	Cut     bool
+	Gone    bool // its text is no longer kept
 	Verdict verdict
 	Seals   []seal
 	Call    exchange
@@ -225,7 +210,7 @@ const (
 func (a *App) pageMessage(w http.ResponseWriter, r *http.Request) {
 	m, err := a.post.Message(r.PathValue("uuid"))
 	if err != nil {
-		http.NotFound(w, r)
+		a.missing(w, r)
 		return
 	}
 	p := messagePage{Message: m, Tabs: tabs, Tab: r.URL.Query().Get("tab")}
@@ -247,9 +232,9 @@ func (a *App) pageMessage(w http.ResponseWriter, r *http.Request) {
 	}
 	title := m.Title
 	if title == "" {
-		title = "A message without a title"
+		title = spoken(r).say("A message without a title")
 	}
-	render(a, w, r, "message.html", view[messagePage]{title, "messages", p})
+	render(a, w, r, "message.html", view[messagePage]{Title: title, Here: "messages", Body: p})
 }
 
 // beginning returns the first n bytes of a message, and whether there is more.
@@ -270,7 +255,7 @@ func (a *App) beginning(uuid string, n int) (text string, cut bool) {
 func (a *App) pageXML(w http.ResponseWriter, r *http.Request) {
 	x, err := a.post.XML(r.PathValue("uuid"))
 	if err != nil {
-		http.NotFound(w, r)
+		a.missing(w, r)
 		return
 	}
 	defer x.Close()
@@ -285,7 +270,7 @@ func (a *App) pageFile(w http.ResponseWriter, r *http.Request) {
 	m, err := a.post.Message(r.PathValue("uuid"))
 	n, numErr := strconv.Atoi(r.PathValue("n"))
 	if err != nil || numErr != nil || n < 0 || n >= len(m.Documents) {
-		http.NotFound(w, r)
+		a.missing(w, r)
 		return
 	}
 	d := m.Documents[n]
@@ -305,8 +290,8 @@ func (a *App) pageFile(w http.ResponseWriter, r *http.Request) {
 func (a *App) formReset(w http.ResponseWriter, r *http.Request) {
 	if err := a.reset(); err != nil {
 		a.log.ErrorContext(r.Context(), "simulators not reset", slog.Any("error", err))
-		http.Error(w, post.FaultInternal.English, http.StatusInternalServerError)
+		http.Error(w, spoken(r).say("The boxes could not be emptied."), http.StatusInternalServerError)
 		return
 	}
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	http.Redirect(w, r, spoken(r).root()+"/", http.StatusSeeOther)
 }

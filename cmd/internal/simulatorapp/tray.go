@@ -188,23 +188,23 @@ func (a *App) carryNews(j printhousetest.Job, kind printhouse.EventKind, deliver
 func (a *App) reorder() time.Duration { return 2 * time.Second }
 
 func (a *App) pagePrint(w http.ResponseWriter, r *http.Request) {
-	render(a, w, r, "print.html", view[[]sheet]{"Print house", "print", a.tray()})
+	render(a, w, r, "print.html", view[[]sheet]{Title: spoken(r).say("Print house"), Here: "print", Body: a.tray()})
 }
 
 func (a *App) pageSheet(w http.ResponseWriter, r *http.Request) {
 	s, ok := a.sheet(r.PathValue("job"))
 	if !ok {
-		http.NotFound(w, r)
+		a.missing(w, r)
 		return
 	}
-	render(a, w, r, "sheet.html", view[sheet]{"Letter on paper", "print", s})
+	render(a, w, r, "sheet.html", view[sheet]{Title: spoken(r).say("Letter on paper"), Here: "print", Body: s})
 }
 
 // pagePaper serves one document of a letter on paper.
 func (a *App) pagePaper(w http.ResponseWriter, r *http.Request) {
 	n, err := strconv.Atoi(r.PathValue("n"))
 	if err != nil {
-		http.NotFound(w, r)
+		a.missing(w, r)
 		return
 	}
 	content, err := a.paper.Document(r.PathValue("job"), n)
@@ -214,7 +214,7 @@ func (a *App) pagePaper(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err != nil {
-		http.NotFound(w, r)
+		a.missing(w, r)
 		return
 	}
 	defer content.Close()
@@ -231,21 +231,21 @@ func (a *App) pagePaper(w http.ResponseWriter, r *http.Request) {
 
 func (a *App) formReport(w http.ResponseWriter, r *http.Request) {
 	if r.PathValue("event") == "printed" {
-		http.NotFound(w, r)
+		a.missing(w, r)
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxDial)
 	done, err := a.report(r.PathValue("job"), r.PathValue("event"), r.FormValue("reason"))
 	switch {
 	case errors.Is(err, post.ErrNotFound):
-		http.NotFound(w, r)
+		a.missing(w, r)
 	case errors.Is(err, post.ErrStale):
-		http.Error(w, printhousetest.ErrOrder.Error(), http.StatusConflict)
+		http.Error(w, spoken(r).say("The letter cannot go from where it is to there."), http.StatusConflict)
 	case err != nil:
 		a.log.ErrorContext(r.Context(), "print event not reported", slog.Any("error", err))
-		http.Error(w, post.FaultInternal.English, http.StatusInternalServerError)
+		http.Error(w, spoken(r).say("The letter's news could not be reported."), http.StatusInternalServerError)
 	default:
-		http.Redirect(w, r, "/print/"+done.ID, http.StatusSeeOther)
+		http.Redirect(w, r, spoken(r).root()+"/print/"+done.ID, http.StatusSeeOther)
 	}
 }
 

@@ -65,28 +65,47 @@ func kombiEndpoint(r *http.Request) string {
 
 func loginEndpoint(*http.Request) string { return "login" }
 
-// refuseNgDP answers in Digital Post's error form.
-func refuseNgDP(w http.ResponseWriter, _ *http.Request, status int) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{ // whoever asked has gone
-		"code": "sim.dial", "message": "The dial of the simulator says so.", "fieldErrors": []string{},
-	})
+// A refusal answers a call with a status in its endpoint's own error form.
+type refusal func(w http.ResponseWriter, r *http.Request, status int)
+
+// refusals are how a carrier's door says no: because the dial says so, and
+// because somebody asks too often.
+type refusals func(code, sentence string) refusal
+
+const (
+	dialCode, dialSentence = "sim.dial", "The dial of the simulator says so."
+	oftenCode              = "sim.too.many.requests"
+	oftenSentence          = "Too many calls of this system in this minute; Retry-After says when to ask again."
+)
+
+// refusesNgDP is Digital Post's error form.
+func refusesNgDP(code, sentence string) refusal {
+	return func(w http.ResponseWriter, _ *http.Request, status int) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(struct { // whoever asked has gone
+			Code        string   `json:"code"`
+			Message     string   `json:"message"`
+			FieldErrors []string `json:"fieldErrors"`
+		}{code, sentence, []string{}})
+	}
 }
 
-// refuseKombi answers with a ServiceplatformFault.
-func refuseKombi(w http.ResponseWriter, _ *http.Request, status int) {
-	w.Header().Set("Content-Type", "application/xml")
-	w.WriteHeader(status)
-	type one struct{ ErrorCode, ErrorText string }
-	_ = xml.NewEncoder(w).Encode(struct { // whoever asked has gone
-		XMLName xml.Name `xml:"ServiceplatformFault"`
-		Errors  []one    `xml:"ErrorList>Error"`
-	}{Errors: []one{{"sim.dial", "The dial of the simulator says so. CallUUID=" + post.NewID()}}})
+// refusesKombi is a ServiceplatformFault.
+func refusesKombi(code, sentence string) refusal {
+	return func(w http.ResponseWriter, _ *http.Request, status int) {
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(status)
+		type one struct{ ErrorCode, ErrorText string }
+		_ = xml.NewEncoder(w).Encode(struct { // whoever asked has gone
+			XMLName xml.Name `xml:"ServiceplatformFault"`
+			Errors  []one    `xml:"ErrorList>Error"`
+		}{Errors: []one{{code, sentence + " CallUUID=" + post.NewID()}}})
+	}
 }
 
-func refusePlain(w http.ResponseWriter, _ *http.Request, status int) {
-	http.Error(w, "The dial of the simulator says so.", status)
+func refusesPlain(_, sentence string) refusal {
+	return func(w http.ResponseWriter, _ *http.Request, status int) { http.Error(w, sentence, status) }
 }
 
 // maxAnswer is how much of an answer is remembered.
@@ -118,10 +137,10 @@ func (t *taped) Write(p []byte) (int, error) {
 
 func (t *taped) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
-// wired is a carrier's door: the dial bends its calls, and the feed tells of
+// wired is a carrier's door: limits keep, the dial bends its calls, and the feed tells of
 // them.
-func (a *App) wired(next http.Handler, endpoint func(*http.Request) string, refuse func(http.ResponseWriter, *http.Request, int)) http.Handler {
-	bent := a.dial.Wrap(next, endpoint, refuse)
+func (a *App) wired(next http.Handler, endpoint func(*http.Request) string, refuses refusals) http.Handler {
+	bent := a.limited(a.dial.Wrap(next, endpoint, refuses(dialCode, dialSentence)), endpoint, refuses(oftenCode, oftenSentence))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = chaosdial.Watched(r)
 		tape := &taped{ResponseWriter: w}
@@ -140,7 +159,7 @@ func (a *App) note(r *http.Request, tape *taped, endpoint string, took time.Dura
 		TookMS: float64(took.Microseconds()) / 1000, Bent: chaosdial.Of(r).Words(),
 	}
 	answer := tape.begin.Bytes()
-	e.Says = refusal(answer)
+	e.Says = refusedWith(answer)
 	uuid := ""
 	switch endpoint {
 	case "ngdp.memos":
@@ -194,8 +213,8 @@ var (
 	xmlRefusal  = regexp.MustCompile(`<(?:ErrorCode|FejlId)>([^<]+)</(?:ErrorCode|FejlId)><(?:ErrorText|FejlTekst)>([^<]*)<`)
 )
 
-// refusal returns code and sentence of an answer that refuses, or "".
-func refusal(answer []byte) string {
+// refusedWith returns code and sentence of an answer that refuses, or "".
+func refusedWith(answer []byte) string {
 	m := jsonRefusal.FindSubmatch(answer)
 	if m == nil {
 		m = xmlRefusal.FindSubmatch(answer)

@@ -243,7 +243,7 @@ func TestWhatIsWrongWithAMessageIsSaidInFull(t *testing.T) {
 	call.SetBasicAuth("system-engdal", "token")
 	call.Header.Set("Content-Type", "application/xml")
 	call.TLS = &tls.ConnectionState{PeerCertificates: clientChain(t)}
-	s.app.wired(s.app.post, ngdpEndpoint, refuseNgDP).ServeHTTP(w, call)
+	s.app.wired(s.app.post, ngdpEndpoint, refusesNgDP).ServeHTTP(w, call)
 	if w.Code != 201 {
 		t.Fatalf("got %d %s", w.Code, w.Body)
 	}

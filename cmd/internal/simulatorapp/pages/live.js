@@ -35,7 +35,7 @@
         });
       }
       note.hidden = false;
-      note.textContent = "Updated " + new Date().toLocaleTimeString("en-GB");
+      note.textContent = note.dataset.updated + " " + new Date().toLocaleTimeString(document.documentElement.lang === "da" ? "da-DK" : "en-GB");
     }).catch(function () {});
   }
 
