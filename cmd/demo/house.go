@@ -168,6 +168,11 @@ func (h *house) openSimulators(ctx context.Context) error {
 	return h.openDispatcher(ctx, ours)
 }
 
+// roads lets one municipality go by KombiPost.
+func (h *house) roads() map[post.TenantID]config.Road {
+	return map[post.TenantID]config.Road{byKombiPost: {Digital: post.KombiPost, Physical: post.KombiPost}}
+}
+
 func (h *house) paperDir(name string) string { return filepath.Join(h.opts.dir, "printhouse", name) }
 
 func (h *house) ledgerDir() string { return filepath.Join(h.opts.dir, "ledger") }
@@ -209,7 +214,7 @@ func (h *house) openDispatcher(ctx context.Context, systems map[post.TenantID]co
 				TLS: config.TLS{CertFile: c.Web.Cert, KeyFile: c.Web.Key, CAFile: c.CarrierCA},
 			},
 		},
-		Roads: map[post.TenantID]config.Road{byKombiPost: {Digital: post.KombiPost, Physical: post.KombiPost}},
+		Roads: h.roads(),
 		Sweep: demoSweep, Lease: demoLease, Quiet: demoQuiet, LookupBudget: demoBudget,
 	}, h.log)
 	if err != nil {
@@ -231,7 +236,7 @@ func (h *house) openPrograms(ctx context.Context) error {
 	desk, err := deskapp.New(ctx, config.Desk{
 		Common: h.common(), Listen: net.JoinHostPort(h.opts.host, "0"),
 		TLS:     config.TLS{CertFile: h.certs.Web.Cert, KeyFile: h.certs.Web.Key, CAFile: h.certs.ClientCA},
-		Clients: clients,
+		Clients: clients, Roads: h.roads(),
 	}, h.log)
 	if err != nil {
 		return err

@@ -154,6 +154,7 @@ func (r *report) portal(c *Portal) {
 
 func (r *report) desk(c *Desk) {
 	r.address("listen", c.Listen)
+	r.roads(c.Roads, c.Tenants)
 	r.pair("tls", c.TLS)
 	if r.required("tls.ca_file", c.TLS.CAFile) {
 		if _, err := ReadPool(c.TLS.CAFile); err != nil {
@@ -233,7 +234,8 @@ func (r *report) dispatcher(c *Dispatcher) {
 	r.letterKey(c)
 	r.secret("checkpoint_key_file", c.CheckpointKeyFile)
 	r.required("ledger_dir", c.LedgerDir)
-	r.roads(c)
+	r.roads(c.Roads, c.Tenants)
+	r.kombiSystems(c)
 	r.kombiPost(c)
 	if c.asksDigitalPost() {
 		r.https("digital_post.base_url", c.DigitalPost.BaseURL)

@@ -114,6 +114,9 @@ type Desk struct {
 	Clients []Client `json:"clients"`
 }
 
+	// Roads are those of the dispatcher. Desk hands nothing over; it counts the
+	// days of whoever will.
+	Roads map[post.TenantID]Road `json:"roads,omitempty"`
 // Client is a program or person known by its certificate.
 type Client struct {
 	ID          post.ClientID `json:"id"`

@@ -17,8 +17,24 @@ type Road struct {
 
 // Road returns who carries letters of tenant from now on. A hand-over that is
 // under way stays with its carrier.
-func (c Dispatcher) Road(tenant post.TenantID) Road {
-	r := c.Roads[tenant]
+func (c Dispatcher) Road(tenant post.TenantID) Road { return roadOf(c.Roads, tenant) }
+
+// Senders are the tenants, each with who carries its letters on paper.
+func (c Dispatcher) Senders() []post.Tenant { return senders(c.Tenants, c.Roads) }
+
+// Senders are the tenants, each with who will carry its letters on paper.
+func (c Desk) Senders() []post.Tenant { return senders(c.Tenants, c.Roads) }
+
+func senders(tenants []post.Tenant, roads map[post.TenantID]Road) []post.Tenant {
+	all := slices.Clone(tenants)
+	for i := range all {
+		all[i].PaperBy = roadOf(roads, all[i].ID).Physical
+	}
+	return all
+}
+
+func roadOf(roads map[post.TenantID]Road, tenant post.TenantID) Road {
+	r := roads[tenant]
 	if r.Digital == "" {
 		r.Digital = post.UsualCarrier(post.Digital)
 	}
@@ -115,25 +131,30 @@ func (c Dispatcher) asksDigitalPost() bool {
 	return c.Uses(post.DigitalPost) || d.BaseURL != "" || len(d.Mail.Systems) > 0 || d.Mail.Push.Listen != ""
 }
 
-// roads holds the tenants' roads to the carriers that are configured.
-func (r *report) roads(c *Dispatcher) {
-	tenants := map[post.TenantID]bool{}
-	for _, t := range c.Tenants {
-		tenants[t.ID] = true
-		road := c.Road(t.ID)
+// roads wants each of the roads to be a tenant's, by a carrier of that channel.
+func (r *report) roads(all map[post.TenantID]Road, tenants []post.Tenant) {
+	known := map[post.TenantID]bool{}
+	for _, t := range tenants {
+		known[t.ID] = true
+		road := roadOf(all, t.ID)
 		for ch, by := range map[post.Channel]post.Carrier{post.Digital: road.Digital, post.Physical: road.Physical} {
-			at := fmt.Sprintf("roads.%s.%s", t.ID, ch)
-			switch {
-			case !by.Carries(ch):
-				r.at(at, "want %s or %s", post.UsualCarrier(ch), post.KombiPost)
-			case by == post.KombiPost && c.KombiPost.Systems[t.ID] == (KombiSystem{}):
-				r.at("kombi_post.systems", "tenant %q has no user system", t.ID)
+			if !by.Carries(ch) {
+				r.at(fmt.Sprintf("roads.%s.%s", t.ID, ch), "want %s or %s", post.UsualCarrier(ch), post.KombiPost)
 			}
 		}
 	}
-	for id := range c.Roads {
-		if !tenants[id] {
+	for id := range all {
+		if !known[id] {
 			r.at("roads."+string(id), "is not one of tenants")
+		}
+	}
+}
+
+// kombiSystems wants a user system for each tenant whose road goes by KombiPost.
+func (r *report) kombiSystems(c *Dispatcher) {
+	for _, t := range c.Tenants {
+		if road := c.Road(t.ID); (road.Digital == post.KombiPost || road.Physical == post.KombiPost) && c.KombiPost.Systems[t.ID] == (KombiSystem{}) {
+			r.at("kombi_post.systems", "tenant %q has no user system", t.ID)
 		}
 	}
 }

@@ -206,6 +206,16 @@ func (d *decoder) into(n *node, v reflect.Value, key string) {
 			return
 		}
 		v.SetInt(i)
+	case reflect.Float64:
+		if !d.want(n, 'n', "a number") {
+			return
+		}
+		f, err := strconv.ParseFloat(n.text, 64)
+		if err != nil {
+			d.r.add(n.path, n.line, "want a number such as 14.50")
+			return
+		}
+		v.SetFloat(f)
 	default:
 		panic("config: no rule for fields of type " + v.Type().String())
 	}
@@ -245,6 +255,7 @@ func (d *decoder) structure(n *node, v reflect.Value) {
 }
 
 // collect lists the fields of v by their JSON names, embedded structs flattened.
+// What is named "-" is no part of the file.
 func collect(v reflect.Value, fields map[string]reflect.Value) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
@@ -253,7 +264,9 @@ func collect(v reflect.Value, fields map[string]reflect.Value) {
 			continue
 		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		fields[name] = v.Field(i)
+		if name != "-" {
+			fields[name] = v.Field(i)
+		}
 	}
 }
 

@@ -38,6 +38,51 @@ type LetterTimes struct {
 	// Presume is how long after it was posted a letter that nobody has heard of
 	// again counts as delivered (presumed-delivered); 0 is never.
 	Presume int `json:"presume_days,omitempty"`
+	// PrintHouse and KombiPost hold for what that carrier has, or is to have, on
+	// paper. What of them is 0 is as above.
+	PrintHouse PaperTimes `json:"printhouse,omitzero"`
+	KombiPost  PaperTimes `json:"kombipost,omitzero"`
+}
+
+// PaperTimes are what was agreed with one carrier of paper, in the words of
+// [LetterTimes].
+type PaperTimes struct {
+	Paper   int    `json:"paper_days,omitempty"`
+	Produce int    `json:"produce_days,omitempty"`
+	Cutoff  string `json:"cutoff,omitempty"`
+	Silence int    `json:"silence_days,omitempty"`
+}
+
+// By returns the rules for paper that c carries. They hold for no other carrier
+// any more.
+func (t LetterTimes) By(c Carrier) LetterTimes {
+	own := map[Carrier]PaperTimes{PrintHouse: t.PrintHouse, KombiPost: t.KombiPost}[c]
+	t.PrintHouse, t.KombiPost = PaperTimes{}, PaperTimes{}
+	for _, d := range []struct {
+		have *int
+		own  int
+	}{{&t.Paper, own.Paper}, {&t.Produce, own.Produce}, {&t.Silence, own.Silence}} {
+		if d.own != 0 {
+			*d.have = d.own
+		}
+	}
+	if own.Cutoff != "" {
+		t.Cutoff = own.Cutoff
+	}
+	return t
+}
+
+// TimesBy returns the rules about time for letters of t that c has on paper, or,
+// when c is "" because nobody has them yet, for those that will go there. All
+// that counts days or hours asks here.
+func (t Tenant) TimesBy(c Carrier) LetterTimes {
+	if c == "" {
+		c = t.PaperBy
+	}
+	if c == "" {
+		c = UsualCarrier(Physical)
+	}
+	return t.Times.By(c)
 }
 
 // Filled returns t with the defaults in place of zeros.

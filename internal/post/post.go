@@ -41,6 +41,14 @@ type (
 	ClientID string
 )
 
+// Costs are what one letter costs, in DKK; 0 is not known.
+type Costs struct {
+	Digital float64 `json:"digital,omitempty"`
+	Paper   float64 `json:"paper,omitempty"`
+	// Registered is by registered post; as Paper when it is 0.
+	Registered float64 `json:"registered,omitempty"`
+}
+
 // Tenant is one authority served (kommune).
 type Tenant struct {
 	ID   TenantID `json:"id"`
@@ -61,8 +69,13 @@ type Tenant struct {
 	// them by registered post (rekommanderet). Without it a letter that asks for
 	// that is refused.
 	Registered bool `json:"registered,omitempty"`
-	// Times are the rules about lead times and silence.
+	// Times are the rules about lead times and silence; [Tenant.TimesBy] reads them.
 	Times LetterTimes `json:"times,omitzero"`
+	// PaperBy is who carries its letters on paper from now on, as the roads of the
+	// configuration say; "" is [UsualCarrier].
+	PaperBy Carrier `json:"-"`
+	// Costs are what the municipality reckons with, for plans.
+	Costs Costs `json:"costs,omitzero"`
 	// Keep says how long records stay.
 	Keep Keep `json:"keep_days,omitzero"`
 }

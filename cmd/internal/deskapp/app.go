@@ -94,6 +94,7 @@ func (a *App) assemble(ctx context.Context, cfg config.Desk) error {
 }
 
 func (a *App) api(cfg config.Desk) (*deskapi.Server, error) {
+	cfg.Tenants = cfg.Senders()
 	blobs, err := blobstore.Open(cfg.Blobs)
 	if err != nil {
 		return nil, err

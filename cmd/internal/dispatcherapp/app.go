@@ -90,6 +90,7 @@ type keys struct {
 }
 
 func (a *App) assemble(cfg config.Dispatcher) error {
+	cfg.Tenants = cfg.Senders()
 	blobs, err := blobstore.Open(cfg.Blobs)
 	if err != nil {
 		return err

@@ -239,3 +239,40 @@ func TestUrgentLettersAreInALaneOfTheirOwn(t *testing.T) {
 		t.Error("the view does not say which is urgent")
 	}
 }
+
+// TestTheRoadsCarrierSaysWhenAPersonIsAskedAndWhoHasALetterWhenItsSilenceCounts:
+// one municipality, two carriers of paper with rules of their own.
+func TestTheRoadsCarrierSaysWhenAPersonIsAskedAndWhoHasALetterWhenItsSilenceCounts(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	own := &h.tenants[0]
+	own.Times = post.LetterTimes{Paper: 3, Silence: 3, KombiPost: post.PaperTimes{Paper: 8, Silence: 9}}
+	own.PaperBy = post.KombiPost
+	h.dir = directory{reach(dispatch.Unsure, "timeout")}
+	h.budget = 365 * 24 * time.Hour
+	arrive := day(20)
+	usual, _ := letter.BudgetOf(arrive, own.TimesBy(post.PrintHouse))
+	kombi, _ := letter.BudgetOf(arrive, own.TimesBy(""))
+	if !kombi.Ask.Before(usual.Ask) {
+		t.Fatalf("asked at %s by the one and at %s by the other", kombi.Ask, usual.Ask)
+	}
+	id := h.submitBy("k1", arrive)
+	h.advance(id)
+	h.advanceAt(id, kombi.Ask.Add(-time.Minute))
+	h.want(id, post.LetterAwaitingLookup)
+	h.advanceAt(id, kombi.Ask.Add(time.Minute))
+	h.want(id, post.LetterNeedsPerson)
+
+	// The print house of these tests has the next one: its silence counts, though
+	// the road's carrier may be silent for longer.
+	h.dir = directory{reach(dispatch.Unreachable, "EXEMPT")}
+	other := h.submit("k2")
+	h.advance(other)
+	since := h.want(other, post.LetterHandedOver).Since
+	if log := h.advanceAt(other, calendar.After(since, 3).Add(-time.Minute)); strings.Contains(log, "receipt overdue") {
+		t.Errorf("too early: %s", log)
+	}
+	if log := h.advanceAt(other, calendar.After(since, 3).Add(time.Minute)); !strings.Contains(log, "receipt overdue") {
+		t.Errorf("silent for longer than its carrier may be: %s", log)
+	}
+}

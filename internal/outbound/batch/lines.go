@@ -186,9 +186,10 @@ func check(lines []Line, first int) ([]letter.Content, error) {
 // none. Only new lines are held to it: those that are here already stay.
 func (d *Desk) refusal(tenant post.TenantID, lines []Line, first int) error {
 	var faults []error
-	now, t := time.Now(), d.tenants[tenant]
+	t := d.tenants[tenant]
+	now, times := time.Now(), t.TimesBy("")
 	for i, line := range lines {
-		_, _, err := letter.CheckArrive(line.Arrive, time.Time{}, now, t.Times)
+		_, _, err := letter.CheckArrive(line.Arrive, time.Time{}, now, times)
 		var f *post.Fault
 		if errors.As(err, &f) {
 			faults = append(faults, f.At("line %d", first+i+1))

@@ -22,34 +22,30 @@ const (
 const mostSilence = 30 * 24 * time.Hour
 
 // unsure lets a letter whose look-up gave no definite answer wait, inside its
-// budget; then a person is asked. A latest day of arrival ends the budget early
+// budget ([Advancer.budget]); then a person is asked. A latest day of arrival ends the budget early
 // enough that a person can still decide for paper: nobody else may.
 func (a *Advancer) unsure(ctx context.Context, l queue.Lease, r Record, word string) (bool, error) {
-	now := a.Now()
-	end, reason := r.Since.Add(a.LookupBudget), codeUnsure
-	if b, ok := letter.BudgetOf(r.Arrive, a.tenants[r.Tenant].Times); ok {
-		var early bool
-		if end, early = b.LookupEnds(r.Since, a.LookupBudget); early {
-			reason = codeDeadline
+	answers, next, over := a.unsureAgain(ctx, r, post.Digital, a.Roads.Chosen(r.Tenant, post.Digital))
+	if over {
+		return false, a.askPerson(ctx, l, r, codeUnsure)
+	}
+	if b, ok := letter.BudgetOf(r.Arrive, a.tenants[r.Tenant].TimesBy("")); ok {
+		if end, early := b.LookupEnds(r.Since, a.LookupBudget); early {
+			if a.Now().After(end) {
+				return false, a.askPerson(ctx, l, r, codeDeadline)
+			}
+			if last := end.Add(time.Second); next.After(last) { // once more right before a person is asked
+				next = last
+			}
 		}
 	}
-	if now.After(end) {
-		return false, a.askPerson(ctx, l, r, reason)
-	}
-	// The longer it has been unsure, the less often it is asked again, but once
-	// more right before a person is.
-	pause := max(a.Backoff, min(now.Sub(r.Since)/2, mostPause))
-	next := now.Add(pause/2 + a.Rand(pause/2+1))
-	if last := end.Add(time.Second); next.After(last) {
-		next = last
-	}
-	return false, a.wait(ctx, l, r, code("lookup", word), next)
+	return false, a.waitFor(ctx, l, r, Wait{Code: code("lookup", word), Due: next, Looks: answers})
 }
 
 // warnLate reports a letter that is sent on its way too late for its day. It
 // goes all the same: late is better than never, and no rule may stop it.
 func (a *Advancer) warnLate(ctx context.Context, r Record, ch post.Channel) {
-	b, ok := letter.BudgetOf(r.Arrive, a.tenants[r.Tenant].Times)
+	b, ok := letter.BudgetOf(r.Arrive, a.tenants[r.Tenant].TimesBy(""))
 	if !ok {
 		return
 	}
@@ -63,6 +59,14 @@ func (a *Advancer) warnLate(ctx context.Context, r Record, ch post.Channel) {
 	}
 }
 
+// paperBy returns who has r on paper; "" when nobody is decided on.
+func paperBy(r Record) post.Carrier {
+	if r.Channel != post.Physical || r.Intent == nil {
+		return ""
+	}
+	return r.Intent.Carrier
+}
+
 // overdue looks after a letter that a carrier has. A letter that was posted, and
 // of which nothing was heard for as long as its tenant says, counts as delivered;
 // a later return re-opens it; a registered one waits for its proof. Else silence is reported, on paper after working
@@ -71,7 +75,7 @@ func (a *Advancer) warnLate(ctx context.Context, r Record, ch post.Channel) {
 //
 // Crash before commit: posted still. After: presumed-delivered, without a job.
 func (a *Advancer) overdue(ctx context.Context, l queue.Lease, r Record) (bool, error) {
-	now, times := a.Now(), a.tenants[r.Tenant].Times.Filled()
+	now, times := a.Now(), a.tenants[r.Tenant].TimesBy(paperBy(r)).Filled()
 	next, silent := now.Add(a.Overdue), r.Since.Add(a.Overdue)
 	if r.Channel == post.Physical {
 		silent = calendar.After(r.Since, times.Silence)

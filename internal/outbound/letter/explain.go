@@ -66,7 +66,7 @@ func (d *Desk) Explain(ctx context.Context, tenant post.TenantID, id post.Letter
 		return Explanation{}, fmt.Errorf("explain letter %s: %w", id, err)
 	}
 	e := explain(p)
-	if b, ok := BudgetOf(p.View.Arrive, d.tenants[p.View.Tenant].Times); ok {
+	if b, ok := BudgetOf(p.View.Arrive, d.tenants[p.View.Tenant].TimesBy(p.View.paperBy())); ok {
 		t := b.Timing(p.View, d.Now())
 		e.Deadline = &Deadline{Arrive: b.Arrive, Timing: t, DigitalBefore: b.Digital, PaperBy: b.Paper, AskAt: b.Ask, Says: timings[t]}
 	}

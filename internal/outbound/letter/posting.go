@@ -30,9 +30,18 @@ func PaperDays(handedOver time.Time, times post.LetterTimes) (posted, arrives po
 // expected says of a letter on paper that is not posted yet when it will be.
 func (d *Desk) expected(v View) View {
 	if at, ok := handOver(v, d.Now()); ok {
-		v.Posting, _ = PaperDays(at, d.tenants[v.Tenant].Times)
+		v.Posting, _ = PaperDays(at, d.tenants[v.Tenant].TimesBy(v.paperBy()))
 	}
 	return v
+}
+
+// paperBy returns who has the letter on paper, or alone may have it again; "" when
+// the road decides that anew.
+func (v View) paperBy() post.Carrier {
+	if v.Channel != post.Physical || v.State == post.LetterReturned {
+		return ""
+	}
+	return v.Carrier
 }
 
 // handOver returns the moment at which a letter on paper that is not posted yet

@@ -144,7 +144,7 @@ func (d *Desk) Show(ctx context.Context, tenant post.TenantID, id post.LetterID)
 
 // timed says of a letter with a latest day whether it comes in time, as of now.
 func (d *Desk) timed(v View) View {
-	if b, ok := BudgetOf(v.Arrive, d.tenants[v.Tenant].Times); ok {
+	if b, ok := BudgetOf(v.Arrive, d.tenants[v.Tenant].TimesBy(v.paperBy())); ok {
 		v.Timing = b.Timing(v, d.Now())
 	}
 	return v

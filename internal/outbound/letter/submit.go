@@ -52,7 +52,7 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (Receipt, error) {
 	}
 	// Only now: a letter that is here already may be asked after when its day is
 	// over, or its carrier another.
-	budget, timed, err := CheckArrive(string(s.Arrive), s.NotBefore, d.Now(), d.tenants[s.Tenant].Times)
+	budget, timed, err := CheckArrive(string(s.Arrive), s.NotBefore, d.Now(), d.tenants[s.Tenant].TimesBy(""))
 	if err != nil {
 		return Receipt{}, err
 	}

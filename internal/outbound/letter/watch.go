@@ -133,7 +133,7 @@ func (w *Watch) timed(ctx context.Context, groups []Group) {
 	counts, first := map[key]int{}, map[key]post.Day{}
 	var order []key
 	for _, g := range groups {
-		b, ok := BudgetOf(g.Arrive, w.tenants[g.Tenant].Times)
+		b, ok := BudgetOf(g.Arrive, w.tenants[g.Tenant].TimesBy("")) // what a carrier has is in nobody's hands any more
 		if !ok {
 			continue
 		}
