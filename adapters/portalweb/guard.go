@@ -12,8 +12,8 @@ const (
 	uploadSlack = 1 << 20
 )
 
-// guard puts what holds for every answer around next: the security headers,
-// and the refusal of requests from other sites.
+// guard puts what holds for every answer around next: the security headers, the
+// limits, and the refusal of requests from other sites.
 func (s *Site) guard(next http.Handler) http.Handler {
 	cross := http.NewCrossOriginProtection()
 	// The log-in provider posts its answers from its own site (SAML HTTP-POST
@@ -25,7 +25,7 @@ func (s *Site) guard(next http.Handler) http.Handler {
 		"default-src 'none'", "style-src 'self'", "img-src 'self'", "base-uri 'none'", "frame-ancestors 'none'",
 		strings.TrimSpace("form-action 'self' " + strings.Join(s.FormOrigins, " ")),
 	}, "; ")
-	protected := cross.Handler(next)
+	protected, doors := cross.Handler(next), s.newDoors()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
@@ -37,6 +37,9 @@ func (s *Site) guard(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+		if !doors.let(w, r) {
+			return
+		}
 		if !strings.HasPrefix(r.URL.Path, "/saml/") && r.URL.Path != uploadPath {
 			r.Body = http.MaxBytesReader(w, r.Body, formBytes)
 		}

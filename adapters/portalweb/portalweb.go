@@ -8,8 +8,8 @@
 // log; a reference may.
 //
 // It refuses requests from other sites (the exceptions are the log-in's
-// answers, POST /saml/acs and /saml/slo), bodies beyond what a page can need, and pages
-// without log-in. Every failure is a page that says what happened, what to do,
+// answers, POST /saml/acs and /saml/slo), bodies beyond what a page can need, pages
+// without log-in, and more requests of one address, or of all, than [Limits] let in. Every failure is a page that says what happened, what to do,
 // and an error reference that the log knows too.
 package portalweb
 
@@ -54,8 +54,10 @@ type Config struct {
 	LedgerDir string
 	// Pages ask more of the log-in for single pages; may be empty.
 	Pages []PageRule
-	Log   *slog.Logger
-	Now   func() time.Time // time.Now when nil
+	// Limits bound how often anybody may ask; what is left out has its usual rate.
+	Limits Limits
+	Log    *slog.Logger
+	Now    func() time.Time // time.Now when nil
 }
 
 // A Site answers citizens.
@@ -85,6 +87,9 @@ func New(c Config) (*Site, error) {
 	need(c.Log != nil, "Log")
 	if len(gaps) > 0 {
 		return nil, errors.Join(gaps...)
+	}
+	if err := c.Limits.check(); err != nil {
+		return nil, err
 	}
 	p, err := parsePages()
 	if err != nil {

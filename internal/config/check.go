@@ -150,6 +150,7 @@ func (r *report) portal(c *Portal) {
 		r.at("absolute", "want between 10m and 12h, and no less than idle")
 	}
 	r.pages(c.Pages)
+	r.doors(c.Limits)
 }
 
 func (r *report) desk(c *Desk) {

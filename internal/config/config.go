@@ -104,6 +104,8 @@ type Portal struct {
 	// Clamd is where the malware scanner listens: unix:///run/clamav/clamd.ctl
 	// or tcp://host:port. Empty: attachments are taken and marked as not scanned.
 	Clamd string `json:"clamd,omitempty"`
+	// Limits bound how often anybody may ask.
+	Limits Doors `json:"limits,omitempty"`
 }
 
 // Desk configures the program for staff, tools and case systems.

@@ -66,4 +66,9 @@ var (
 		"Siden kræver et sikrere eller nyere login end det, du har.",
 		"Open the page again and log on; what you had saved is still there.",
 		"Åbn siden igen, og log på. Det, du havde gemt, er der stadig.")
+	FaultTooOften = fault("POST-1015", http.StatusTooManyRequests,
+		"Just now, more is being asked of us from your network, or from everybody, than we let in.",
+		"Lige nu spørges der oftere fra dit netværk, eller fra alle, end vi kan tage imod.",
+		"Wait a minute and try again; nothing that you saved is lost.",
+		"Vent et minut, og prøv igen. Intet, du har gemt, er gået tabt.")
 )

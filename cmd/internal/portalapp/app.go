@@ -210,15 +210,37 @@ func (a *App) site(cfg config.Portal, desk *intake.Desk, sp *provider) (http.Han
 		}
 		rules = append(rules, rule)
 	}
+	limits, err := limits(cfg.Limits)
+	if err != nil {
+		return nil, err
+	}
 	site, err := portalweb.New(portalweb.Config{
 		Intake: desk, Sessions: sp, SAML: sp.Handler(), LoginPath: nemlogin.PathLogin, LogoutPath: nemlogin.PathLogout,
-		Tenants: cfg.Tenants, FormOrigins: sp.origins, LedgerDir: cfg.LedgerDir, Pages: rules, Log: a.log,
+		Tenants: cfg.Tenants, FormOrigins: sp.origins, LedgerDir: cfg.LedgerDir, Pages: rules, Limits: limits, Log: a.log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	sp.page = site.LoginFault
 	return site, nil
+}
+
+// limits are what the configuration says of the doors.
+func limits(c config.Doors) (l portalweb.Limits, err error) {
+	if l.Proxies.Trusted, err = c.Proxies(); err != nil {
+		return l, err
+	}
+	l.Proxies.Header = c.ProxyHeader
+	for _, d := range []struct {
+		from config.Door
+		to   *portalweb.Door
+	}{{c.Login, &l.Login}, {c.Answer, &l.Answer}, {c.Page, &l.Page}} {
+		*d.to = portalweb.Door{
+			Each: portalweb.Rate{PerMinute: d.from.EachMinute, Burst: d.from.EachBurst},
+			All:  portalweb.Rate{PerMinute: d.from.AllMinute, Burst: d.from.AllBurst},
+		}
+	}
+	return l, nil
 }
 
 // origins returns scheme://host of each address, without repeats.
