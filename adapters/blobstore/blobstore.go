@@ -46,7 +46,7 @@ type Store struct {
 
 var (
 	_ seal.Putter = (*Store)(nil)
-	_ seal.Putter = (*group)(nil)
+	_ seal.Group  = (*group)(nil)
 )
 
 // Open opens the directory, makes it when it is missing, and sweeps what

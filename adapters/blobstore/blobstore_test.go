@@ -67,7 +67,7 @@ func TestAFullDiskIsPassingAndLeavesNothing(t *testing.T) {
 func TestAGroupOnAFullDiskIsPassingAndLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	err := s.PutGroup(t.Context(), func(p seal.Putter) error {
+	err := s.PutGroup(t.Context(), func(p seal.Group) error {
 		for range 3 {
 			if _, _, _, err := p.Put(t.Context(), some); err != nil {
 				return err
@@ -95,7 +95,7 @@ func TestAGroupThatCannotBeNamedLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	n := 0
-	err := s.PutGroup(t.Context(), func(p seal.Putter) error {
+	err := s.PutGroup(t.Context(), func(p seal.Group) error {
 		for range 3 {
 			blob, _, _, err := p.Put(t.Context(), some)
 			if err != nil {
@@ -119,7 +119,7 @@ func TestAGroupThatCannotBeNamedLeavesNothing(t *testing.T) {
 
 func TestAGroupSharesADirectory(t *testing.T) {
 	dir := t.TempDir()
-	err := open(t, dir).PutGroup(t.Context(), func(p seal.Putter) error {
+	err := open(t, dir).PutGroup(t.Context(), func(p seal.Group) error {
 		for range 20 {
 			if _, _, _, err := p.Put(t.Context(), some); err != nil {
 				return err
@@ -143,7 +143,7 @@ func TestAGroupSharesADirectory(t *testing.T) {
 // whole group is on the disk, or not at all.
 func TestAKilledProcessLeavesNoBlobOfItsGroup(t *testing.T) {
 	if dir := os.Getenv("SIKKERPOST_BLOBSTORE_KILL"); dir != "" {
-		_ = open(t, dir).PutGroup(t.Context(), func(p seal.Putter) error {
+		_ = open(t, dir).PutGroup(t.Context(), func(p seal.Group) error {
 			for range 10 {
 				if _, _, _, err := p.Put(t.Context(), some); err != nil {
 					return err

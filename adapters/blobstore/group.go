@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"sikkerpost.dk/gateway/internal/post"
@@ -19,8 +20,8 @@ import (
 
 // Put stores what write writes. See [seal.Putter].
 func (s *Store) Put(ctx context.Context, write func(io.Writer) error) (blob string, sum []byte, size int64, err error) {
-	err = s.PutGroup(ctx, func(p seal.Putter) (err error) {
-		blob, sum, size, err = p.Put(ctx, write)
+	err = s.PutGroup(ctx, func(g seal.Group) (err error) {
+		blob, sum, size, err = g.Put(ctx, write)
 		return err
 	})
 	if err != nil {
@@ -31,10 +32,10 @@ func (s *Store) Put(ctx context.Context, write func(io.Writer) error) (blob stri
 
 // PutGroup stores what fill puts, as one group: when it returns without error
 // every blob of it is durable, when it fails, or when fill does, none is kept. A
-// single Put within fill may fail and be left out. The putter serves one
+// single Put within fill may fail and be left out. The group serves one
 // goroutine at a time, and no longer than fill runs. A file stays open for each
 // blob until the end, so a group has some hundred at most.
-func (s *Store) PutGroup(ctx context.Context, fill func(seal.Putter) error) error {
+func (s *Store) PutGroup(ctx context.Context, fill func(seal.Group) error) error {
 	g := &group{store: s}
 	err := fill(g)
 	if err == nil {
@@ -90,6 +91,18 @@ func (g *group) Put(ctx context.Context, write func(io.Writer) error) (blob stri
 	startWriting(f)
 	g.files = append(g.files, &incomingFile{File: f, blob: blob, end: g.store.path(blob)})
 	return blob, w.sum.Sum(nil), w.n, nil
+}
+
+// Leave implements [seal.Group].
+func (g *group) Leave(blob string) {
+	g.files = slices.DeleteFunc(g.files, func(f *incomingFile) bool {
+		if f.blob != blob {
+			return false
+		}
+		f.Close()
+		os.Remove(f.Name()) //nolint:errcheck // swept later
+		return true
+	})
 }
 
 // keep makes every blob durable, then gives all their names, then makes those

@@ -21,9 +21,9 @@ func TestADirectoryThatVanishedIsMadeAgain(t *testing.T) {
 		s.places.learn(filepath.Join(at.outer(), at.inner()))
 	}
 	var blobs []string
-	err = s.PutGroup(t.Context(), func(p seal.Putter) error {
+	err = s.PutGroup(t.Context(), func(g seal.Group) error {
 		for range 3 {
-			blob, _, _, err := p.Put(t.Context(), func(w io.Writer) error { _, err := w.Write([]byte("x")); return err })
+			blob, _, _, err := g.Put(t.Context(), func(w io.Writer) error { _, err := w.Write([]byte("x")); return err })
 			if err != nil {
 				return err
 			}

@@ -204,9 +204,9 @@ type Blobs interface {
 	seal.Putter
 	// PutGroup stores what fill puts, at little more than the cost of one blob.
 	// When it returns without error all of it is durable; when it fails, or when
-	// fill does, nothing of it is kept. What fill's putter answers is true only
+	// fill does, nothing of it is kept. What fill's group answers is true only
 	// once PutGroup has returned.
-	PutGroup(ctx context.Context, fill func(seal.Putter) error) error
+	PutGroup(ctx context.Context, fill func(seal.Group) error) error
 }
 
 // Config is what a [Desk] needs.
@@ -232,7 +232,7 @@ type Desk struct {
 	keys    *letter.Keys
 	tenants map[post.TenantID]post.Tenant
 	reading chan struct{} // bounds how many single documents are held in memory
-	space   chan []byte   // memory of groups of documents; nil until it is first used
+	space   chan []byte   // memory for one document of each group that comes in
 	wait    time.Duration // for one of them
 }
 

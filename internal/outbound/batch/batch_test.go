@@ -105,7 +105,9 @@ func (blobs) Put(_ context.Context, write func(io.Writer) error) (string, []byte
 	return post.NewID(), make([]byte, 32), 1, write(io.Discard)
 }
 
-func (b blobs) PutGroup(_ context.Context, fill func(seal.Putter) error) error { return fill(b) }
+func (b blobs) PutGroup(_ context.Context, fill func(seal.Group) error) error { return fill(b) }
+
+func (blobs) Leave(string) {}
 
 func desk(t *testing.T, s *store, change func(*batch.Config)) *batch.Desk {
 	t.Helper()

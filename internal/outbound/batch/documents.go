@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/letter"
@@ -17,12 +18,15 @@ import (
 // Limits of one call of [Desk.PutDocuments].
 const (
 	MaxDocuments = 500
-	// A group is checked, sealed and made durable together: so many documents,
-	// or so many bytes, whichever comes first.
+	// A group is made durable together: so many documents, or so many bytes,
+	// whichever comes first.
 	groupDocuments = 64
 	groupBytes     = 8 << 20
-	// groups are in memory at the same time; others wait.
+	// groups come in at the same time, with one document of each in memory;
+	// others wait.
 	groups = 4
+	// spaceKept is how much memory a group leaves to the next.
+	spaceKept = 1 << 20
 	// spaceWait is how long a call waits for its turn before the caller is told
 	// to come back.
 	spaceWait = 20 * time.Second
@@ -94,7 +98,7 @@ type KeptDocument struct {
 //
 // They are kept in groups. When the call fails as a whole (the batch is not
 // open, next or a store fails) the groups before are kept: sent again they are
-// known. At most a group of each of a few calls is in memory; others wait.
+// known. At most one document of each of a few calls is in memory; others wait.
 func (d *Desk) PutDocuments(ctx context.Context, tenant post.TenantID, id post.BatchID, next func() (Document, error)) ([]Verdict, error) {
 	if _, err := d.Store.BatchDocuments(ctx, tenant, id, nil); err != nil { // before anything is read
 		return nil, fmt.Errorf("put documents into batch %s: %w", id, err)
@@ -119,42 +123,50 @@ type row struct {
 	verdicts []Verdict
 }
 
-// arrived is a document in memory.
+// arrived is a document that was read: good ones are sealed, not yet durable.
 type arrived struct {
 	verdict int // its place among the verdicts
-	bytes   []byte
+	sealed  letter.Sealed
 }
 
-// group takes as many documents as go together.
+// group takes as many documents as go together. Each is read, checked and sealed
+// before the next one is read, so that only one of them is in memory; which of
+// them the batch waits for is asked once for all, before any is durable.
 func (r *row) group(ctx context.Context) error {
 	space, err := r.desk.room(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { r.desk.space <- space }()
-	var docs []arrived
-	for free := space; len(docs) < groupDocuments; {
-		doc, err := r.peek()
-		if err != nil {
-			return err
-		}
-		if r.ended || doc.Readable() && doc.Size > int64(len(free)) {
-			break
-		}
-		if !doc.Readable() {
-			r.held, r.verdicts = nil, append(r.verdicts, doc.Unread())
-			continue
-		}
-		a, err := r.read(doc, free[:doc.Size:doc.Size])
-		if err != nil {
-			return err
-		}
-		docs, free = append(docs, a), free[doc.Size:]
+	defer func() { r.desk.giveBack(space) }()
+	doc, err := r.peek()
+	if err != nil || r.ended {
+		return err
 	}
-	if len(docs) == 0 && !r.ended {
+	if doc.Readable() && doc.Size > groupBytes {
 		return r.large(ctx)
 	}
-	return r.keep(ctx, docs)
+	return r.keep(ctx, func(g seal.Group) (docs []arrived, err error) {
+		for free := int64(groupBytes); len(docs) < groupDocuments; {
+			doc, err := r.peek()
+			if err != nil {
+				return nil, err
+			}
+			if r.ended || doc.Readable() && doc.Size > free {
+				break
+			}
+			if !doc.Readable() {
+				r.held, r.verdicts = nil, append(r.verdicts, doc.Unread())
+				continue
+			}
+			space = slices.Grow(space[:0], int(doc.Size))
+			a, err := r.read(ctx, g, doc, space[:doc.Size])
+			if err != nil {
+				return nil, err
+			}
+			docs, free = append(docs, a), free-doc.Size
+		}
+		return docs, nil
+	})
 }
 
 // large takes a document that is too large to go with others.
@@ -168,11 +180,10 @@ func (r *row) large(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := r.read(doc, make([]byte, doc.Size))
-	if err != nil {
-		return err
-	}
-	return r.keep(ctx, []arrived{a})
+	return r.keep(ctx, func(g seal.Group) ([]arrived, error) {
+		a, err := r.read(ctx, g, doc, make([]byte, doc.Size))
+		return []arrived{a}, err
+	})
 }
 
 // peek returns the next document without taking it; after the last one the row
@@ -196,8 +207,9 @@ func (r *row) peek() (Document, error) {
 	return doc, nil
 }
 
-func (r *row) read(doc Document, into []byte) (arrived, error) {
-	if _, err := io.ReadFull(doc.Body, into); err != nil {
+// read reads a document into space, and seals it when it is good.
+func (r *row) read(ctx context.Context, g seal.Group, doc Document, space []byte) (arrived, error) {
+	if _, err := io.ReadFull(doc.Body, space); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
@@ -205,15 +217,61 @@ func (r *row) read(doc Document, into []byte) (arrived, error) {
 	}
 	r.held = nil
 	v := doc.Unread()
-	v.Sum = sha256.Sum256(into)
+	v.Sum = sha256.Sum256(space)
+	a := arrived{verdict: len(r.verdicts)}
+	err := r.good(ctx, v, space)
+	if err != nil {
+		if v.State = Refused; !errors.As(err, &v.Fault) {
+			return arrived{}, err
+		}
+	}
 	r.verdicts = append(r.verdicts, v)
-	return arrived{len(r.verdicts) - 1, into}, nil
+	if v.State == Refused {
+		return a, nil
+	}
+	key, err := r.desk.keys.Current(ctx)
+	if err != nil {
+		return arrived{}, err
+	}
+	a.sealed, err = letter.SealBytes(ctx, g, key, space)
+	return a, err
 }
 
-// keep judges documents and makes the good ones durable.
-func (r *row) keep(ctx context.Context, docs []arrived) error {
+// good applies the rules that need nothing but the document.
+func (r *row) good(ctx context.Context, v Verdict, content []byte) error {
+	if hex.EncodeToString(v.Sum[:]) != v.SHA256 {
+		return post.FaultDocumentDigest
+	}
+	if err := letter.CheckPDF(content); err != nil {
+		return err
+	}
+	return r.desk.printable(ctx, r.tenant, content)
+}
+
+// keep makes those documents durable that are good and that the batch waits for:
+// their blobs first, then the rows that name them.
+func (r *row) keep(ctx context.Context, take func(seal.Group) ([]arrived, error)) error {
+	var kept []KeptDocument
+	err := r.desk.Blobs.PutGroup(ctx, func(g seal.Group) error {
+		docs, err := take(g)
+		if err != nil {
+			return err
+		}
+		kept, err = r.sift(ctx, g, docs)
+		return err
+	})
+	if err != nil || len(kept) == 0 {
+		return err
+	}
+	return r.desk.Store.PutBatchDocuments(ctx, r.tenant, r.id, kept)
+}
+
+// sift leaves out what the batch does not wait for, and says so in the verdicts.
+// That nobody announced a document is said before what is wrong with it, and one
+// that is here needs not be good again.
+func (r *row) sift(ctx context.Context, g seal.Group, docs []arrived) ([]KeptDocument, error) {
 	if len(docs) == 0 {
-		return nil
+		return nil, nil
 	}
 	names := make([]string, 0, len(docs))
 	for _, a := range docs {
@@ -221,61 +279,27 @@ func (r *row) keep(ctx context.Context, docs []arrived) error {
 	}
 	needs, err := r.desk.Store.BatchDocuments(ctx, r.tenant, r.id, names)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	good := docs[:0]
+	var kept []KeptDocument
 	for _, a := range docs {
 		v := &r.verdicts[a.verdict]
+		sealed := v.State == Stored
 		switch need := needs[v.SHA256]; {
 		case need == Unannounced:
-			err = post.FaultDocumentUnannounced
-		case hex.EncodeToString(v.Sum[:]) != v.SHA256:
-			err = post.FaultDocumentDigest
-		case need == Here:
-			v.State = Known
-			continue
-		default:
-			if err = letter.CheckPDF(a.bytes); err == nil {
-				err = r.desk.printable(ctx, r.tenant, a.bytes)
-			}
-		}
-		if err != nil {
-			if v.State = Refused; !errors.As(err, &v.Fault) {
-				return err
-			}
+			v.State, v.Fault = Refused, post.FaultDocumentUnannounced
+		case need == Here && hex.EncodeToString(v.Sum[:]) == v.SHA256:
+			v.State, v.Fault = Known, nil
+		case sealed:
+			needs[v.SHA256] = Here // the same one again in this group is known
+			kept = append(kept, KeptDocument{v.SHA256, a.sealed})
 			continue
 		}
-		needs[v.SHA256] = Here // the same one again in this row is known
-		good = append(good, a)
-	}
-	return r.seal(ctx, good)
-}
-
-// seal makes good documents durable: their blobs first, then the rows that name
-// them.
-func (r *row) seal(ctx context.Context, docs []arrived) error {
-	if len(docs) == 0 {
-		return nil
-	}
-	key, err := r.desk.keys.Current(ctx)
-	if err != nil {
-		return err
-	}
-	kept := make([]KeptDocument, 0, len(docs))
-	err = r.desk.Blobs.PutGroup(ctx, func(p seal.Putter) error {
-		for _, a := range docs {
-			sealed, err := letter.SealBytes(ctx, p, key, a.bytes)
-			if err != nil {
-				return err
-			}
-			kept = append(kept, KeptDocument{r.verdicts[a.verdict].SHA256, sealed})
+		if sealed {
+			g.Leave(a.sealed.Blob)
 		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
-	return r.desk.Store.PutBatchDocuments(ctx, r.tenant, r.id, kept)
+	return kept, nil
 }
 
 // turn waits until one more document may be held in memory. It does not wait
@@ -294,19 +318,25 @@ func (d *Desk) turn(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// room waits for the memory of one group, as turn does.
+// room waits for the memory of one document of a group, as turn does.
 func (d *Desk) room(ctx context.Context) ([]byte, error) {
 	late := time.NewTimer(d.wait)
 	defer late.Stop()
 	select {
 	case space := <-d.space:
-		if space == nil {
-			space = make([]byte, groupBytes)
-		}
 		return space, nil
 	case <-late.C:
 		return nil, post.FaultUnavailable
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// giveBack ends the use of what room gave. What a large document needed is not
+// kept for small ones.
+func (d *Desk) giveBack(space []byte) {
+	if cap(space) > spaceKept {
+		space = nil
+	}
+	d.space <- space
 }

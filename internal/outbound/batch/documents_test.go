@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/batch"
+	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/seal"
 )
@@ -22,6 +23,7 @@ import (
 type counted struct {
 	mu     sync.Mutex
 	groups []int
+	left   []string
 	full   int // the group, from 1, that finds the disk full
 }
 
@@ -29,7 +31,7 @@ func (c *counted) Put(ctx context.Context, write func(io.Writer) error) (string,
 	return blobs{}.Put(ctx, write)
 }
 
-func (c *counted) PutGroup(_ context.Context, fill func(seal.Putter) error) error {
+func (c *counted) PutGroup(_ context.Context, fill func(seal.Group) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.groups = append(c.groups, 0)
@@ -45,6 +47,8 @@ func (o oneMore) Put(ctx context.Context, write func(io.Writer) error) (string, 
 	o.groups[len(o.groups)-1]++
 	return blobs{}.Put(ctx, write)
 }
+
+func (o oneMore) Leave(blob string) { o.left = append(o.left, blob) }
 
 // smallPDF is a PDF of one empty page.
 func smallPDF() []byte {
@@ -150,6 +154,98 @@ func TestWhatFailsOnItsWayLeavesTheGroupsBefore(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// In a group everything is sealed before anybody asks what the batch waits for.
+func TestOnlyWhatTheBatchWaitsForIsKept(t *testing.T) {
+	docs := incoming(8, 0)
+	s, b := &store{nobodys: map[string]bool{}}, &counted{}
+	d := desk(t, s, func(c *batch.Config) { c.Blobs = b })
+	bad := []byte("%PDF-1.7 and nothing more")
+	sum := sha256.Sum256(bad)
+	broken := batch.Document{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(bad)), Body: bytes.NewReader(bad)}
+	brokenAndHere := broken
+	brokenAndHere.Body = bytes.NewReader(bad)
+	other := func(doc batch.Document) batch.Document { doc.Body = incoming(9, 0)[8].Body; return doc }
+	s.docs[docs[1].SHA256], s.docs[docs[2].SHA256] = letter.Sealed{}, letter.Sealed{}
+	s.nobodys[docs[3].SHA256], s.nobodys[docs[4].SHA256] = true, true
+	again := docs[5]
+	again.Body = incoming(8, 0)[5].Body
+	nameless := docs[0]
+	nameless.SHA256 = "letter.pdf"
+	steps := []struct {
+		doc   batch.Document
+		state batch.DocumentState
+		fault *post.Fault
+	}{
+		{docs[0], batch.Stored, nil},
+		{docs[1], batch.Known, nil},
+		{other(docs[2]), batch.Refused, post.FaultDocumentDigest}, // though another one is here
+		{docs[3], batch.Refused, post.FaultDocumentUnannounced},
+		{other(docs[4]), batch.Refused, post.FaultDocumentUnannounced}, // said first
+		{docs[5], batch.Stored, nil},
+		{again, batch.Known, nil},
+		{broken, batch.Refused, post.FaultNotPDF},
+		{other(docs[6]), batch.Refused, post.FaultDocumentDigest},
+		{nameless, batch.Refused, post.FaultDocumentName256},
+	}
+	var row []batch.Document
+	for _, step := range steps {
+		row = append(row, step.doc)
+	}
+	verdicts, err := d.PutDocuments(t.Context(), "engdal", "b", inRow(row, io.EOF))
+	if err != nil || len(verdicts) != len(steps) {
+		t.Fatalf("%d verdicts, %v", len(verdicts), err)
+	}
+	for i, v := range verdicts {
+		if v.State != steps[i].state || v.Fault != steps[i].fault {
+			t.Errorf("document %d is %s, %v", i+1, v.State, v.Fault)
+		}
+	}
+	// Sealed: two that are stored; and one known, one that nobody announced and
+	// one that came twice, all of which are left out.
+	if fmt.Sprint(b.groups) != "[5]" || len(b.left) != 3 || s.puts != 1 || len(s.docs) != 4 {
+		t.Errorf("groups %v, %d left out, %d puts, %d here", b.groups, len(b.left), s.puts, len(s.docs))
+	}
+	for _, blob := range b.left {
+		for _, kept := range s.docs {
+			if kept.Blob == blob {
+				t.Error("a row names a blob that was left out")
+			}
+		}
+	}
+	s.docs[broken.SHA256] = letter.Sealed{} // taken under rules of before
+	verdicts, err = d.PutDocuments(t.Context(), "engdal", "b", inRow([]batch.Document{brokenAndHere}, io.EOF))
+	if err != nil || verdicts[0].State != batch.Known || verdicts[0].Fault != nil {
+		t.Errorf("what is here needs not be good again: %+v, %v", verdicts, err)
+	}
+}
+
+// watched is a document that tells how many were sealed when it is read.
+type watched struct {
+	io.Reader
+	begun func()
+}
+
+func (w watched) Read(p []byte) (int, error) {
+	w.begun()
+	return w.Reader.Read(p)
+}
+
+func TestOneDocumentOfAGroupIsInMemoryAtATime(t *testing.T) {
+	b := &counted{}
+	d := desk(t, &store{}, func(c *batch.Config) { c.Blobs = b })
+	docs := incoming(10, 0)
+	for i := range docs {
+		docs[i].Body = watched{docs[i].Body, func() {
+			if b.groups[0] != i {
+				t.Errorf("document %d is read when %d are sealed", i+1, b.groups[0])
+			}
+		}}
+	}
+	if _, err := d.PutDocuments(t.Context(), "engdal", "b", inRow(docs, io.EOF)); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -33,6 +33,14 @@ type Putter interface {
 	Put(ctx context.Context, write func(io.Writer) error) (blob string, sha256 []byte, size int64, err error)
 }
 
+// A Group is a putter whose blobs become durable together, later: what Put
+// answers is a promise until whoever opened the group says that it is kept.
+type Group interface {
+	Putter
+	// Leave takes one blob out of the group again: it will not be kept.
+	Leave(blob string)
+}
+
 // An Object is a sealed thing: its age header, and where its payload is.
 type Object struct {
 	Header []byte

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/seal"
 )
 
@@ -32,9 +33,9 @@ func into(ctx context.Context, t *testing.T, p seal.Putter, n int) string {
 
 func group(t *testing.T, s Store) {
 	names := map[string]int{}
-	err := s.PutGroup(t.Context(), func(p seal.Putter) error {
+	err := s.PutGroup(t.Context(), func(g seal.Group) error {
 		for n := range 40 {
-			names[into(t.Context(), t, p, n*1000)] = n * 1000
+			names[into(t.Context(), t, g, n*1000)] = n * 1000
 			if found := list(t, s); len(found) != 0 {
 				t.Fatalf("%v is seen", found)
 			}
@@ -52,7 +53,7 @@ func group(t *testing.T, s Store) {
 			t.Errorf("%d bytes do not come back", n)
 		}
 	}
-	if err := s.PutGroup(t.Context(), func(seal.Putter) error { return nil }); err != nil {
+	if err := s.PutGroup(t.Context(), func(seal.Group) error { return nil }); err != nil {
 		t.Errorf("a group of none: %v", err)
 	}
 }
@@ -67,9 +68,9 @@ func failedGroup(t *testing.T, s Store) {
 		"fill fails":             {func() error { return boom }, boom},
 		"the caller has gone by": {func() error { cancel(); return nil }, context.Canceled},
 	} {
-		err := s.PutGroup(ctx, func(p seal.Putter) error {
+		err := s.PutGroup(ctx, func(g seal.Group) error {
 			for range 3 {
-				into(context.WithoutCancel(ctx), t, p, 70_000)
+				into(context.WithoutCancel(ctx), t, g, 70_000)
 			}
 			return c.end()
 		})
@@ -87,16 +88,18 @@ func failedGroup(t *testing.T, s Store) {
 func leftOut(t *testing.T, s Store) {
 	boom := errors.New("boom")
 	var kept []string
-	err := s.PutGroup(t.Context(), func(p seal.Putter) error {
-		kept = append(kept, into(t.Context(), t, p, 10))
-		blob, _, _, err := p.Put(t.Context(), func(w io.Writer) error {
+	err := s.PutGroup(t.Context(), func(g seal.Group) error {
+		kept = append(kept, into(t.Context(), t, g, 10))
+		blob, _, _, err := g.Put(t.Context(), func(w io.Writer) error {
 			_, _ = w.Write(make([]byte, 400_000))
 			return boom
 		})
 		if !errors.Is(err, boom) || blob != "" {
 			t.Errorf("got %q, %v", blob, err)
 		}
-		kept = append(kept, into(t.Context(), t, p, 20))
+		g.Leave(into(t.Context(), t, g, 70_000))
+		g.Leave(post.NewID()) // nobody's
+		kept = append(kept, into(t.Context(), t, g, 20))
 		return nil
 	})
 	if err != nil {
@@ -105,6 +108,13 @@ func leftOut(t *testing.T, s Store) {
 	if found := list(t, s); len(found) != 2 || found[kept[0]] != 10 || found[kept[1]] != 20 {
 		t.Errorf("%v is listed", found)
 	}
+	err = s.PutGroup(t.Context(), func(g seal.Group) error {
+		g.Leave(into(t.Context(), t, g, 30))
+		return nil
+	})
+	if found := list(t, s); err != nil || len(found) != 2 {
+		t.Errorf("a group whose only blob was left out: %v is listed, %v", found, err)
+	}
 }
 
 func groups(t *testing.T, s Store) {
@@ -112,9 +122,9 @@ func groups(t *testing.T, s Store) {
 	for range 4 {
 		all.Go(func() {
 			for range 5 {
-				err := s.PutGroup(t.Context(), func(p seal.Putter) error {
+				err := s.PutGroup(t.Context(), func(g seal.Group) error {
 					for range 5 {
-						if _, _, _, err := p.Put(t.Context(), func(w io.Writer) error { _, err := w.Write([]byte("x")); return err }); err != nil {
+						if _, _, _, err := g.Put(t.Context(), func(w io.Writer) error { _, err := w.Write([]byte("x")); return err }); err != nil {
 							return err
 						}
 					}

@@ -19,7 +19,7 @@ import (
 // Store is a blob store under test.
 type Store interface {
 	seal.Putter
-	PutGroup(ctx context.Context, fill func(seal.Putter) error) error
+	PutGroup(ctx context.Context, fill func(seal.Group) error) error
 	Get(ctx context.Context, blob string) (io.ReadCloser, error)
 	Delete(ctx context.Context, blob string) error
 	List(ctx context.Context, visit func(blob string, size int64, at time.Time) error) error
