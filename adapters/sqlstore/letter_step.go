@@ -3,8 +3,10 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"errors"
-	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
@@ -134,19 +136,12 @@ func (s *Store) moveAlone(ctx context.Context, l queue.Lease, m dispatch.Move) e
 }
 
 func moveOf(m dispatch.Move) move {
-	return move{id: m.Letter, tenant: m.Tenant, from: m.From, version: m.Version, through: m.Through, to: m.To, manifest: m.Manifest,
-		channel: m.Channel, generation: m.Generation, code: m.Code, actor: "dispatcher", digest: digestOf(m)}
-}
-
-// digestOf is what the ledger entry of a move vouches for.
-func digestOf(m dispatch.Move) string {
-	switch {
-	case m.Manifest != nil:
-		return verify.ManifestDigest(m.Manifest)
-	case m.Intent != nil:
-		return fmt.Sprintf("%x", m.Intent.SHA256)
+	mv := move{id: m.Letter, tenant: m.Tenant, from: m.From, version: m.Version, through: m.Through, to: m.To, manifest: m.Manifest,
+		channel: m.Channel, generation: m.Generation, code: m.Code, actor: "dispatcher"}
+	if m.Intent != nil {
+		mv.digest = hex.EncodeToString(m.Intent.SHA256[:])
 	}
-	return ""
+	return mv
 }
 
 // bookHandOver keeps the intent before the first byte, and the answer after.
@@ -239,24 +234,23 @@ type move struct {
 	id         post.LetterID
 	tenant     post.TenantID
 	from, to   post.LetterState
-	through    post.LetterState // entered on the way; "" is none
+	through    []dispatch.Passage // entered on the way
 	version    int64
 	channel    post.Channel
 	generation int
 	code       string
 	actor      string
-	digest     string
+	digest     string // what the entry of the last state vouches for
 	manifest   []byte // the signature, when the move brings one
 }
 
 // moveLetter moves the row and records a ledger entry for each state that it
 // enters.
 func moveLetter(ctx context.Context, tx *sql.Tx, m move) error {
-	states := m.states()
 	now := time.Now()
 	query := `UPDATE letter SET state = $1, version = version + $9, channel = $2, generation = $3, code = $4, failures = 0, since = $5
 		 WHERE id = $6 AND state = $7 AND version = $8`
-	args := []any{string(m.to), string(m.channel), m.generation, m.code, micros(now), string(m.id), string(m.from), m.version, len(states)}
+	args := []any{string(m.to), string(m.channel), m.generation, m.code, micros(now), string(m.id), string(m.from), m.version, m.steps()}
 	if m.manifest != nil {
 		query = `UPDATE letter SET state = $1, version = version + $9, channel = $2, generation = $3, code = $4, failures = 0, since = $5,
 		     manifest = $10, signed_at = $5
@@ -269,32 +263,30 @@ func moveLetter(ctx context.Context, tx *sql.Tx, m move) error {
 	return recordAll(ctx, tx, m.events())
 }
 
-// states are those that the move enters.
-func (m move) states() []post.LetterState {
-	if m.through == "" {
-		return []post.LetterState{m.to}
-	}
-	return []post.LetterState{m.through, m.to}
-}
+// steps is how many states the move enters.
+func (m move) steps() int64 { return int64(len(m.through) + 1) }
 
-// events are the ledger entries of the move, one for each state. The digest is
-// that of the first.
+// events are the ledger entries of the move, one for each state. That of signed
+// vouches for the signature.
 func (m move) events() []ledger.Event {
-	states := m.states()
-	events := make([]ledger.Event, len(states))
-	for i, state := range states {
-		e := ledger.New("letter."+string(state), m.tenant, string(m.id))
-		e.Actor, e.Outcome = m.actor, m.code
-		if i == 0 {
-			e.Digest = m.digest
-		}
-		if m.channel != "" {
-			e.Outcome = fmt.Sprintf("%s/%d", m.channel, m.generation)
-			if m.code != "" {
-				e.Outcome += " " + m.code
+	events := make([]ledger.Event, 0, m.steps())
+	last := dispatch.Passage{State: m.to, Channel: m.channel, Generation: m.generation, Code: m.code}
+	for _, p := range append(slices.Clip(m.through), last) {
+		e := ledger.New("letter."+string(p.State), m.tenant, string(m.id))
+		e.Actor, e.Outcome = m.actor, p.Code
+		if p.Channel != "" {
+			e.Outcome = string(p.Channel) + "/" + strconv.Itoa(p.Generation)
+			if p.Code != "" {
+				e.Outcome += " " + p.Code
 			}
 		}
-		events[i] = e
+		if p.State == post.LetterSigned && m.manifest != nil {
+			e.Digest = verify.ManifestDigest(m.manifest)
+		}
+		events = append(events, e)
+	}
+	if m.digest != "" {
+		events[len(events)-1].Digest = m.digest
 	}
 	return events
 }

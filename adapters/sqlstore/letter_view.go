@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/post"
@@ -207,8 +208,12 @@ func (s *Store) DecideLetter(ctx context.Context, d letter.Decided) (to post.Let
 		if err != nil {
 			return err
 		}
-		if err := moveLetter(ctx, tx, move{id: d.Letter, tenant: tenant, from: c.State, version: version, through: r.Through, to: r.To,
-			channel: r.Channel, generation: r.Generation, code: "decided: " + string(d.Decision), actor: string(d.Actor)}); err != nil {
+		mv := move{id: d.Letter, tenant: tenant, from: c.State, version: version, to: r.To,
+			channel: r.Channel, generation: r.Generation, code: "decided: " + string(d.Decision), actor: string(d.Actor)}
+		if r.Through != "" {
+			mv.through = []dispatch.Passage{{State: r.Through, Channel: r.Channel, Generation: r.Generation, Code: mv.code}}
+		}
+		if err := moveLetter(ctx, tx, mv); err != nil {
 			return err
 		}
 		to = r.To

@@ -225,7 +225,7 @@ func (s *Store) writeGroup(ctx context.Context, tx *sql.Tx, good []*writer) erro
 		l := w.ask.lease
 		if m := w.ask.move; m != nil {
 			mv := moveOf(*m)
-			row := []any{string(m.Letter), m.Version, string(m.To), int64(len(mv.states())), string(m.Channel), int64(m.Generation), m.Code, micros(now)}
+			row := []any{string(m.Letter), m.Version, string(m.To), mv.steps(), string(m.Channel), int64(m.Generation), m.Code, micros(now)}
 			if m.Manifest != nil {
 				signed = append(signed, append(row, m.Manifest))
 			} else {

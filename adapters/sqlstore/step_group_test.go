@@ -51,7 +51,7 @@ func (c *crowd) leased(n int) (ls []queue.Lease, rs []dispatch.Record) {
 		}
 	}
 	for len(ls) < n {
-		some, err := c.s.LeaseDue(c.Context(), queue.AdvanceLetter, "", min(32, n-len(ls)), time.Hour)
+		some, err := c.s.LeaseDue(c.Context(), queue.Claim{Kind: queue.AdvanceLetter, N: min(32, n-len(ls)), For: time.Hour})
 		if err != nil || len(some) == 0 {
 			c.Fatal(some, err)
 		}
@@ -373,7 +373,7 @@ func (c *crowd) randomCall(luck *rand.Rand, states []post.LetterState, l queue.L
 		m.MessageID, m.Unsure = id, unsure
 		m.Answer = &dispatch.Outcome{Verdict: dispatch.Taken, Transmission: code, At: time.Unix(1_790_000_001, 0)}
 	case 5:
-		m.Manifest, m.Through = []byte(code), post.LetterSigned
+		m.Manifest, m.Through = []byte(code), []dispatch.Passage{{State: post.LetterSigned, Channel: m.Channel, Generation: 1, Code: code}}
 	case 6:
 		m.Free, m.Due = true, time.Now().Add(time.Hour)
 	}

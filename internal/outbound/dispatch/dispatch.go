@@ -89,14 +89,14 @@ type Move struct {
 	Tenant     post.TenantID
 	From       post.LetterState
 	Version    int64
-	Through    post.LetterState // entered on the way to To, in the same commit; "" is none
+	Through    []Passage // entered on the way to To, in the same commit
 	To         post.LetterState
 	Channel    post.Channel
 	Generation int
 	Code       string
 	Due        time.Time // when the next step is due; zero when none is
 	Free       bool      // give the lease back
-	Manifest   []byte    // when To or Through is signed
+	Manifest   []byte    // when To or one of Through is signed
 	Intent     *Intent   // kept when To is handing-over
 	Answer     *Outcome  // what came of the hand-over of MessageID
 	MessageID  string
@@ -176,8 +176,7 @@ func (a *Advancer) AdvanceLeased(ctx context.Context, l queue.Lease) error {
 	kept := run{of: &a.memory}
 	defer kept.letGo()
 	for range maxSteps {
-		r, err := a.Store.LetterForStep(ctx, l)
-		r.run = &kept
+		r, err := a.next(ctx, l, &kept)
 		if errors.Is(err, post.ErrStale) || errors.Is(err, post.ErrNotFound) {
 			return nil // another holder, or nothing left to do
 		}
@@ -186,6 +185,7 @@ func (a *Advancer) AdvanceLeased(ctx context.Context, l queue.Lease) error {
 		}
 		again, err := a.guarded(ctx, l, r)
 		if errors.Is(err, post.ErrStale) {
+			kept.ahead = nil
 			continue // a receipt moved it meanwhile: read again
 		}
 		if err != nil {
@@ -213,7 +213,7 @@ func (a *Advancer) step(ctx context.Context, l queue.Lease, r Record) (again boo
 		return a.sign(ctx, l, r)
 	case post.LetterSigned:
 		// Crash before: signed, done again. After: awaiting-lookup, goes on.
-		return true, a.move(ctx, l, r, Move{To: post.LetterAwaitingLookup, Due: a.Now()})
+		return true, r.run.goOn(r, Move{To: post.LetterAwaitingLookup}, a.Now())
 	case post.LetterAwaitingLookup:
 		return a.route(ctx, l, r)
 	case post.LetterRouted, post.LetterNotTaken, post.LetterOutcomeUnknown:
@@ -252,7 +252,7 @@ func (a *Advancer) release(ctx context.Context, l queue.Lease, r Record) (bool, 
 	if a.Now().Before(r.NotBefore) {
 		return false, a.move(ctx, l, r, Move{To: post.LetterHeld, Code: "not-before", Due: r.NotBefore, Free: true})
 	}
-	return true, a.move(ctx, l, r, Move{To: post.LetterReady, Due: a.Now()})
+	return true, r.run.goOn(r, Move{To: post.LetterReady}, a.Now())
 }
 
 func (a *Advancer) unhold(ctx context.Context, l queue.Lease, r Record) (bool, error) {
@@ -263,7 +263,7 @@ func (a *Advancer) unhold(ctx context.Context, l queue.Lease, r Record) (bool, e
 	if a.Now().Before(r.NotBefore) {
 		return false, a.wait(ctx, l, r, "not-before", r.NotBefore)
 	}
-	return true, a.move(ctx, l, r, Move{To: post.LetterReady, Due: a.Now()})
+	return true, r.run.goOn(r, Move{To: post.LetterReady}, a.Now())
 }
 
 // route decides the channel. Paper only on a definite answer; an unsure one
@@ -273,7 +273,7 @@ func (a *Advancer) unhold(ctx context.Context, l queue.Lease, r Record) (bool, e
 // channel stands, whatever a later look-up would say.
 func (a *Advancer) route(ctx context.Context, l queue.Lease, r Record) (bool, error) {
 	if r.DigitalOnly {
-		return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Digital, Generation: 1, Due: a.Now()})
+		return true, r.run.goOn(r, Move{To: post.LetterRouted, Channel: post.Digital, Generation: 1}, a.Now())
 	}
 	o, err := a.open(r)
 	if err != nil {
@@ -283,10 +283,10 @@ func (a *Advancer) route(ctx context.Context, l queue.Lease, r Record) (bool, er
 	switch reach.Answer {
 	case Reachable:
 		a.warnLate(ctx, r, post.Digital)
-		return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Digital, Generation: 1, Code: reach.Code, Due: a.Now()})
+		return true, r.run.goOn(r, Move{To: post.LetterRouted, Channel: post.Digital, Generation: 1, Code: reach.Code}, a.Now())
 	case Unreachable:
 		a.warnLate(ctx, r, post.Physical)
-		return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Physical, Generation: 1, Code: reach.Code, Due: a.Now()})
+		return true, r.run.goOn(r, Move{To: post.LetterRouted, Channel: post.Physical, Generation: 1, Code: reach.Code}, a.Now())
 	case Unsure: // whatever else it says is not definite either
 	}
 	return a.unsure(ctx, l, r, reach.Code)
@@ -299,7 +299,7 @@ func (a *Advancer) refused(ctx context.Context, l queue.Lease, r Record) (bool, 
 		return false, a.askPerson(ctx, l, r, "refused-recipient")
 	}
 	a.warnLate(ctx, r, post.Physical)
-	return true, a.move(ctx, l, r, Move{To: post.LetterRouted, Channel: post.Physical, Generation: r.Generation, Code: r.Code, Due: a.Now()})
+	return true, r.run.goOn(r, Move{To: post.LetterRouted, Channel: post.Physical, Generation: r.Generation, Code: r.Code}, a.Now())
 }
 
 func (a *Advancer) askPerson(ctx context.Context, l queue.Lease, r Record, code string) error {
@@ -307,24 +307,16 @@ func (a *Advancer) askPerson(ctx context.Context, l queue.Lease, r Record, code 
 	return a.move(ctx, l, r, Move{To: post.LetterNeedsPerson, Code: code, Free: true})
 }
 
-// move completes m from r and commits it. Channel and generation stay unless m
-// sets them.
+// move completes m from r and commits it, with what the run has done before it.
+// Channel and generation stay unless m sets them.
 func (a *Advancer) move(ctx context.Context, l queue.Lease, r Record, m Move) error {
-	m.Letter, m.Tenant, m.From, m.Version = r.ID, r.Tenant, r.State, r.Version
 	if m.Channel == "" {
 		m.Channel, m.Generation = r.Channel, r.Generation
 	}
-	from := m.From
-	if m.Through != "" {
-		if !from.May(m.Through, m.Channel) {
-			return fmt.Errorf("%w: letter may not go from %s to %s", post.ErrPermanent, from, m.Through)
-		}
-		from = m.Through
+	if !r.State.May(m.To, m.Channel) {
+		return forbidden(r.State, m.To)
 	}
-	if !from.May(m.To, m.Channel) {
-		return fmt.Errorf("%w: letter may not go from %s to %s", post.ErrPermanent, from, m.To)
-	}
-	if err := a.Store.MoveLetter(ctx, l, m); err != nil {
+	if err := a.commit(ctx, l, r, m); err != nil {
 		return err
 	}
 	a.Log.InfoContext(ctx, "letter moved", slog.String("letter", string(r.ID)), slog.String("state", string(m.To)),
@@ -333,5 +325,8 @@ func (a *Advancer) move(ctx context.Context, l queue.Lease, r Record, m Move) er
 }
 
 func (a *Advancer) wait(ctx context.Context, l queue.Lease, r Record, code string, due time.Time) error {
+	if err := a.commitAhead(ctx, l, r); err != nil {
+		return err
+	}
 	return a.Store.WaitLetter(ctx, l, Wait{Letter: r.ID, Version: r.Version, Code: code, Failures: r.Failures, Due: due})
 }

@@ -71,6 +71,9 @@ func (a *Advancer) manifest(r Record, o opened, at time.Time) (verify.Manifest, 
 	return m, nil
 }
 
+// throughSigned: nothing outside happens between signing and the look-up.
+var throughSigned = []Passage{{State: post.LetterSigned}}
+
 // sign signs the manifest, after every document was read and found to be what
 // the content says.
 //
@@ -86,7 +89,7 @@ func (a *Advancer) sign(ctx context.Context, l queue.Lease, r Record) (bool, err
 		if _, err := a.check(ctx, r, o); err != nil {
 			return false, err
 		}
-		return true, a.move(ctx, l, r, Move{Through: post.LetterSigned, To: post.LetterAwaitingLookup, Manifest: r.Manifest, Due: a.Now()})
+		return true, r.run.goOn(r, Move{Through: throughSigned, To: post.LetterAwaitingLookup, Manifest: r.Manifest}, a.Now())
 	}
 	at, whole := a.Now(), (*signedBatch)(nil)
 	if r.Policy == post.SignBatch { // signed already, with all of its batch
@@ -111,7 +114,7 @@ func (a *Advancer) sign(ctx context.Context, l queue.Lease, r Record) (bool, err
 	if err != nil {
 		return false, err
 	}
-	return true, a.move(ctx, l, r, Move{Through: post.LetterSigned, To: post.LetterAwaitingLookup, Manifest: signed, Due: a.Now()})
+	return true, r.run.goOn(r, Move{Through: throughSigned, To: post.LetterAwaitingLookup, Manifest: signed}, a.Now())
 }
 
 // check verifies signature, commitments and every document, and returns what

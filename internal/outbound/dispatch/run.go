@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"hash"
 	"sync/atomic"
+	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 )
@@ -44,6 +45,8 @@ type run struct {
 	of                 *memory // whose part this run holds; nil: not counted
 	taken              int64   // of it
 	lent               []*lent
+	ahead              *ahead    // nil: the letter is as it was read
+	read               time.Time // when it was
 }
 
 // reserve takes n bytes of the process's memory until the run ends.

@@ -148,12 +148,14 @@ func (s *Store) moveLetter(l queue.Lease, m dispatch.Move) error {
 		return err
 	}
 	now := s.clock()
-	digest := digestOf(m)
-	if m.Through != "" {
-		s.db.move(now, r, m.Through, m.Channel, m.Generation, m.Code, "dispatcher", digest)
-		digest = ""
+	for _, p := range m.Through {
+		digest := ""
+		if p.State == post.LetterSigned && m.Manifest != nil {
+			digest = verify.ManifestDigest(m.Manifest)
+		}
+		s.db.move(now, r, p.State, p.Channel, p.Generation, p.Code, "dispatcher", digest)
 	}
-	s.db.move(now, r, m.To, m.Channel, m.Generation, m.Code, "dispatcher", digest)
+	s.db.move(now, r, m.To, m.Channel, m.Generation, m.Code, "dispatcher", digestOf(m))
 	if m.Manifest != nil {
 		r.manifest, r.signedAt = m.Manifest, now
 	}
@@ -174,7 +176,7 @@ func (s *Store) moveLetter(l queue.Lease, m dispatch.Move) error {
 
 func digestOf(m dispatch.Move) string {
 	switch {
-	case m.Manifest != nil:
+	case m.Manifest != nil && m.To == post.LetterSigned:
 		return verify.ManifestDigest(m.Manifest)
 	case m.Intent != nil:
 		return fmt.Sprintf("%x", m.Intent.SHA256)
