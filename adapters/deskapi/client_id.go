@@ -99,6 +99,7 @@ func Matrix() map[string][]config.Role {
 		"pause-channel":       {config.RoleApprover, config.RoleOperator},
 		"resume-channel":      {config.RoleApprover, config.RoleOperator},
 		"list-pauses":         read,
+		"show-times":          read,
 		"enter-returned-mail": {config.RoleCase, config.RoleApprover, config.RoleOperator},
 		"list-parked-mail":    {config.RoleOperator},
 		"retry-mail":          {config.RoleOperator},

@@ -130,6 +130,7 @@ func (s *Server) describe() {
 	s.batchOperations()
 	s.decideOperations()
 	s.returnOperations()
+	s.timesOperations()
 	s.mailOperations()
 }
 

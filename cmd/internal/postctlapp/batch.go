@@ -40,7 +40,7 @@ func (c *batchCheck) Run(r *run) error {
 	if err != nil {
 		return err
 	}
-	t.late(now)
+	t.late(now, post.LetterTimes{})
 	return r.verdict(t, ctl.NeedsPerson)
 }
 

@@ -17,17 +17,21 @@ import (
 )
 
 type batchPlan struct {
-	Table       string  `arg:"" help:"CSV file (key, id, name, address lines, title, document) or .jsonl."`
-	Documents   string  `required:"" placeholder:"DIR" help:"Directory of the PDFs."`
-	CostDigital float64 `env:"SIKKERPOST_COST_DIGITAL" placeholder:"DKK" help:"What one letter in Digital Post costs."`
-	CostPaper   float64 `env:"SIKKERPOST_COST_PAPER" placeholder:"DKK" help:"What one letter on paper costs."`
-	Arrive      string  `placeholder:"YYYY-MM-DD" help:"The day by which every letter without a day of its own must have arrived."`
-	PaperDays   int     `default:"7" env:"SIKKERPOST_PAPER_DAYS" help:"Working days from hand-over to arrival on paper, printing included."`
-	DigitalDays int     `default:"0" env:"SIKKERPOST_DIGITAL_DAYS" help:"Working days from hand-over to the mailbox; 0 is the same day."`
-	ProduceDays int     `default:"0" env:"SIKKERPOST_PRODUCE_DAYS" help:"How many of those the print house takes until it gives a letter to the post; 0 is two, or all when there are fewer."`
-	Cutoff      string  `default:"12:00" env:"SIKKERPOST_CUTOFF" placeholder:"HH:MM" help:"Danish time until which the print house counts a letter to the day."`
-	Each        bool    `help:"One row for each line of the table."`
-	Now         string  `hidden:"" help:"The day, or day and time, to plan from; now."`
+	Table          string   `arg:"" help:"CSV file (key, id, name, address lines, title, document) or .jsonl."`
+	Documents      string   `required:"" placeholder:"DIR" help:"Directory of the PDFs."`
+	CostDigital    *float64 `env:"SIKKERPOST_COST_DIGITAL" placeholder:"DKK" help:"What one letter in Digital Post costs."`
+	CostPaper      *float64 `env:"SIKKERPOST_COST_PAPER" placeholder:"DKK" help:"What one letter on paper costs."`
+	CostRegistered *float64 `env:"SIKKERPOST_COST_REGISTERED" placeholder:"DKK" help:"What one letter by registered post costs."`
+	Arrive         string   `placeholder:"YYYY-MM-DD" help:"The day by which every letter without a day of its own must have arrived."`
+	PaperDays      *int     `env:"SIKKERPOST_PAPER_DAYS" placeholder:"N" help:"Working days from hand-over to arrival on paper, printing included."`
+	DigitalDays    *int     `env:"SIKKERPOST_DIGITAL_DAYS" placeholder:"N" help:"Working days from hand-over to the mailbox; 0 is the same day."`
+	ProduceDays    *int     `env:"SIKKERPOST_PRODUCE_DAYS" placeholder:"N" help:"How many of those the print house takes until it gives a letter to the post."`
+	Cutoff         *string  `env:"SIKKERPOST_CUTOFF" placeholder:"HH:MM" help:"Danish time until which the print house counts a letter to the day."`
+	Each           bool     `help:"One row for each line of the table."`
+	Offline        bool     `help:"Ask nobody: what is not given is as usual."`
+	Now            string   `hidden:"" help:"The day, or day and time, to plan from; now."`
+
+	rules rules
 }
 
 // plan is what is known before anything is sent. Who takes which channel is
@@ -40,6 +44,7 @@ type plan struct {
 	NoAddress     int     `json:"no_address"`
 	Documents     int     `json:"documents"`
 	DocumentBytes int64   `json:"document_bytes"`
+	Registered    int     `json:"registered,omitempty"` // that ask for it; those with an address, if they go on paper
 	CostLeast     float64 `json:"cost_least,omitempty"`
 	CostMost      float64 `json:"cost_most,omitempty"`
 	SendDigital   string  `json:"send_digital_by,omitempty"`
@@ -50,6 +55,8 @@ type plan struct {
 	PostedOn  post.Day `json:"posted_on,omitempty"`
 	ArrivesOn post.Day `json:"arrives_on,omitempty"`
 	Cutoff    string   `json:"cutoff"`
+	// Rules are what all of this was reckoned by.
+	Rules rules `json:"rules"`
 	// Days are the latest days of arrival, the nearest first, with their lines.
 	Days []planDay `json:"days,omitempty"`
 	// Each is one row for each line, in the order of the table, when asked for.
@@ -66,9 +73,10 @@ type planDay struct {
 	Late        bool     `json:"late,omitempty"` // paper would come too late for letters that can go on paper
 }
 
-// Run prints the plan; it sends nothing and asks nobody.
+// Run prints the plan; it sends nothing. Desk is asked for the municipality's
+// rules, and for nothing else.
 func (c *batchPlan) Run(r *run) error {
-	if err := c.check(); err != nil {
+	if err := c.reckon(r); err != nil {
 		return err
 	}
 	t, err := read(c.Table, c.Documents)
@@ -79,7 +87,10 @@ func (c *batchPlan) Run(r *run) error {
 	if err != nil {
 		return err
 	}
-	t.late(now)
+	t.late(now, c.times())
+	if c.rules.From == fromDesk && !c.rules.Registered {
+		t.unoffered()
+	}
 	if len(t.Faults) > 0 {
 		return r.verdict(t, ctl.NeedsPerson)
 	}
@@ -99,7 +110,10 @@ func (c *batchPlan) write(w io.Writer, p plan) {
 	fmt.Fprintf(w, "letters       %d (%d to people, %d to companies)\n", p.Letters, p.People, p.Companies)
 	fmt.Fprintf(w, "documents     %d, %.1f MB\n", p.Documents, float64(p.DocumentBytes)/1e6)
 	fmt.Fprintf(w, "channel       known at the hand-over; %d letters could not go on paper: no address\n", p.NoAddress)
-	if c.CostDigital > 0 || c.CostPaper > 0 {
+	if p.Registered > 0 {
+		fmt.Fprintf(w, "registered    %s, if on paper\n", ctl.Count(p.Registered, "letter"))
+	}
+	if p.CostMost > 0 {
 		fmt.Fprintf(w, "cost          DKK %.2f if all are digital, DKK %.2f if all that can go on paper\n", p.CostLeast, p.CostMost)
 	}
 	if c.Arrive != "" {
@@ -108,6 +122,7 @@ func (c *batchPlan) write(w io.Writer, p plan) {
 	if p.PostedOn != "" {
 		fmt.Fprintf(w, "on paper      if handed over now: posted on %s, arrives on %s; cut-off %s\n", p.PostedOn, p.ArrivesOn, p.Cutoff)
 	}
+	fmt.Fprintf(w, "rules         %s\n", p.Rules)
 	var rows [][]string
 	for _, d := range p.Days {
 		note := ""
@@ -124,7 +139,7 @@ func (c *batchPlan) write(w io.Writer, p plan) {
 }
 
 func (c *batchPlan) plan(t *table, now time.Time) (plan, error) {
-	p := plan{Cutoff: c.times().Filled().Cutoff, Letters: len(t.Lines), Documents: len(t.Files), DocumentBytes: t.Bytes}
+	p := plan{Cutoff: c.rules.Cutoff, Rules: c.rules, Letters: len(t.Lines), Documents: len(t.Files), DocumentBytes: t.Bytes}
 	for _, l := range t.Lines {
 		if l.Recipient.IDType == "CVR" {
 			p.Companies++
@@ -134,9 +149,12 @@ func (c *batchPlan) plan(t *table, now time.Time) (plan, error) {
 		if len(l.Recipient.Address) == 0 {
 			p.NoAddress++
 		}
+		if l.Registered {
+			p.Registered++
+		}
+		least, most := c.rules.cost(l)
+		p.CostLeast, p.CostMost = p.CostLeast+least, p.CostMost+most
 	}
-	p.CostLeast = float64(p.Letters) * c.CostDigital
-	p.CostMost = float64(p.NoAddress)*c.CostDigital + float64(p.Letters-p.NoAddress)*max(c.CostPaper, c.CostDigital)
 	if p.NoAddress < p.Letters {
 		p.PostedOn, p.ArrivesOn = letter.PaperDays(now, c.times())
 	}
@@ -168,10 +186,6 @@ func firstLines(lines []int) string {
 		words = append(words, "…")
 	}
 	return strings.Join(words, ", ")
-}
-
-func (c *batchPlan) times() post.LetterTimes {
-	return post.LetterTimes{Digital: c.DigitalDays, Paper: c.PaperDays, Produce: c.ProduceDays, Cutoff: c.Cutoff}
 }
 
 // lastDays returns the last days on which a hand-over is in time, on paper until
@@ -211,9 +225,9 @@ func (c *batchPlan) days(t *table, now time.Time) []planDay {
 
 // late names the lines that no road brings in time any more. Desk has the last
 // word: it knows the municipality's own lead times.
-func (t *table) late(now time.Time) {
+func (t *table) late(now time.Time, times post.LetterTimes) {
 	for i, l := range t.Lines {
-		if _, _, err := letter.CheckArrive(l.ArriveBy, time.Time{}, now, post.LetterTimes{}); errors.Is(err, post.FaultTooLate) {
+		if _, _, err := letter.CheckArrive(l.ArriveBy, time.Time{}, now, times); errors.Is(err, post.FaultTooLate) {
 			t.fault(t.At[i], err)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/cmd/internal/ctl"
-	"sikkerpost.dk/gateway/internal/calendar"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -63,15 +62,4 @@ func eachLine(w io.Writer, lines []planLine) {
 	}
 	fmt.Fprintln(w)
 	ctl.Table(w, []string{"LINE", "ARRIVE BY", "SEND DIGITALLY BY", "ON PAPER BY", "POSTED IF SENT NOW", ""}, rows)
-}
-
-// check refuses rules about paper that contradict themselves.
-func (c *batchPlan) check() error {
-	if _, ok := calendar.ParseClock(c.Cutoff); !ok {
-		return &ctl.Hint{Err: fmt.Errorf("%q is not a time of day", c.Cutoff), Hint: "write the cut-off as 12:00, in Danish time", Exit: ctl.Misused}
-	}
-	if f := c.times().Filled(); c.DigitalDays < 0 || f.Paper < 0 || f.Produce < 0 || f.Produce > f.Paper {
-		return &ctl.Hint{Err: fmt.Errorf("%d days until the post, %d until arrival", f.Produce, f.Paper), Hint: "days are not negative, and -produce-days is part of -paper-days", Exit: ctl.Misused}
-	}
-	return nil
 }
