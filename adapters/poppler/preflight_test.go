@@ -26,6 +26,11 @@ func TestPagesAreLookedAt(t *testing.T) {
 	}
 	cpr := preflighttest.Letter(1, address...)
 	cpr.Pages[0].Texts = append(cpr.Pages[0].Texts, preflighttest.Text{Left: 30, Base: 80, Line: "710452-1145"})
+	texts := func(more ...preflighttest.Text) preflighttest.PDF {
+		d := preflighttest.Letter(1, address...)
+		d.Pages[0].Texts = append(d.Pages[0].Texts, more...)
+		return d
+	}
 	for _, c := range []struct {
 		name   string
 		pdf    preflighttest.PDF
@@ -47,6 +52,9 @@ func TestPagesAreLookedAt(t *testing.T) {
 		{"no address", preflighttest.Letter(1), preflight.Printed, post.FaultPaperWindow},
 		{"a CPR number in the window", cpr, preflight.Printed, post.FaultPaperCPR},
 		{"a CPR number behind a cover sheet", cpr, preflight.Cover, nil},
+		{"a CPR number with a dash between spaces", texts(preflighttest.Text{Left: 30, Base: 80, Line: "710452 - 1145"}), preflight.Printed, post.FaultPaperCPR},
+		{"a case number and a postal code in two columns", texts(preflighttest.Text{Left: 30, Base: 80, Line: "Sag 240123"}, preflighttest.Text{Left: 85, Base: 80, Line: "2690 Engdal"}), preflight.Printed, nil},
+		{"a case number that names no day", texts(preflighttest.Text{Left: 30, Base: 80, Line: "Sag 310423-1145"}), preflight.Printed, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k, err := preflight.New(preflight.Config{Eyes: p, Rules: map[post.TenantID]preflight.Rules{"engdal": {Render: true, Window: c.window}}})

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -89,6 +90,7 @@ type Eyes interface {
 type Config struct {
 	Rules map[post.TenantID]Rules // a tenant that is not named is not checked
 	Eyes  Eyes                    // nil: nobody can render
+	Now   func() time.Time        // nil is [time.Now]; nobody is born later
 }
 
 // Checker looks at documents.
@@ -106,6 +108,13 @@ func New(c Config) (*Checker, error) {
 		}
 	}
 	return &Checker{c}, nil
+}
+
+func (c *Checker) now() time.Time {
+	if c.Now == nil {
+		return time.Now()
+	}
+	return c.Now()
 }
 
 // Checks reports whether a tenant's documents are looked at.

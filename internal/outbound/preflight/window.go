@@ -3,7 +3,6 @@ package preflight
 import (
 	"cmp"
 	"context"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -23,7 +22,7 @@ func (c *Checker) window(ctx context.Context, r Rules, d Document, found *findin
 	if err != nil {
 		return err
 	}
-	if numbered(words) {
+	if numbered(words, c.now()) {
 		found.at(post.FaultPaperCPR, 1, zoneSlack.Name)
 	}
 	if r.Window != Printed {
@@ -47,6 +46,19 @@ func sameLine(a, b string) bool {
 
 // lines puts the words of a zone into lines, as a person reads them.
 func lines(words []Word, z Zone) []string {
+	var all []string
+	for _, line := range rows(words, z) {
+		texts := make([]string, len(line))
+		for i, w := range line {
+			texts[i] = w.Text
+		}
+		all = append(all, strings.Join(texts, " "))
+	}
+	return all
+}
+
+// rows are the words of a zone, line by line, each from left to right.
+func rows(words []Word, z Zone) [][]Word {
 	var in []Word
 	for _, w := range words {
 		x, y := (w.Left+w.Right)/2, (w.Top+w.Bottom)/2
@@ -55,7 +67,7 @@ func lines(words []Word, z Zone) []string {
 		}
 	}
 	slices.SortStableFunc(in, func(a, b Word) int { return cmp.Compare(a.Top+a.Bottom, b.Top+b.Bottom) })
-	var all []string
+	var all [][]Word
 	for len(in) > 0 {
 		// A line is what overlaps half the height of its first word.
 		middle, half := (in[0].Top+in[0].Bottom)/2, (in[0].Bottom-in[0].Top)/2
@@ -65,27 +77,8 @@ func lines(words []Word, z Zone) []string {
 		}
 		line := slices.Clone(in[:n])
 		slices.SortStableFunc(line, func(a, b Word) int { return cmp.Compare(a.Left, b.Left) })
-		texts := make([]string, len(line))
-		for i, w := range line {
-			texts[i] = w.Text
-		}
-		all = append(all, strings.Join(texts, " "))
+		all = append(all, line)
 		in = in[n:]
 	}
 	return all
-}
-
-var cprForm = regexp.MustCompile(`(?:^|[^0-9])([0-9]{6})[-– .]?([0-9]{4})(?:$|[^0-9])`)
-
-// numbered reports whether something that is formed like a CPR number may shift
-// into the window.
-func numbered(words []Word) bool {
-	for _, line := range lines(words, zoneSlack) {
-		for _, m := range cprForm.FindAllStringSubmatch(line, -1) {
-			if _, err := post.ParseCPR(m[1] + m[2]); err == nil {
-				return true
-			}
-		}
-	}
-	return false
 }
