@@ -52,6 +52,8 @@ type Config struct {
 	Pauses  letter.Pauses
 	// Mail is what operators do about parked mail.
 	Mail *mailroom.Hands
+	// Receipts is what operators do about parked receipts.
+	Receipts *track.Hands
 	// Mailroom takes envelopes that came back.
 	Mailroom *track.Mailroom
 	Clients  []config.Client
@@ -88,6 +90,7 @@ func New(c Config) (*Server, error) {
 	need(c.Pauses != nil, "Pauses")
 	need(c.Mailroom != nil, "Mailroom")
 	need(c.Mail != nil, "Mail")
+	need(c.Receipts != nil, "Receipts")
 	need(c.Issuers != nil, "Issuers")
 	need(c.Log != nil, "Log")
 	need(len(c.Tenants) > 0, "Tenants")
@@ -132,6 +135,7 @@ func (s *Server) describe() {
 	s.returnOperations()
 	s.timesOperations()
 	s.mailOperations()
+	s.receiptOperations()
 }
 
 // TLS returns how desk speaks TLS: 1.3 only, client certificate asked for. The

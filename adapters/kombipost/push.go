@@ -196,6 +196,9 @@ func (p *reader) judge(ctx context.Context, raw []byte) (track.Receipt, error) {
 	for _, cvr := range allowed {
 		tenant, served := p.Tenants[post.CVR(cvr)]
 		if served && (unknown || tenant == owner) {
+			if !unknown || len(allowed) == 1 { // else it is not known whose it will be
+				r.Tenant = tenant
+			}
 			return r, nil
 		}
 	}

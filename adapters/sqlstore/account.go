@@ -237,8 +237,13 @@ func (s *Store) ReceiptTally(ctx context.Context) (t account.Receipts, err error
 				return err
 			}
 			switch verdict {
-			case "waiting":
-				t.Waiting, t.OldestWaiting = n, fromMicros(oldest)
+			case "waiting", "again":
+				if at := fromMicros(oldest); t.Waiting == 0 || at.Before(t.OldestWaiting) {
+					t.OldestWaiting = at
+				}
+				t.Waiting += n
+			case "closed":
+				t.Closed = n
 			case "applied":
 				t.Applied = n
 			case "noted":

@@ -71,8 +71,9 @@ func (s *Store) StrayReceiptShelf() retention.Shelf { return strayShelf{s} }
 
 type strayShelf struct{ s *Store }
 
-// stray is true of a receipt that was parked before $1 and belongs to nobody.
-const stray = ` verdict = 'parked' AND letter = '' AND received_at <= $1 AND length(raw) > 0`
+// stray is true of a receipt that came before $1, was parked, whether or not a
+// person has closed it since, and belongs to nobody.
+const stray = ` (verdict = 'parked' OR verdict = 'closed') AND letter = '' AND received_at <= $1 AND length(raw) > 0`
 
 // Overdue implements [retention.Shelf].
 func (h strayShelf) Overdue(ctx context.Context, before time.Time, n int) ([]retention.Item, error) {

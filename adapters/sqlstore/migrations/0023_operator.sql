@@ -7,6 +7,9 @@ ALTER TABLE receipt ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
 -- Receipts that a person lets be read again from their own form.
 CREATE INDEX receipt_again ON receipt (received_at) WHERE verdict = 'again';
 
+-- Receipts that a person has dealt with.
+CREATE INDEX receipt_closed ON receipt (received_at) WHERE verdict = 'closed';
+
 -- Scanned codes and doubled numbers are looked up by tracking number.
 CREATE INDEX hand_over_tracking ON hand_over (tracking) WHERE tracking <> '';
 
@@ -26,5 +29,6 @@ CREATE INDEX trace_age ON trace (asked_at);
 -- +goose Down
 DROP TABLE trace;
 DROP INDEX hand_over_tracking;
+DROP INDEX receipt_closed;
 DROP INDEX receipt_again;
 ALTER TABLE receipt DROP COLUMN tenant;

@@ -141,6 +141,7 @@ func (a *App) api(cfg config.Desk) (*deskapi.Server, error) {
 	return deskapi.New(deskapi.Config{
 		Inbox: in, Letters: letters, Batches: batches, Answers: a.store, Pauses: a.store,
 		Mailroom: &track.Mailroom{Store: a.store, Log: a.log},
+		Receipts: &track.Hands{Drawer: a.store, Log: a.log},
 		Mail:     &mailroom.Hands{Drawer: a.store, Tenants: cfg.Tenants, Log: a.log},
 		Clients:  cfg.Clients, Tenants: cfg.Tenants, Issuers: issuers, Log: a.log,
 	})

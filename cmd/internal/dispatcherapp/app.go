@@ -156,11 +156,11 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	if err != nil {
 		return err
 	}
-	statuses, err := a.statuses(cfg, k, by.kombi)
+	said, err := a.said(cfg, k, by, min(every, mostPoll))
 	if err != nil {
 		return err
 	}
-	a.tasks = slices.Concat(a.tasks, upkeep, mail, statuses)
+	a.tasks = slices.Concat(a.tasks, upkeep, mail, said)
 	if cfg.Admin != "" {
 		a.url = "http://" + cfg.Admin
 		a.tasks = append(a.tasks, daemon.Admin(cfg.Admin, map[string]func(context.Context) error{

@@ -41,6 +41,7 @@ func keepRule(s *sqlstore.Store, keep post.Keep, of sqlstore.Whose) []retention.
 	rules := []retention.Rule{
 		{Name: "letter" + who, After: days(k.Letters), Shelf: s.LetterShelf(of)},
 		{Name: "inquiry.closed" + who, After: days(k.Inquiries), Shelf: s.InquiryShelf(post.InquiryClosed, of)},
+		{Name: "mail.closed" + who, After: days(k.Inquiries), Shelf: s.MailShelf(of)},
 		{Name: "inquiry.forwarded" + who, After: days(k.Forwarded), Shelf: s.InquiryShelf(post.InquiryForwarded, of)},
 	}
 	if k.Receipts < k.Letters { // else they go with their letters

@@ -86,8 +86,8 @@ func (a *App) statuses(cfg config.Dispatcher, k keys, client *kombipost.Client) 
 	return a.statusTasks(cfg, client, kombipost.InboxOf(a.store, a.sealer(k)))
 }
 
-// statusTasks brings what comes into inbox.
-func (a *App) statusTasks(cfg config.Dispatcher, client *kombipost.Client, inbox kombipost.Inbox) ([]daemon.Task, error) {
+// statusConfig says how statuses are read.
+func (a *App) statusConfig(cfg config.Dispatcher, client *kombipost.Client, inbox kombipost.Inbox) kombipost.StatusConfig {
 	c := cfg.KombiPost
 	read := kombipost.StatusConfig{
 		Inbox: inbox, Tenants: map[post.CVR]post.TenantID{}, Codes: meanings(c.Codes),
@@ -104,6 +104,12 @@ func (a *App) statusTasks(cfg config.Dispatcher, client *kombipost.Client, inbox
 	for _, s := range c.Senders {
 		read.Senders[s.ID] = kombipost.SenderOn(s.Name, s.Channel)
 	}
+	return read
+}
+
+// statusTasks brings what comes into inbox.
+func (a *App) statusTasks(cfg config.Dispatcher, client *kombipost.Client, inbox kombipost.Inbox) ([]daemon.Task, error) {
+	c, read := cfg.KombiPost, a.statusConfig(cfg, client, inbox)
 	var tasks []daemon.Task
 	if c.Push.Listen != "" {
 		task, err := a.statusPush(c, read)

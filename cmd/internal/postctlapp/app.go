@@ -37,6 +37,11 @@ postctl mail returned - < scanned.txt
 postctl channel pause digital
 postctl channel pause both -tenant engdal
 postctl mail parked
+postctl mail close MAIL-ID -reason answered
+postctl receipts parked
+postctl receipts show RECEIPT-ID
+postctl receipts retry -all-of unsettled
+postctl receipts close RECEIPT-ID -reason not-ours
 postctl memo check message.xml
 postctl memo cat message.xml -as 1.1
 postctl verify -database postgres://verify@db/sikkerpost -blobs DIR -ledger DIR -ledger-key FILE`
@@ -74,7 +79,14 @@ type grammar struct {
 		Parked   mailParked   `cmd:"" help:"List messages of Digital Post that could not be taken in and wait for a person."`
 		Retry    mailRetry    `cmd:"" help:"Let a parked message be read again, with all checks."`
 		File     mailFile     `cmd:"" help:"Put a message to an unknown contact point into the inbox of its municipality's DPO."`
+		Close    mailClose    `cmd:"" help:"Say that a parked message needs nobody any more."`
 	} `cmd:"" help:"The mail room."`
+	Receipts struct {
+		Parked receiptsParked `cmd:"" help:"List carriers' receipts that nobody but a person can make sense of."`
+		Show   receiptsShow   `cmd:"" help:"Show what is known of one, and what it asks for."`
+		Retry  receiptsRetry  `cmd:"" help:"Let one, or all with one code, be judged again, with all checks."`
+		Close  receiptsClose  `cmd:"" help:"Say that one needs nobody any more; it stays stored."`
+	} `cmd:"" help:"What carriers said of letters, and could not be believed."`
 	Channel struct {
 		Pause  channelPause  `cmd:"" help:"Halt hand-overs; letters are still taken in."`
 		Resume channelResume `cmd:"" help:"Let hand-overs go on."`

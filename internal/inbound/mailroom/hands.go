@@ -35,6 +35,10 @@ type Drawer interface {
 	// tenant, and records e. [post.FaultMailNotFiled] when an unknown contact
 	// point is not its one fault.
 	FileParkedMail(ctx context.Context, id string, e ledger.Event) error
+	// CloseParkedMail closes a message and records what e makes of it; one that is
+	// closed already it leaves, and says so. [post.FaultMailNotParked] for a
+	// message that does not wait for a person.
+	CloseParkedMail(ctx context.Context, id string, e func(Parked) ledger.Event) (p Parked, closed bool, err error)
 }
 
 // Hands are what operators may do about parked mail. They open nothing: what

@@ -84,6 +84,7 @@ type Receipts struct {
 	Applied       int       `json:"applied"`
 	Noted         int       `json:"noted"`
 	Parked        int       `json:"parked"` // for a person
+	Closed        int       `json:"closed"` // parked once, and dealt with by a person
 	OldestWaiting time.Time `json:"oldest_waiting,omitzero"`
 }
 

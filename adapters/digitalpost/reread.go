@@ -1,0 +1,29 @@
+package digitalpost
+
+import (
+	"context"
+	"encoding/json"
+
+	"sikkerpost.dk/gateway/internal/outbound/track"
+	"sikkerpost.dk/gateway/internal/post"
+)
+
+var _ track.Reader = (*Client)(nil)
+
+// Reread implements [track.Reader]: by the rules for a receipt of a page, or for
+// one that has no id of its own.
+func (c *Client) Reread(_ context.Context, old track.Receipt) (track.Receipt, error) {
+	tenant, _ := split(old.EventID)
+	var got receipt
+	now := old
+	if json.Unmarshal(old.Raw, &got) == nil && post.ValidUUID(got.ID) {
+		now = read(tenant, old.Raw)
+	} else {
+		now = readPushed(tenant, old.Raw)
+	}
+	if now.Kind == track.Unreadable {
+		return old, nil
+	}
+	now.EventID = old.EventID
+	return now, nil
+}
