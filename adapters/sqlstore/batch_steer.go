@@ -76,9 +76,9 @@ func releaseLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id po
 	}
 	jobs := make([][]any, 0, len(ids))
 	for _, l := range ids {
-		jobs = append(jobs, []any{string(queue.AdvanceLetter), l, micros(now), int64(lane)})
+		jobs = append(jobs, []any{string(queue.AdvanceLetter), l, micros(now), int64(lane), string(tenant)})
 	}
-	if _, err := insertRows(ctx, tx, `INSERT INTO job (kind, id, due_at, lane)`,
+	if _, err := insertRows(ctx, tx, `INSERT INTO job (kind, id, due_at, lane, tenant)`,
 		` ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at, lane = excluded.lane`, jobs); err != nil {
 		return 0, err
 	}
@@ -181,7 +181,7 @@ func (s *Store) PauseBatch(ctx context.Context, tenant post.TenantID, id post.Ba
 		if pause {
 			e = ledger.New("batch.paused", owner, string(id))
 		} else if _, err := exec(ctx, tx, // those that were turned away meanwhile need not wait
-			`UPDATE job SET due_at = $1 WHERE kind = $2 AND id IN (SELECT id FROM letter WHERE batch = $3 AND code = $4)`,
+			`UPDATE job SET due_at = $1, road = '' WHERE kind = $2 AND id IN (SELECT id FROM letter WHERE batch = $3 AND code = $4)`,
 			micros(time.Now()), string(queue.AdvanceLetter), string(id), batch.CodeHeld); err != nil {
 			return err
 		}

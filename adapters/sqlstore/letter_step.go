@@ -29,7 +29,7 @@ func (s *Store) stepRecords(ctx context.Context, leases []queue.Lease) (map[stri
 	}
 	with, args := withRows("kind, id, fence", asked)
 	rows, err := s.read.QueryContext(ctx,
-		with+`SELECT l.id, l.reference, l.tenant, l.inquiry, l.digital_only, l.registered, l.state, l.version, l.channel, l.generation, l.code, l.failures,
+		with+`SELECT l.id, l.reference, l.tenant, l.inquiry, l.digital_only, l.registered, l.state, l.version, l.channel, l.generation, l.code, l.failures, CASE WHEN l.looks_since = l.since THEN l.looks ELSE 0 END,
 		     l.not_before, l.arrive, l.since, l.recipient, l.content, l.manifest, l.batch, l.line,
 		     b.policy, CASE WHEN l.batch = '' OR b.state IN ('approved', 'released') AND b.paused = 0 THEN 1 ELSE 0 END,
 		     h.message_id, h.carrier, h.created_at, h.form_size, h.form_sha256, h.attempts, h.unsure, h.address,
@@ -98,7 +98,7 @@ func scanStep(rows *sql.Rows, r *dispatch.Record) (*letter.Sealed, error) {
 	var policy, message, carrier, blob sql.NullString
 	var created, formSize, attempts, unsure, size, clear sql.NullInt64
 	var form, address, header, sum []byte
-	if err := rows.Scan(&r.ID, &r.Reference, &r.Tenant, &r.Inquiry, &only, &registered, &r.State, &r.Version, &r.Channel, &r.Generation, &r.Code, &r.Failures,
+	if err := rows.Scan(&r.ID, &r.Reference, &r.Tenant, &r.Inquiry, &only, &registered, &r.State, &r.Version, &r.Channel, &r.Generation, &r.Code, &r.Failures, &r.Looks,
 		&notBefore, &r.Arrive, &since, &r.Recipient, &r.Content, &r.Manifest, &r.Batch, &r.Line,
 		&policy, &released, &message, &carrier, &created, &formSize, &form, &attempts, &unsure, &address,
 		&header, &blob, &sum, &size, &clear); err != nil {
@@ -191,8 +191,8 @@ func (s *Store) waitAlone(ctx context.Context, l queue.Lease, w dispatch.Wait) e
 			return err
 		}
 		if w.Version != 0 {
-			if err := swap(ctx, tx, `UPDATE letter SET code = $1, failures = $2 WHERE id = $3 AND version = $4`,
-				w.Code, w.Failures, string(w.Letter), w.Version); err != nil {
+			if err := swap(ctx, tx, `UPDATE letter SET code = $1, failures = $2, looks = $5, looks_since = since WHERE id = $3 AND version = $4`,
+				w.Code, w.Failures, string(w.Letter), w.Version, w.Looks); err != nil {
 				return err
 			}
 		}
@@ -200,6 +200,9 @@ func (s *Store) waitAlone(ctx context.Context, l queue.Lease, w dispatch.Wait) e
 			if err := postpone(ctx, tx, l.Kind, l.ID, w.Due); err != nil {
 				return err
 			}
+		}
+		if err := keepBack(ctx, tx, l, w.Road); err != nil {
+			return err
 		}
 		return freeLease(ctx, tx, l)
 	})
@@ -222,6 +225,12 @@ func rebook(ctx context.Context, tx *sql.Tx, l queue.Lease, due time.Time, free 
 	}
 	return swap(ctx, tx, `UPDATE job SET due_at = $1 WHERE kind = $2 AND id = $3 AND fence = $4`,
 		micros(due), string(l.Kind), l.ID, l.Fence)
+}
+
+// keepBack notes what keeps the job of a lease back.
+func keepBack(ctx context.Context, tx *sql.Tx, l queue.Lease, road string) error {
+	_, err := exec(ctx, tx, `UPDATE job SET road = $1 WHERE kind = $2 AND id = $3 AND fence = $4 AND road <> $1`, road, string(l.Kind), l.ID, l.Fence)
+	return err
 }
 
 func freeLease(ctx context.Context, tx *sql.Tx, l queue.Lease) error {

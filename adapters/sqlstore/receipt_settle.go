@@ -245,7 +245,7 @@ func followReceipts(ctx context.Context, tx *sql.Tx, all []track.Settlement) err
 			over = append(over, id)
 			continue
 		}
-		jobs = append(jobs, []any{string(queue.AdvanceLetter), id, micros(due), now.UnixMicro()})
+		jobs = append(jobs, []any{string(queue.AdvanceLetter), id, micros(due), now.UnixMicro(), string(in.Standing.Tenant)})
 	}
 	if len(over) > 0 {
 		list, args := inList(stretch(over), 2)
@@ -253,7 +253,7 @@ func followReceipts(ctx context.Context, tx *sql.Tx, all []track.Settlement) err
 			return err
 		}
 	}
-	_, err := insertRows(ctx, tx, `INSERT INTO job (kind, id, due_at, fence)`, ` ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at`, jobs)
+	_, err := insertRows(ctx, tx, `INSERT INTO job (kind, id, due_at, fence, tenant)`, ` ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at, road = ''`, jobs)
 	return err
 }
 

@@ -44,6 +44,7 @@ type Store struct {
 	read  *sql.DB
 	d     dialect
 	steps steps
+	turns turns
 }
 
 // dialect is all that differs between the engines.
@@ -135,7 +136,7 @@ func open(address string) (*Store, error) {
 		}
 		read.SetMaxOpenConns(4)
 		read.SetMaxIdleConns(4)
-		return &Store{write: write, read: read, d: dialect{goose: database.DialectSQLite3}}, nil
+		return &Store{turns: newTurns(), write: write, read: read, d: dialect{goose: database.DialectSQLite3}}, nil
 	case strings.HasPrefix(address, "postgres://"), strings.HasPrefix(address, "postgresql://"):
 		db, err := openPostgres(address)
 		if err != nil {
@@ -146,7 +147,7 @@ func open(address string) (*Store, error) {
 		// every statement's preparation. Those that nobody needs for minutes go.
 		db.SetMaxIdleConns(16)
 		db.SetConnMaxIdleTime(5 * time.Minute)
-		return &Store{write: db, read: db, d: dialect{goose: database.DialectPostgres, skipLocked: " FOR UPDATE SKIP LOCKED",
+		return &Store{turns: newTurns(), write: db, read: db, d: dialect{goose: database.DialectPostgres, skipLocked: " FOR UPDATE SKIP LOCKED",
 			snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}}}, nil
 	}
 	return nil, errors.New("open database: address begins with neither sqlite:// nor postgres://")

@@ -216,7 +216,7 @@ func (s *Store) standings(ctx context.Context, tx *sql.Tx, group []*writer) (all
 
 // writeGroup writes what good members ask for, whose rows are locked.
 func (s *Store) writeGroup(ctx context.Context, tx *sql.Tx, good []*writer) error {
-	var moved, signed, waited, jobs [][]any
+	var moved, signed, waited, jobs, kept [][]any
 	var events []ledger.Event
 	var intents []*dispatch.Move
 	var answers [][]any
@@ -242,7 +242,10 @@ func (s *Store) writeGroup(ctx context.Context, tx *sql.Tx, good []*writer) erro
 			continue
 		}
 		if w.ask.wait.Version != 0 {
-			waited = append(waited, []any{l.ID, w.ask.wait.Version, w.ask.wait.Code, int64(w.ask.wait.Failures)})
+			waited = append(waited, []any{l.ID, w.ask.wait.Version, w.ask.wait.Code, int64(w.ask.wait.Failures), int64(w.ask.wait.Looks)})
+		}
+		if road := w.ask.wait.Road; road != "" { // the lease has forgotten any other
+			kept = append(kept, []any{l.ID, l.Fence, road})
 		}
 		jobs = append(jobs, jobRow(l, w.ask.wait.Due, true, now))
 	}
@@ -256,7 +259,7 @@ func (s *Store) writeGroup(ctx context.Context, tx *sql.Tx, good []*writer) erro
 	if err := s.setAll(ctx, tx, columns+", manifest", signed, set+`, manifest = v.manifest, signed_at = v.at`+which); err != nil {
 		return err
 	}
-	if err := s.setAll(ctx, tx, "i, version, code, failures", waited, `UPDATE letter SET code = v.code, failures = v.failures`+which); err != nil {
+	if err := s.setAll(ctx, tx, "i, version, code, failures, looks", waited, `UPDATE letter SET code = v.code, failures = v.failures, looks = v.looks, looks_since = letter.since`+which); err != nil {
 		return err
 	}
 	if err := s.recordGroup(ctx, tx, events); err != nil {
@@ -268,7 +271,10 @@ func (s *Store) writeGroup(ctx context.Context, tx *sql.Tx, good []*writer) erro
 	if err := s.setAll(ctx, tx, "m, unsure, said, number, taken", answers, setAnswers); err != nil {
 		return err
 	}
-	return s.setAll(ctx, tx, "kind, i, fence, due, free", jobs, setJobs)
+	if err := s.setAll(ctx, tx, "kind, i, fence, due, free", jobs, setJobs); err != nil {
+		return err
+	}
+	return s.setAll(ctx, tx, "i, fence, road", kept, setRoads)
 }
 
 const (
@@ -280,6 +286,7 @@ const (
 	setJobs = `UPDATE job SET due_at = CASE WHEN v.due = 0 THEN job.due_at ELSE v.due END,
 	     lease_until = CASE WHEN v.free = 1 THEN 0 ELSE job.lease_until END
 	 FROM v WHERE job.kind = v.kind AND job.id = v.i AND job.fence = v.fence`
+	setRoads = `UPDATE job SET road = v.road FROM v WHERE job.kind = '` + string(queue.AdvanceLetter) + `' AND job.id = v.i AND job.fence = v.fence`
 )
 
 // jobRow is what becomes of a job, as [rebook] and a wait have it: due 0 leaves

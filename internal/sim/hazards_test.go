@@ -49,14 +49,14 @@ type bent struct {
 	accept func(ctx context.Context, a letter.Accepted) (letter.First, bool, error)
 	settle func(in track.Settlement) track.Settlement
 	lease  func(ctx context.Context, k queue.Kind, id string, d time.Duration) (queue.Lease, bool, error)
-	due    func(ctx context.Context, k queue.Kind, prefer string, n int, d time.Duration) ([]queue.Lease, error)
+	due    func(ctx context.Context, c queue.Claim) ([]queue.Lease, error)
 }
 
-func (b bent) LeaseDue(ctx context.Context, k queue.Kind, prefer string, n int, d time.Duration) ([]queue.Lease, error) {
+func (b bent) LeaseDue(ctx context.Context, c queue.Claim) ([]queue.Lease, error) {
 	if b.due != nil {
-		return b.due(ctx, k, prefer, n, d)
+		return b.due(ctx, c)
 	}
-	return b.store.LeaseDue(ctx, k, prefer, n, d)
+	return b.store.LeaseDue(ctx, c)
 }
 
 func (b bent) MoveLetter(ctx context.Context, l queue.Lease, m dispatch.Move) error {
@@ -199,12 +199,12 @@ func unguarded(w *world, s *store) bent {
 // whose groups write by the letter's id, whatever fence and version a member has.
 func claimedTwice(w *world, s *store) bent {
 	b := unguarded(w, s)
-	b.due = func(ctx context.Context, k queue.Kind, prefer string, n int, d time.Duration) ([]queue.Lease, error) {
-		ls, err := s.LeaseDue(ctx, k, prefer, n, d)
+	b.due = func(ctx context.Context, c queue.Claim) ([]queue.Lease, error) {
+		ls, err := s.LeaseDue(ctx, c)
 		for _, l := range ls {
 			w.lastLease[l.ID] = l
 		}
-		if old, held := w.lastLease[prefer]; held && err == nil && !slices.Contains(ls, old) {
+		if old, held := w.lastLease[c.Prefer]; held && err == nil && !slices.Contains(ls, old) {
 			ls = append(ls, old)
 		}
 		return ls, err

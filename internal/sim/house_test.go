@@ -301,8 +301,8 @@ func (s *store) WaitLetter(ctx context.Context, l queue.Lease, wait dispatch.Wai
 	return s.act(ctx, "wait", func() error { return s.real.WaitLetter(ctx, l, wait) })
 }
 
-func (s *store) LeaseDue(ctx context.Context, k queue.Kind, prefer string, n int, d time.Duration) ([]queue.Lease, error) {
-	return call(ctx, s.n, "lease due", func() ([]queue.Lease, error) { return s.real.LeaseDue(ctx, k, prefer, n, d) })
+func (s *store) LeaseDue(ctx context.Context, c queue.Claim) ([]queue.Lease, error) {
+	return call(ctx, s.n, "lease due", func() ([]queue.Lease, error) { return s.real.LeaseDue(ctx, c) })
 }
 
 func (s *store) Backlog(ctx context.Context, k queue.Kind, most int) (int, error) {

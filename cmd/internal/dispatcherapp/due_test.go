@@ -32,8 +32,8 @@ func (m *mortal) call(f func() error) error {
 	return errDead
 }
 
-func (m *mortal) LeaseDue(ctx context.Context, k queue.Kind, prefer string, n int, d time.Duration) (ls []queue.Lease, err error) {
-	err = m.call(func() (err error) { ls, err = m.Store.LeaseDue(ctx, k, prefer, n, d); return err })
+func (m *mortal) LeaseDue(ctx context.Context, c queue.Claim) (ls []queue.Lease, err error) {
+	err = m.call(func() (err error) { ls, err = m.Store.LeaseDue(ctx, c); return err })
 	return ls, err
 }
 
@@ -124,7 +124,7 @@ func TestAnUrgentSingleLetterOvertakes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ls, err := h.store.LeaseDue(t.Context(), queue.AdvanceLetter, "", 2, time.Minute)
+	ls, err := h.store.LeaseDue(t.Context(), queue.Claim{Kind: queue.AdvanceLetter, N: 2, For: time.Minute})
 	if err != nil || len(ls) != 2 || ls[0].ID != string(r.ID) {
 		t.Fatalf("%v, %v, want %s first", ls, err, r.ID)
 	}
@@ -138,7 +138,7 @@ func TestAnUrgentSingleLetterOvertakes(t *testing.T) {
 	if _, err := h.store.DecideLetter(t.Context(), letter.Decided{Letter: r.ID, Actor: "person", Decision: letter.Retry}); err != nil {
 		t.Fatal(err)
 	}
-	if ls, err = h.store.LeaseDue(t.Context(), queue.AdvanceLetter, "", 1, time.Minute); err != nil || len(ls) != 1 || ls[0].ID != string(r.ID) {
+	if ls, err = h.store.LeaseDue(t.Context(), queue.Claim{Kind: queue.AdvanceLetter, N: 1, For: time.Minute}); err != nil || len(ls) != 1 || ls[0].ID != string(r.ID) {
 		t.Fatalf("after a person's decision: %v, %v", ls, err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
@@ -121,12 +120,11 @@ func (a *Advancer) addressed(ctx context.Context, l queue.Lease, r Record, own p
 
 // addressUnsure waits inside the budget of look-ups, then asks a person.
 func (a *Advancer) addressUnsure(ctx context.Context, l queue.Lease, r Record, why string) error {
-	since := a.Now().Sub(r.Since)
-	if since > a.LookupBudget {
+	answers, next, over := a.unsureAgain(ctx, r, r.Channel, a.Roads.Chosen(r.Tenant, r.Channel))
+	if over {
 		return a.askPerson(ctx, l, r, code("address-unsure", why))
 	}
-	pause := max(a.Backoff, min(since/2, mostPause))
-	return a.wait(ctx, l, r, code("address", why), a.Now().Add(pause/2+a.Rand(pause/2+time.Nanosecond)))
+	return a.waitFor(ctx, l, r, Wait{Code: code("address", why), Due: next, Looks: answers})
 }
 
 // cameBack reports whether p is where a sending went that came back.

@@ -57,8 +57,12 @@ func (k *run) goOn(r Record, m Move, now time.Time) error {
 			return forbidden(r.State, p.State)
 		}
 		h.path = append(h.path, p)
+		if p.Channel != r.Channel || p.Generation != r.Generation {
+			r.Intent = nil // that of another hand-over
+		}
 		r.State, r.Channel, r.Generation, r.Code, r.Failures, r.Since = p.State, p.Channel, p.Generation, p.Code, 0, now
 		r.Version++
+		r.Looks = 0
 	}
 	if m.Manifest != nil {
 		r.Manifest, h.signed = m.Manifest, m.Manifest

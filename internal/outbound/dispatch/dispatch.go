@@ -51,6 +51,7 @@ type Record struct {
 	Generation  int
 	Code        string
 	Failures    int
+	Looks       int // unsure answers of the directory, since State was entered
 	NotBefore   time.Time
 	Arrive      post.Day  // latest day of arrival; "" is none
 	Since       time.Time // when State was entered
@@ -104,12 +105,15 @@ type Move struct {
 }
 
 // A Wait leaves a letter where it is until Due. A zero Due leaves that too.
+// Its job stands with those of Road until it is leased again.
 type Wait struct {
 	Letter   post.LetterID
 	Version  int64
 	Code     string
 	Failures int
+	Looks    int // unsure answers of the directory, since the present state was entered
 	Due      time.Time
+	Road     string // what keeps the letter back; "" is nothing but time
 }
 
 // Store keeps letters and leases. Each method is one transaction, and answers
@@ -117,10 +121,10 @@ type Wait struct {
 // then it has changed nothing.
 type Store interface {
 	Lease(ctx context.Context, kind queue.Kind, id string, d time.Duration) (queue.Lease, bool, error)
-	// LeaseDue leases up to n due jobs of kind that nobody holds: that of prefer,
-	// whatever its place, when it names one that is due, then lane by lane those
-	// that have been due the longest.
-	LeaseDue(ctx context.Context, kind queue.Kind, prefer string, n int, d time.Duration) ([]queue.Lease, error)
+	// LeaseDue leases due jobs that nobody holds, as [queue.Turns] deals them out:
+	// the preferred one first, then lane by lane, of each tenant those that have been
+	// due the longest.
+	LeaseDue(ctx context.Context, c queue.Claim) ([]queue.Lease, error)
 	// LetterForStep reads what the next step needs.
 	LetterForStep(ctx context.Context, l queue.Lease) (Record, error)
 	// MoveLetter moves the letter, with its ledger entry and its job.
@@ -202,7 +206,7 @@ func (a *Advancer) AdvanceLeased(ctx context.Context, l queue.Lease) error {
 // lease was given back.
 func (a *Advancer) step(ctx context.Context, l queue.Lease, r Record) (again bool, err error) {
 	if !r.Released && stayable(r.State) {
-		return false, a.wait(ctx, l, r, batch.CodeHeld, a.Now().Add(holdTime))
+		return false, a.keepBack(ctx, l, r, batch.CodeHeld, holdTime, roadBatch)
 	}
 	switch r.State {
 	case post.LetterAccepted:
@@ -275,6 +279,9 @@ func (a *Advancer) route(ctx context.Context, l queue.Lease, r Record) (bool, er
 	if r.DigitalOnly {
 		return true, r.run.goOn(r, Move{To: post.LetterRouted, Channel: post.Digital, Generation: 1}, a.Now())
 	}
+	if halted, err := a.haltedWhole(ctx, l, r); halted || err != nil {
+		return false, err
+	}
 	o, err := a.open(r)
 	if err != nil {
 		return false, err
@@ -325,8 +332,5 @@ func (a *Advancer) move(ctx context.Context, l queue.Lease, r Record, m Move) er
 }
 
 func (a *Advancer) wait(ctx context.Context, l queue.Lease, r Record, code string, due time.Time) error {
-	if err := a.commitAhead(ctx, l, r); err != nil {
-		return err
-	}
-	return a.Store.WaitLetter(ctx, l, Wait{Letter: r.ID, Version: r.Version, Code: code, Failures: r.Failures, Due: due})
+	return a.waitFor(ctx, l, r, Wait{Code: code, Due: due})
 }

@@ -106,7 +106,7 @@ func (a *Advancer) guarded(ctx context.Context, l queue.Lease, r Record) (again 
 func (a *Advancer) TakeDue(ctx context.Context, id post.LetterID, n int) ([]queue.Lease, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookTimeout)
 	defer cancel()
-	leases, err := a.Store.LeaseDue(ctx, queue.AdvanceLetter, string(id), n, a.LeaseTime)
+	leases, err := a.Store.LeaseDue(ctx, queue.Claim{Kind: queue.AdvanceLetter, Prefer: string(id), N: n, For: a.LeaseTime, Shut: a.Gate.Shut(ctx)})
 	if err != nil {
 		return nil, fmt.Errorf("take due letters: %w", err)
 	}

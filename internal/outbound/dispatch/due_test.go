@@ -29,10 +29,11 @@ type dueStore struct {
 	waits   []Wait
 }
 
-func (s *dueStore) LeaseDue(_ context.Context, _ queue.Kind, prefer string, n int, _ time.Duration) ([]queue.Lease, error) {
+func (s *dueStore) LeaseDue(_ context.Context, c queue.Claim) ([]queue.Lease, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked = append(s.asked, fmt.Sprint(prefer, n))
+	n := c.N
+	s.asked = append(s.asked, fmt.Sprint(c.Prefer, n))
 	var leases []queue.Lease
 	for len(s.due) > 0 && len(leases) < n {
 		leases = append(leases, queue.Lease{ID: s.due[0]})
@@ -247,7 +248,7 @@ type deaf struct {
 	err error
 }
 
-func (d deaf) LeaseDue(context.Context, queue.Kind, string, int, time.Duration) ([]queue.Lease, error) {
+func (d deaf) LeaseDue(context.Context, queue.Claim) ([]queue.Lease, error) {
 	return nil, d.err
 }
 

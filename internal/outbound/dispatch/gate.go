@@ -154,24 +154,35 @@ func (g *Gate) at(name post.Carrier) *carrier {
 // halted asks for pauses when what is known is old. What cannot be read stays
 // as it was; before the first answer everything waits.
 func (g *Gate) halted(ctx context.Context, tenant post.TenantID, ch post.Channel) time.Duration {
-	if g.Paused == nil {
+	switch g.askPauses(ctx); {
+	case g.Paused == nil:
 		return 0
-	}
-	if now := g.Now(); now.Sub(g.asked) >= pauseAsk {
-		all, err := g.Paused(ctx)
-		switch {
-		case err == nil:
-			g.paused, g.known, g.asked = all, true, now
-		case !g.known:
-			return spread(pauseAsk)
-		}
-	}
-	for _, p := range g.paused {
-		if (p.Tenant == "" || p.Tenant == tenant) && (p.Channel == "" || p.Channel == ch) {
-			return spread(pauseWait)
-		}
+	case !g.known:
+		return spread(pauseAsk)
+	case g.pausedFor(tenant, ch):
+		return spread(pauseWait)
 	}
 	return 0
+}
+
+func (g *Gate) askPauses(ctx context.Context) {
+	if g.Paused == nil {
+		return
+	}
+	if now := g.Now(); now.Sub(g.asked) >= pauseAsk {
+		if all, err := g.Paused(ctx); err == nil {
+			g.paused, g.known, g.asked = all, true, now
+		}
+	}
+}
+
+func (g *Gate) pausedFor(tenant post.TenantID, ch post.Channel) bool {
+	for _, p := range g.paused {
+		if (p.Tenant == "" || p.Tenant == tenant) && (p.Channel == "" || p.Channel == ch) {
+			return true
+		}
+	}
+	return false
 }
 
 // spread draws a time between half of d and d.

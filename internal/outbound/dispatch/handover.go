@@ -35,7 +35,7 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 		return false, a.askPerson(ctx, l, r, code(codeCarrierGone, string(in.Carrier)))
 	}
 	if wait, reason := a.Gate.Enter(ctx, r.Tenant, r.Channel, in.Carrier); wait > 0 {
-		return false, a.wait(ctx, l, r, reason, a.Now().Add(wait))
+		return false, a.keepBack(ctx, l, r, reason, wait, roadOf(r.Channel, in.Carrier))
 	}
 	var verdict Verdict // of a hand-over that was begun
 	defer func() { a.Gate.Leave(in.Carrier, verdict) }()
@@ -78,7 +78,9 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 		}
 		return form(ctx, ch, j, in)
 	}})
-	verdict = out.Verdict
+	if verdict = out.Verdict; errors.Is(ctx.Err(), context.Canceled) && (verdict == Unknown || verdict == NotTaken) {
+		verdict = "" // we broke it off: that says nothing of the carrier
+	}
 	// The answer is recorded even when our own time is up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookTimeout)
 	defer cancel()

@@ -50,6 +50,8 @@ type DB struct {
 	jobs      map[jobKey]*job
 	receipts  map[string]*receipt // carrier, NUL, event
 	dataKeys  map[string][]byte
+	leases    queue.Turns // whose turn it is to be leased
+	rings     queue.Turns // and to be rung for
 	events    []ledger.Event
 }
 
@@ -83,6 +85,8 @@ type row struct {
 	acceptedAt time.Time
 	signedAt   time.Time
 	since      time.Time
+	looks      int // unsure answers of the directory, in the state entered at looksSince
+	looksSince time.Time
 	available  time.Time
 	manifest   []byte
 }
@@ -107,6 +111,7 @@ type job struct {
 	due, lease, rung time.Time
 	attempt, fence   int64
 	lane             queue.Lane
+	tenant, road     string
 }
 
 type receipt struct {
@@ -182,12 +187,15 @@ func (db *DB) present(r *row) *handOver {
 // job begin at the clock, as in the database.
 func (s *Store) postpone(k jobKey, due time.Time) {
 	if j := s.db.jobs[k]; j != nil {
-		j.due = micros(due)
+		j.due, j.road = micros(due), ""
 		return
 	}
 	j := &job{due: micros(due), fence: s.now().UnixMicro(), lane: queue.Ordinary}
-	if l := s.db.letters[post.LetterID(k.id)]; l != nil && l.Urgent {
-		j.lane = queue.Urgent
+	if l := s.db.letters[post.LetterID(k.id)]; l != nil {
+		j.tenant = string(l.Tenant)
+		if l.Urgent {
+			j.lane = queue.Urgent
+		}
 	}
 	s.db.jobs[k] = j
 }

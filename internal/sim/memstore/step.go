@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
@@ -31,73 +30,8 @@ func (s *Store) Lease(_ context.Context, kind queue.Kind, id string, d time.Dura
 		return queue.Lease{Kind: kind, ID: id}, false, nil
 	}
 	j.fence++
-	j.lease = micros(now.Add(d))
+	j.lease, j.road = micros(now.Add(d)), ""
 	return queue.Lease{Kind: kind, ID: id, Fence: j.fence, Attempt: j.attempt}, true, nil
-}
-
-// LeaseDue implements [dispatch.Store].
-func (s *Store) LeaseDue(_ context.Context, kind queue.Kind, prefer string, n int, d time.Duration) ([]queue.Lease, error) {
-	s.db.mu.Lock()
-	defer s.db.mu.Unlock()
-	now := s.clock()
-	all := s.db.due(kind, now, func(*job) bool { return true })
-	first := slices.IndexFunc(all, func(j dueJob) bool { return j.id == prefer })
-	if first > 0 {
-		j := all[first]
-		all = slices.Insert(slices.Delete(all, first, first+1), 0, j)
-	}
-	if prefer != "" && first < 0 {
-		n-- // its place is not another's
-	}
-	var leases []queue.Lease
-	for _, j := range all[:max(0, min(n, len(all)))] {
-		j.fence++
-		j.lease = micros(now.Add(d))
-		leases = append(leases, queue.Lease{Kind: kind, ID: j.id, Fence: j.fence, Attempt: j.attempt})
-	}
-	return leases, nil
-}
-
-type dueJob struct {
-	id string
-	*job
-}
-
-// due lists the due jobs of kind that nobody holds, in the order in which they
-// are to be taken.
-func (db *DB) due(kind queue.Kind, now time.Time, also func(*job) bool) []dueJob {
-	var all []dueJob
-	for k, j := range db.jobs {
-		if k.kind == kind && !j.due.After(now) && !j.lease.After(now) && also(j) {
-			all = append(all, dueJob{k.id, j})
-		}
-	}
-	slices.SortFunc(all, func(a, b dueJob) int {
-		return cmp.Or(cmp.Compare(a.lane, b.lane), a.due.Compare(b.due), cmp.Compare(a.id, b.id))
-	})
-	return all
-}
-
-// Backlog implements [queue.Jobs].
-func (s *Store) Backlog(_ context.Context, kind queue.Kind, most int) (int, error) {
-	s.db.mu.Lock()
-	defer s.db.mu.Unlock()
-	return min(most, len(s.db.due(kind, s.clock(), func(*job) bool { return true }))), nil
-}
-
-// Due implements [queue.Jobs].
-func (s *Store) Due(_ context.Context, kind queue.Kind, n int, quiet time.Duration) ([]queue.Ring, error) {
-	s.db.mu.Lock()
-	defer s.db.mu.Unlock()
-	now := s.clock()
-	all := s.db.due(kind, now, func(j *job) bool { return !j.rung.After(now.Add(-quiet)) })
-	var rings []queue.Ring
-	for _, d := range all[:min(n, len(all))] {
-		d.attempt++
-		d.rung = now
-		rings = append(rings, queue.Ring{Kind: kind, ID: d.id, Attempt: d.attempt})
-	}
-	return rings, nil
 }
 
 // LetterForStep implements [dispatch.Store].
@@ -115,6 +49,9 @@ func (s *Store) LetterForStep(_ context.Context, l queue.Lease) (dispatch.Record
 		ID: r.ID, Reference: r.Reference, Tenant: r.Tenant, Inquiry: r.Inquiry, DigitalOnly: r.DigitalOnly, Released: true,
 		State: r.state, Version: r.version, Channel: r.channel, Generation: r.generation, Code: r.code, Failures: r.failures,
 		Registered: r.Registered, NotBefore: micros(r.NotBefore), Arrive: r.Arrive, Since: r.since, Recipient: r.Recipient, Content: r.Content, Manifest: r.manifest, Documents: r.Documents,
+	}
+	if r.looksSince.Equal(r.since) {
+		out.Looks = r.looks
 	}
 	if h := s.db.present(r); h != nil {
 		in := h.Intent
@@ -250,11 +187,12 @@ func (s *Store) WaitLetter(_ context.Context, l queue.Lease, w dispatch.Wait) er
 			return stale
 		}
 		r.code, r.failures = w.Code, w.Failures
+		r.looks, r.looksSince = w.Looks, r.since
 	}
 	j := s.db.jobs[jobKey{l.Kind, l.ID}]
 	if !w.Due.IsZero() {
 		j.due = micros(w.Due)
 	}
-	j.lease = time.Time{}
+	j.lease, j.road = time.Time{}, w.Road
 	return nil
 }

@@ -220,7 +220,7 @@ func manyAreLeasedAtOnce(t *testing.T, b *bench) {
 	lost := b.lease(ids[2], -time.Second) // its holder died
 	take := func(prefer post.LetterID, n int, want ...post.LetterID) []queue.Lease {
 		b.Helper()
-		ls, err := b.s.LeaseDue(t.Context(), queue.AdvanceLetter, string(prefer), n, time.Hour)
+		ls, err := b.s.LeaseDue(t.Context(), queue.Claim{Kind: queue.AdvanceLetter, Prefer: string(prefer), N: n, For: time.Hour})
 		b.must(err)
 		var got []post.LetterID
 		for _, l := range ls {
@@ -237,7 +237,7 @@ func manyAreLeasedAtOnce(t *testing.T, b *bench) {
 	if n, err := b.s.Backlog(t.Context(), queue.AdvanceLetter, 100); err != nil || n != 5 {
 		b.Fatalf("backlog %d, %v", n, err)
 	}
-	if ls, err := b.s.LeaseDue(t.Context(), queue.ForwardInquiry, "", 9, time.Hour); err != nil || len(ls) != 0 {
+	if ls, err := b.s.LeaseDue(t.Context(), queue.Claim{Kind: queue.ForwardInquiry, N: 9, For: time.Hour}); err != nil || len(ls) != 0 {
 		b.Fatalf("of another kind: %v, %v", ls, err)
 	}
 	first := take(ids[4], 3, ids[4], hurried.ID, ids[0])

@@ -126,7 +126,7 @@ func (d *dice) leaseCall() (string, func(int, Store) string) {
 	id, length := d.id(), []time.Duration{-time.Second, time.Hour}[d.IntN(2)]
 	if d.IntN(4) == 0 {
 		return "lease all that are due", func(side int, s Store) string {
-			ls, err := s.LeaseDue(context.Background(), queue.AdvanceLetter, string(id), 100, length)
+			ls, err := s.LeaseDue(context.Background(), queue.Claim{Kind: queue.AdvanceLetter, Prefer: string(id), N: 100, For: length})
 			slices.SortFunc(ls, func(a, b queue.Lease) int { return strings.Compare(a.ID, b.ID) })
 			d.leases[side] = append(d.leases[side], ls...)
 			var said []any
