@@ -178,7 +178,7 @@ func signatureAttacks() []attack {
 			s := at(a, "./Signature")
 			s.RemoveChild(at(s, "./KeyInfo"))
 		}}, "assertion-sig-value"},
-		{"trusted key, another certificate for it", tweak{Cert: valid(key("idp"))}, "assertion-sig-key-unknown"},
+		{"trusted key, another certificate for it", tweak{Cert: certificate(key("idp"), testNow.Add(-24*time.Hour), testNow.Add(24*time.Hour))}, "assertion-sig-key-unknown"},
 		{"signature stripped", forge(func(a *etree.Element) { a.RemoveChild(at(a, "./Signature")) }), "assertion-sig-missing"},
 		{"signature empty", forge(func(a *etree.Element) {
 			s := at(a, "./Signature")

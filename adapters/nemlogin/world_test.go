@@ -75,9 +75,16 @@ func certificate(k crypto.Signer, from, until time.Time) *x509.Certificate {
 	return c
 }
 
+// valid returns k's certificate for the day, which is made once.
 func valid(k crypto.Signer) *x509.Certificate {
-	return certificate(k, testNow.Add(-24*time.Hour), testNow.Add(24*time.Hour))
+	if c, ok := certificates.Load(k); ok {
+		return c.(*x509.Certificate)
+	}
+	c, _ := certificates.LoadOrStore(k, certificate(k, testNow.Add(-24*time.Hour), testNow.Add(24*time.Hour)))
+	return c.(*x509.Certificate)
 }
+
+var certificates sync.Map // by key
 
 // world is one portal and one provider, with a clock that both read.
 type world struct {

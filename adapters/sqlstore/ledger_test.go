@@ -27,7 +27,7 @@ type opener func(t *testing.T) *Store
 func eachEngine(t *testing.T, test func(t *testing.T, open opener)) {
 	t.Run("sqlite", func(t *testing.T) {
 		test(t, func(t *testing.T) *Store {
-			return mustOpen(t, "sqlite://"+filepath.Join(t.TempDir(), "vault.db"))
+			return mustOpen(t, suite.SQLite(t, Open, filepath.Join(t.TempDir(), "vault.db")))
 		})
 	})
 	address := os.Getenv("SIKKERPOST_POSTGRES")

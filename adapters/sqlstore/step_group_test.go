@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/adapters/sqlstore"
+	pgsuite "sikkerpost.dk/gateway/adapters/sqlstore/sqlstoretest/suite"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/post"
@@ -303,7 +304,7 @@ func TestALetterThatSomebodyHoldsKeepsNobodyElseWaiting(t *testing.T) {
 func TestAGroupMeansWhatItsCallsMean(t *testing.T) {
 	crowds(t, func(grouped *crowd, _, _, _ string) {
 		t := grouped.T
-		address := "sqlite://" + t.TempDir() + "/alone.db"
+		address := pgsuite.SQLite(t, sqlstore.Open, t.TempDir()+"/alone.db")
 		s, err := sqlstore.Open(t.Context(), address)
 		if err != nil {
 			t.Fatal(err)

@@ -33,6 +33,7 @@ import (
 	"sikkerpost.dk/gateway/adapters/blobstore"
 	"sikkerpost.dk/gateway/adapters/deskapi/client"
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
+	"sikkerpost.dk/gateway/adapters/sqlstore"
 	"sikkerpost.dk/gateway/adapters/sqlstore/sqlstoretest/suite"
 	"sikkerpost.dk/gateway/cmd/internal/deskapp"
 	"sikkerpost.dk/gateway/internal/config"
@@ -125,7 +126,7 @@ func newRig(t *testing.T, changes ...func(*config.Desk)) *rig {
 	must(t, err)
 	cfg := config.Desk{
 		Common: config.Common{
-			Database: "sqlite://" + r.path("desk.db"), Blobs: r.path("blobs"), Redis: miniredis.RunT(t).Addr(),
+			Database: suite.SQLite(t, sqlstore.Open, r.path("desk.db")), Blobs: r.path("blobs"), Redis: miniredis.RunT(t).Addr(),
 			Tenants: persona.Tenants(), Inboxes: []config.Inbox{{ID: "dpo-faelles"}, {ID: "dpo-andre"}},
 			IndexKeyFile: r.path("index.hex"), TaskKeyFile: r.path("task.hex"), DispatcherRecipientFile: r.path("dispatcher.pub"),
 		},

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,8 +32,54 @@ func made(t *testing.T, dir string, o devcerts.Options) *devcerts.Set {
 	return s
 }
 
+// set is one that tests read and leave as it is: new RSA keys take long.
+// TestMain removes it.
+var set = sync.OnceValues(func() (*devcerts.Set, error) {
+	dir, err := os.MkdirTemp("", "sikkerpost-devcerts-")
+	if err != nil {
+		return nil, err
+	}
+	return devcerts.Make(filepath.Join(dir, "dev"), devcerts.Options{})
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if s, err := set(); err == nil {
+		os.RemoveAll(filepath.Dir(s.Dir))
+	}
+	os.Exit(code)
+}
+
+func once(t *testing.T) *devcerts.Set {
+	t.Helper()
+	s, err := set()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// copied returns a folder with a copy of the set, for a test that changes it.
+func copied(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(once(t).Dir)); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		return os.Chmod(p, 0o600) // a copy is anybody's to read
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 func TestFilesAreForTheOwnerAlone(t *testing.T) {
-	s := made(t, filepath.Join(t.TempDir(), "dev"), devcerts.Options{})
+	s := once(t)
 	err := filepath.WalkDir(s.Dir, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -58,8 +105,7 @@ func TestFilesAreForTheOwnerAlone(t *testing.T) {
 }
 
 func TestASecondRunKeepsWhatIsValid(t *testing.T) {
-	dir := t.TempDir()
-	made(t, dir, devcerts.Options{})
+	dir := copied(t)
 	if s := made(t, dir, devcerts.Options{}); len(s.Made) != 0 {
 		t.Errorf("made again: %v", s.Made)
 	}
@@ -98,7 +144,7 @@ func TestASecondRunKeepsWhatIsValid(t *testing.T) {
 }
 
 func TestADamagedSecretStops(t *testing.T) {
-	dir := t.TempDir()
+	dir := copied(t)
 	s := made(t, dir, devcerts.Options{})
 	for _, path := range []string{s.DPO.Identity, s.Receipt.Signer, s.IndexKey} {
 		good, err := os.ReadFile(path)
@@ -118,7 +164,7 @@ func TestADamagedSecretStops(t *testing.T) {
 }
 
 func TestSecretsFitTheirPublicHalves(t *testing.T) {
-	s := made(t, t.TempDir(), devcerts.Options{})
+	s := once(t)
 	read := func(path string) string {
 		t.Helper()
 		text, err := config.ReadSecret(path)
@@ -193,7 +239,7 @@ func TestSecretsFitTheirPublicHalves(t *testing.T) {
 // TestEachAuthorityHoldsItsOwnBoundary shakes hands with every pair of client
 // and server settings that must and must not fit.
 func TestEachAuthorityHoldsItsOwnBoundary(t *testing.T) {
-	s := made(t, t.TempDir(), devcerts.Options{})
+	s := once(t)
 	for _, tt := range []struct {
 		name           string
 		server, client config.TLS
@@ -239,7 +285,7 @@ func TestEachAuthorityHoldsItsOwnBoundary(t *testing.T) {
 }
 
 func TestSigningCertificatesSayWhatTheyAreFor(t *testing.T) {
-	s := made(t, t.TempDir(), devcerts.Options{})
+	s := once(t)
 	for _, tt := range []struct {
 		pair  devcerts.Pair
 		usage x509.KeyUsage

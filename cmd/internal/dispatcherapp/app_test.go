@@ -11,6 +11,7 @@ import (
 
 	"sikkerpost.dk/gateway/adapters/blobstore"
 	"sikkerpost.dk/gateway/adapters/sqlstore"
+	"sikkerpost.dk/gateway/adapters/sqlstore/sqlstoretest/suite"
 	"sikkerpost.dk/gateway/cmd/internal/devcerts"
 	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
@@ -42,7 +43,7 @@ func settings(t *testing.T) config.Dispatcher {
 		t.Fatal(err)
 	}
 	c := config.Dispatcher{
-		Common: config.Common{Database: "sqlite://" + filepath.Join(dir, "post.db"), Blobs: filepath.Join(dir, "blobs"), Redis: deadPort(t),
+		Common: config.Common{Database: suite.SQLite(t, sqlstore.Open, filepath.Join(dir, "post.db")), Blobs: filepath.Join(dir, "blobs"), Redis: deadPort(t),
 			Tenants: persona.Tenants(), IndexKeyFile: set.IndexKey, TaskKeyFile: set.TaskKey, DispatcherRecipientFile: set.Dispatcher.Recipients},
 		IdentityFile: set.Dispatcher.Identity, LetterCertFile: set.LetterP256.Cert, LetterKeyFile: set.LetterP256.Key,
 		CheckpointKeyFile: set.Checkpoint.Signer, LedgerDir: filepath.Join(dir, "ledger"),

@@ -236,7 +236,7 @@ func newHouse(t *testing.T) *house {
 		}
 	}
 	if postgres == "" {
-		h.store, err = sqlstore.Open(ctx, "sqlite://"+h.path)
+		h.store, err = sqlstore.Open(ctx, suite.SQLite(t, sqlstore.Open, h.path))
 		must(err)
 		h.raw, err = sql.Open("sqlite", "file:"+h.path+"?_pragma=busy_timeout(5000)")
 		must(err)
