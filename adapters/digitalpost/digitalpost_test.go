@@ -56,7 +56,7 @@ func TestNewNamesEveryGap(t *testing.T) {
 
 func TestWhatWasHandedOverIsKeptExactlyAsRendered(t *testing.T) {
 	var dir string
-	w := newWorld(t, func(c *digitalposttest.Config) { dir = c.Dir })
+	w := newWorld(t, func(c *digitalposttest.Config) { dir, c.Files = c.Dir, true })
 	j := w.job(w.Registered)
 	form := suite.Form(t, w.client, j)
 	if o := w.client.HandOver(t.Context(), j, form); o.Verdict != dispatch.Taken || o.Transmission == "" {

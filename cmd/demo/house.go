@@ -153,6 +153,7 @@ func (h *house) openSimulators(ctx context.Context) error {
 	}
 	h.sim, err = simulatorapp.New(ctx, simulatorapp.Config{
 		Dir:         filepath.Join(h.opts.dir, "simulator"),
+		Files:       true, // whoever tries the demo looks into the folder
 		Host:        h.opts.host,
 		Web:         web,
 		DigitalPost: simulatorapp.DigitalPost{Certificate: carrier, ClientCAs: carriers, Systems: theirs, Delay: demoReceipt},

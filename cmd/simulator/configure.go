@@ -32,7 +32,7 @@ func configure(o options) (simulatorapp.Config, []place, error) {
 		return simulatorapp.Config{}, nil, err
 	}
 	cfg := simulatorapp.Config{
-		Dir: o.dir, Host: o.host, Open: o.open, Seed: o.seed, MeMoSchema: o.schema,
+		Dir: o.dir, Files: o.files, Keep: o.keep << 20, Host: o.host, Open: o.open, Seed: o.seed, MeMoSchema: o.schema,
 		PagesPort: o.pages, DigitalPostPort: o.digitalPost, NemLogInPort: o.login, KombiPostPort: o.kombi,
 	}
 	cfg.DigitalPost.Delay, cfg.DigitalPost.Unlisted = o.delay, o.unlisted

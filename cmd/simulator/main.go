@@ -64,7 +64,8 @@ type options struct {
 	metadata, letterCerts            files
 	callback, callbackCA, schema     string
 	seed                             uint64
-	verbose                          bool
+	verbose, files                   bool
+	keep                             int64 // MB
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -86,8 +87,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return exitMisuse
 	}
-	if flags.NArg() > 0 || o.dir == "" {
-		fmt.Fprintln(stderr, "simulator: -dir is required, and nothing but flags may follow\nhint: simulator serve -h lists them")
+	if flags.NArg() > 0 || o.dir == "" || o.keep < 0 {
+		fmt.Fprintln(stderr, "simulator: -dir is required, -keep is not negative, and nothing but flags may follow\nhint: simulator serve -h lists them")
 		return exitMisuse
 	}
 	if err := serve(ctx, o, stdout, stderr); err != nil {
@@ -115,6 +116,8 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	flags.StringVar(&o.schema, "memo-schema", "", "official MeMo_core.xsd (`file`): xmllint judges messages too")
 	flags.Var(&o.letterCerts, "letter-cert", "PEM `file` with which evidence attached to a message is verified; repeatable")
 	flags.Uint64Var(&o.seed, "seed", 1, "`number` that decides which calls the dial bends")
+	flags.BoolVar(&o.files, "files", false, "keep each message of Digital Post as DIR/digitalpost/<messageUUID>.xml, for counting; slower")
+	flags.Int64Var(&o.keep, "keep", 4096, "`MB` that each carrier keeps, about; then the oldest go. 0 is no bound")
 	flags.BoolVar(&o.verbose, "v", false, "log every event, not only warnings")
 	return flags
 }
@@ -155,6 +158,9 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	fmt.Fprintf(stdout, "for shells      %s\n", env)
 	for _, p := range places {
 		fmt.Fprintf(stdout, "%-15s %s\n", p.name, p.path)
+	}
+	for _, what := range app.Turned() {
+		fmt.Fprintf(stdout, "still turned    %s\n", what)
 	}
 	return app.Run(ctx)
 }

@@ -60,7 +60,7 @@ func (m *Message) ContactPoint() string {
 
 func (m *Message) copy() Message {
 	c := *m
-	c.body = nil
+	c.body, c.over = nil, nil
 	c.Events = slices.Clone(m.Events)
 	return c
 }
@@ -117,15 +117,8 @@ func (s *Server) XML(uuid string) (io.ReadCloser, error) {
 	if !ok {
 		return nil, ErrUnknown
 	}
-	if s.cfg.Dir != "" && m.body == nil {
-		f, err := os.Open(s.file(m.UUID))
-		if err != nil {
-			return nil, fmt.Errorf("open message: %w", err)
-		}
-		return f, nil
-	}
 	if m.body == nil {
-		return nil, ErrUnknown
+		return s.body(m)
 	}
 	return io.NopCloser(bytes.NewReader(m.body)), nil
 }
@@ -167,7 +160,13 @@ func (s *Server) Reset() error {
 	defer s.mu.Unlock()
 	var errs []error
 	if s.cfg.Dir != "" {
+		if !s.cfg.Files {
+			errs = append(errs, s.log.Clear())
+		}
 		for _, m := range s.order {
+			if !m.file {
+				continue
+			}
 			if err := os.Remove(s.file(m.UUID)); err != nil && !errors.Is(err, os.ErrNotExist) {
 				errs = append(errs, fmt.Errorf("reset: %w", err))
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"log/slog"
 	"strings"
 
 	"sikkerpost.dk/gateway/internal/post"
@@ -11,23 +12,41 @@ import (
 
 // Carry takes a message that another carrier brings in the name of an
 // authority, as KOMBIT's Postkomponent does, and judges it as any other. No
-// sender system is asked to fetch its receipts. A message that was carried
-// lives in memory only, as its carrier does; one that is there already stays as
-// it is.
+// sender system is asked to fetch its receipts. One that is there already stays
+// as it is. One that cannot be kept is in the mailbox until the next start, and
+// the log says so: its carrier has it.
 func (s *Server) Carry(uuid, road string, cvr post.CVR, xml []byte) Message {
-	in := &incoming{body: xml}
+	in := &incoming{body: bytes.Clone(xml)}
 	in.memo, in.files, in.invalid = parse(bytes.NewReader(xml))
 	sum := sha256.Sum256(xml)
 	in.sum = hex.EncodeToString(sum[:])
 	uuid = strings.ToLower(uuid)
+	taking := s.takes(uuid)
+	taking.Lock()
+	defer taking.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if first, ok := s.messages[uuid]; ok {
+		defer s.mu.Unlock()
 		first.Handed++
 		return first.copy()
 	}
-	m := s.register(uuid, carried+string(cvr), in, s.cfg.Now().UTC())
-	m.Road, m.body = road, xml
+	s.mu.Unlock()
+	m := s.judged(uuid, carried+string(cvr), in, s.cfg.Now().UTC())
+	m.Road = road
+	// What a viewer wrote and is refused is its writer's again. Files are for who
+	// counts what came to Digital Post itself.
+	if road == viewer && m.Status == statusCompleted || road != viewer && !s.cfg.Files {
+		if err := s.keep(m, in); err != nil {
+			s.cfg.Log.Error("message not kept", slog.String("message", uuid), slog.Any("error", err))
+		}
+	}
+	defer s.prune()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.register(m, in)
+	if s.cfg.Dir == "" || m.at.Segment == 0 && !m.file {
+		m.body = in.body
+	}
 	delete(s.receipts, m.system)
 	return m.copy()
 }

@@ -42,7 +42,7 @@ func (s *Server) postContainer(w http.ResponseWriter, r *http.Request, system, k
 	}()
 	tee := io.TeeReader(body, sum)
 	err := memo.ReadContainer(tee, memo.ContainerLimits{}, func(uuid string, message io.Reader) error {
-		in, err := s.receive(message, uuid)
+		in, err := s.receive(message, uuid, true)
 		if err != nil {
 			return err
 		}
@@ -59,17 +59,11 @@ func (s *Server) postContainer(w http.ResponseWriter, r *http.Request, system, k
 	}
 	transmission := derived("container", hex.EncodeToString(sum.Sum(nil)))
 	for i, in := range all {
-		msg, fresh, err := s.accept(ids[i], system, in)
-		if err != nil {
+		in.transmission = transmission
+		if _, _, err := s.accept(ids[i], system, in); err != nil {
 			refuse(w, http.StatusServiceUnavailable, "sim.unavailable")
 			return
 		}
-		s.mu.Lock()
-		if fresh {
-			msg.Transmission = transmission
-			msg.Events = append([]Event{{msg.ReceivedAt, "MEMO_MASS_SEND_RECEIVED"}, {msg.ReceivedAt, "MEMO_EXTRACTED"}}, msg.Events...)
-		}
-		s.mu.Unlock()
 	}
 	s.dawdle(r)
 	if s.dropped() {

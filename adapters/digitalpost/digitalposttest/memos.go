@@ -1,10 +1,12 @@
 package digitalposttest
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"log/slog"
 	"mime"
@@ -12,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/memo"
@@ -44,7 +47,7 @@ func (s *Server) postMemo(w http.ResponseWriter, r *http.Request, system string)
 		refuse(w, http.StatusBadRequest, "sim.memo.too.large")
 		return
 	}
-	in, err := s.receive(r.Body, uuid)
+	in, err := s.receive(r.Body, uuid, s.cfg.Files)
 	if err != nil { // the caller broke off, or the disk is full: nothing is taken
 		s.cfg.Log.WarnContext(r.Context(), "message not received", slog.String("message", uuid), slog.Any("error", err))
 		refuse(w, http.StatusServiceUnavailable, "sim.unavailable")
@@ -83,15 +86,23 @@ func (s *Server) reply(w http.ResponseWriter, msg *Message, fresh bool) {
 
 // incoming is a message that has been received, not yet accepted.
 type incoming struct {
-	path    string // temporary file, "" when in memory
+	path    string  // temporary file, "" when body has it
+	size    counter // of that file
 	body    []byte
+	pooled  *bytes.Buffer // which body is of, until it is discarded
 	sum     string
 	memo    *memo.Message // nil when invalid
 	files   []Document
 	invalid error
+	// transmission is that of its container, or "".
+	transmission string
 }
 
 func (in *incoming) discard() {
+	if in.pooled != nil {
+		whole.Put(in.pooled)
+		in.pooled, in.body = nil, nil
+	}
 	if in.path != "" {
 		_ = os.Remove(in.path) //nolint:gosec // a name of our own making; gone already when it was accepted
 	}
@@ -118,53 +129,87 @@ func parse(r io.Reader) (*memo.Message, []Document, error) {
 	return m, files, nil
 }
 
-// accept takes charge of a message once, and of its repetitions never.
+// accept takes charge of a message once, and of its repetitions never. It is
+// written before it is filed: nobody waits for the disk of another.
 func (s *Server) accept(uuid, system string, in *incoming) (*Message, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if first, ok := s.messages[uuid]; ok {
-		s.stats.Duplicates++
-		first.Handed++
-		if first.SHA256 != in.sum {
-			s.stats.Differing++
-		}
+	taking := s.takes(uuid)
+	taking.Lock()
+	defer taking.Unlock()
+	if first := s.again(uuid, in); first != nil {
 		return first, false, nil
 	}
-	if in.path != "" {
-		if err := os.Rename(in.path, s.file(uuid)); err != nil { //nolint:gosec // whoever gave the id has been held to a UUID
-			return nil, false, fmt.Errorf("keep message %s: %w", uuid, err)
-		}
+	msg := s.judged(uuid, system, in, s.cfg.Now().UTC())
+	if err := s.keep(msg, in); err != nil {
+		return nil, false, err
 	}
-	msg := s.register(uuid, system, in, s.cfg.Now().UTC())
+	defer s.prune()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.register(msg, in)
 	s.cfg.Log.Info("message accepted", slog.String("message", uuid), slog.String("system", system), slog.String("outcome", string(msg.Status)))
 	return msg, true, nil
 }
 
-// register files a message and its business receipt. The caller holds mu, or
-// is New.
-func (s *Server) register(uuid, system string, in *incoming, at time.Time) *Message {
+// takes returns the lock of whoever takes this UUID.
+func (s *Server) takes(uuid string) *sync.Mutex {
+	h := fnv.New32a()
+	_, _ = io.WriteString(h, uuid) // a hash does not fail
+	return &s.taking[h.Sum32()%uint32(len(s.taking))]
+}
+
+// again counts a repetition of a message that is known, and returns that.
+func (s *Server) again(uuid string, in *incoming) *Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := s.messages[uuid]
+	if first != nil {
+		s.repeated(first, in)
+	}
+	return first
+}
+
+func (s *Server) repeated(first *Message, in *incoming) {
+	s.stats.Duplicates++
+	first.Handed++
+	if first.SHA256 != in.sum {
+		s.stats.Differing++
+	}
+}
+
+// judged makes the message of what came in, with its outcome.
+func (s *Server) judged(uuid, system string, in *incoming, at time.Time) *Message {
 	msg := newMessage(uuid, in.memo, at)
 	msg.system, msg.SHA256, msg.Handed, msg.Due = system, in.sum, 1, s.due(in.memo, at)
 	msg.Documents = append(msg.Documents, in.files...)
 	s.decide(msg, in.memo, in.invalid)
+	if in.transmission != "" {
+		msg.Transmission = in.transmission
+		msg.Events = append([]Event{{msg.ReceivedAt, "MEMO_MASS_SEND_RECEIVED"}, {msg.ReceivedAt, "MEMO_EXTRACTED"}}, msg.Events...)
+	}
+	return msg
+}
+
+// register files a message and its business receipt. The caller holds mu, or
+// is New.
+func (s *Server) register(msg *Message, in *incoming) {
 	if s.cfg.Dir == "" {
 		msg.body = in.body
 		if old := len(s.order) - keepBodies; old >= 0 {
 			s.order[old].body = nil
 		}
 	}
-	s.messages[uuid] = msg
+	s.messages[msg.UUID] = msg
 	s.order = append(s.order, msg)
 	s.stats.Accepted++
 	s.businessReceipt(msg)
 	s.deliver(msg)
 	s.announce()
-	return msg
 }
 
 func (s *Server) file(uuid string) string { return filepath.Join(s.cfg.Dir, uuid+".xml") }
 
-// reload registers again what lies in the directory, oldest first.
+// reload registers again the files in the directory that the log does not know,
+// oldest first.
 func (s *Server) reload() error {
 	paths, err := filepath.Glob(filepath.Join(s.cfg.Dir, "*.xml"))
 	if err != nil {
@@ -172,6 +217,9 @@ func (s *Server) reload() error {
 	}
 	for _, path := range byAge(paths) {
 		uuid := strings.TrimSuffix(filepath.Base(path), ".xml")
+		if s.messages[uuid] != nil {
+			continue
+		}
 		f, err := os.Open(path)
 		if err != nil {
 			return fmt.Errorf("reload message %s: %w", uuid, err)
@@ -189,7 +237,12 @@ func (s *Server) reload() error {
 			return fmt.Errorf("reload message %s: %w", uuid, err)
 		}
 		in.sum = hex.EncodeToString(hash.Sum(nil))
-		s.register(uuid, s.systemOf(in.memo), in, info.ModTime().UTC())
+		msg := s.judged(uuid, s.systemOf(in.memo), in, info.ModTime().UTC())
+		msg.file, msg.size = true, info.Size()
+		if err := s.keep(msg, in); err != nil { // from now on the log knows it
+			return err
+		}
+		s.register(msg, in)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"sikkerpost.dk/gateway/internal/outbound/memo"
 	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/segments"
 )
 
 // A Message is one accepted message as the server remembers it. Times are UTC.
@@ -38,6 +39,12 @@ type Message struct {
 	recipient memo.Party
 	note      string // errorMessage of the business receipt
 	body      []byte // when there is no directory
+
+	at   segments.At // in the log
+	file bool        // its bytes are a file of its own
+	size int64       // of that file
+	gone bool        // its bytes are no longer kept
+	over []over
 }
 
 // Document is one file of a message.

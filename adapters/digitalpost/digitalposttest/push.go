@@ -62,6 +62,7 @@ func (s *Server) pushMemos(ctx context.Context, client *http.Client, system, end
 		d.msg.Events = append(d.msg.Events, Event{s.cfg.Now().UTC(), tag})
 		if d.pushed = err == nil; d.pushed {
 			taken++
+			s.note(d.msg, memoPushed)
 		}
 		s.mu.Unlock()
 	}

@@ -167,6 +167,11 @@ func (s *Server) deleteReceipt(w http.ResponseWriter, r *http.Request, system st
 // drop deletes a receipt and reports whether it was there. The caller holds mu.
 func (s *Server) drop(system, id string) bool {
 	before := len(s.receipts[system])
+	for _, r := range s.receipts[system] {
+		if r.ID == id {
+			s.note(s.about(r), receiptFetched)
+		}
+	}
 	s.receipts[system] = slices.DeleteFunc(s.receipts[system], func(r *receipt) bool { return r.ID == id })
 	return len(s.receipts[system]) < before
 }

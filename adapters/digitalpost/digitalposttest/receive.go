@@ -17,49 +17,41 @@ const maxWhole = 1 << 20
 // whole holds messages while they are received.
 var whole = sync.Pool{New: func() any { return &bytes.Buffer{} }}
 
-// receive reads the body to its end, keeps it as it is and reads it as MeMo.
+// receive reads the body to its end and reads it as MeMo. What it returns holds
+// the bytes until it is discarded: in memory, or in a file when they are many or
+// to be spooled, because the caller holds many messages at once.
 //
 // What is kept is written, not synced: it outlives the simulator, killed as it
 // may be, though not a loss of power. A sync for each message would make the
 // simulator the bottleneck of whatever is tried with it.
-func (s *Server) receive(body io.Reader, uuid string) (*incoming, error) {
+func (s *Server) receive(body io.Reader, uuid string, spool bool) (*incoming, error) {
 	b, ok := whole.Get().(*bytes.Buffer)
 	if !ok { // nothing else is ever put there
 		b = &bytes.Buffer{}
 	}
-	defer whole.Put(b)
 	b.Reset()
 	switch _, err := io.CopyN(b, body, maxWhole+1); {
-	case errors.Is(err, io.EOF):
-		return s.receiveWhole(b.Bytes(), uuid)
-	case err != nil:
+	case errors.Is(err, io.EOF) && !spool:
+		return s.receiveWhole(b), nil
+	case err != nil && !errors.Is(err, io.EOF):
+		whole.Put(b)
 		return nil, fmt.Errorf("receive message %s: %w", uuid, err)
 	}
+	defer whole.Put(b)
 	return s.receiveLarge(io.MultiReader(b, body), uuid)
 }
 
-// receiveWhole keeps a message that is at hand; text is the caller's again when
-// it returns.
-func (s *Server) receiveWhole(text []byte, uuid string) (*incoming, error) {
-	in := &incoming{}
-	sum := sha256.Sum256(text)
+// receiveWhole reads a message that is at hand.
+func (s *Server) receiveWhole(b *bytes.Buffer) *incoming {
+	in := &incoming{body: b.Bytes(), pooled: b}
+	sum := sha256.Sum256(in.body)
 	in.sum = hex.EncodeToString(sum[:])
-	in.memo, in.files, in.invalid = parse(bytes.NewReader(text))
-	if s.cfg.Dir == "" {
-		in.body = bytes.Clone(text)
-		return in, nil
+	in.memo, in.files, in.invalid = parse(bytes.NewReader(in.body))
+	if s.cfg.Dir == "" { // it stays in memory
+		in.body, in.pooled = bytes.Clone(in.body), nil
+		whole.Put(b)
 	}
-	f, err := os.CreateTemp(s.cfg.Dir, ".incoming-*")
-	if err != nil {
-		return nil, fmt.Errorf("keep message %s: %w", uuid, err)
-	}
-	in.path = f.Name()
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Close()); err != nil {
-		in.discard()
-		return nil, fmt.Errorf("keep message %s: %w", uuid, err)
-	}
-	return in, nil
+	return in
 }
 
 // receiveLarge streams a message.
@@ -79,7 +71,7 @@ func (s *Server) receiveLarge(body io.Reader, uuid string) (in *incoming, err er
 		}()
 	}
 	hash := sha256.New()
-	tee := io.TeeReader(body, io.MultiWriter(kept, hash))
+	tee := io.TeeReader(body, io.MultiWriter(kept, hash, &in.size))
 	in.memo, in.files, in.invalid = parse(tee)
 	if _, err := io.Copy(io.Discard, tee); err != nil {
 		in.discard()
@@ -87,4 +79,12 @@ func (s *Server) receiveLarge(body io.Reader, uuid string) (in *incoming, err er
 	}
 	in.body, in.sum = memory.Bytes(), hex.EncodeToString(hash.Sum(nil))
 	return in, nil
+}
+
+// counter counts what is written.
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
 }

@@ -36,8 +36,13 @@ func (s *Server) deliver(m *Message) {
 		return
 	}
 	if system := s.recipientSystem(m); system != "" {
-		s.deliveries[system] = append(s.deliveries[system], &delivery{msg: m})
-		m.Events = append(m.Events, Event{m.Due, "MEMO_SEND_READY_FOR_FETCH"})
+		s.deliveries[system] = append(s.deliveries[system], &delivery{
+			msg: m, answered: slices.Contains(m.over, memoAnswered), pushed: slices.Contains(m.over, memoPushed),
+		})
+		ready := Event{m.Due, "MEMO_SEND_READY_FOR_FETCH"}
+		if !slices.Contains(m.Events, ready) {
+			m.Events = append(m.Events, ready)
+		}
 	}
 }
 
@@ -140,6 +145,7 @@ func (s *Server) receiveReceipt(w http.ResponseWriter, r *http.Request, system s
 		refuse(w, http.StatusConflict, "sim.receipt.duplicate")
 	default:
 		d.answered = true
+		s.note(d.msg, memoAnswered)
 		d.msg.Events = append(d.msg.Events, Event{s.cfg.Now().UTC(), "BUSINESS_RECEIPT_RECEIVED_BY_RECIPIENT_SYSTEM"})
 		s.stats.Answered++
 		if !s.faults.KeepAnswered {
@@ -164,6 +170,7 @@ func (s *Server) deleteMemo(w http.ResponseWriter, r *http.Request, system strin
 }
 
 func (s *Server) forget(system string, d *delivery) {
+	s.note(d.msg, memoTaken)
 	s.deliveries[system] = slices.DeleteFunc(s.deliveries[system], func(x *delivery) bool { return x == d })
 }
 

@@ -15,7 +15,9 @@
 // "sim.".
 //
 // Like the real carrier it does not forget what it took: with a directory it
-// keeps every message exactly as received and knows it again after a restart.
+// keeps every message exactly as received and knows it again after a restart,
+// with which receipts were fetched and what was delivered. Subscriptions and
+// counted faults are forgotten.
 package digitalposttest
 
 import (
@@ -33,6 +35,7 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/segments"
 )
 
 // keepBodies is how many messages stay in memory when there is no directory.
@@ -47,8 +50,13 @@ type Config struct {
 	// Unlisted is the publicRegistrationStatus of a number that is not in
 	// Parties; "" means that contacts/ does not find it.
 	Unlisted string
-	// Dir keeps accepted messages as <messageUUID>.xml; "" keeps them in memory.
+	// Dir keeps accepted messages, in a log of segments; "" keeps them in memory.
 	Dir string
+	// Files keeps each as <messageUUID>.xml instead, for whoever counts files.
+	Files bool
+	// Keep bounds the bytes in Dir, about: what is oldest goes first, its text
+	// before its facts. 0 sets no bound.
+	Keep int64
 	// Delay is the time from the technical to the business receipt.
 	Delay time.Duration
 	Log   *slog.Logger
@@ -106,6 +114,10 @@ type Server struct {
 	// subscriptions to changes of contacts, by system.
 	subscriptions map[string][]subscribedJSON
 
+	log     *segments.Log // nil without a directory
+	pruning sync.Mutex
+	taking  [64]sync.Mutex // one takes a UUID at a time, by its hash
+
 	faults  Faults
 	stats   Stats
 	changed chan struct{} // closed and replaced whenever something came in
@@ -145,6 +157,10 @@ func New(c Config) (*Server, error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open simulator folder: %w", err)
 	}
+	if err := s.openLog(); err != nil {
+		return nil, err
+	}
+	s.resume()
 	return s, s.reload()
 }
 

@@ -252,7 +252,9 @@ func TestWhatTheSimulatorTakesHoldsToTheSchema(t *testing.T) {
 		return
 	}
 	dir := t.TempDir()
-	s := open(t, config(dir))
+	c := config(dir)
+	c.Files = true
+	s := open(t, c)
 	uuid, body := message(t, cpr, nil)
 	call(t, s, "POST", "/apis/v1/memos/?memo-message-uuid="+uuid, body)
 	out, err := exec.Command(tool, "--noout", "--nonet", "--schema", schema, filepath.Join(dir, uuid+".xml")).CombinedOutput()
@@ -278,7 +280,7 @@ func TestALetterWrittenInAViewerOutlivesARestart(t *testing.T) {
 	if _, err := again.Write(digitalposttest.Letter{From: post.PartyRecord{IDType: "CPR", ID: cpr, Name: "N"}, To: "29000011", ContactPoint: "another", Subject: "S", Text: "T"}); err == nil {
 		t.Error("a letter to an unknown contact point was sent")
 	}
-	if left, _ := filepath.Glob(filepath.Join(c.Dir, "*.xml")); len(left) != 1 {
+	if left := open(t, c).Messages(9); len(left) != 1 || left[0].UUID != uuid {
 		t.Errorf("%d letters are kept", len(left))
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"sikkerpost.dk/gateway/internal/outbound/memo"
@@ -74,16 +73,8 @@ func (s *Server) Write(l Letter) (string, error) {
 	if err := memo.Write(&xml, m); err != nil {
 		return "", fmt.Errorf("write letter: %w", err)
 	}
-	if s.cfg.Dir != "" { // it outlives a restart
-		if err := os.WriteFile(s.file(uuid), xml.Bytes(), 0o600); err != nil {
-			return "", fmt.Errorf("keep letter: %w", err)
-		}
-	}
 	got := s.Carry(uuid, viewer, post.CVR(l.From.ID), xml.Bytes())
 	if got.Status != statusCompleted {
-		if s.cfg.Dir != "" {
-			_ = os.Remove(s.file(uuid)) // its writer is told
-		}
 		return "", fmt.Errorf("write letter: %s %s", got.Status, got.Code)
 	}
 	return uuid, nil

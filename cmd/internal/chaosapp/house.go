@@ -72,7 +72,7 @@ func (r *run) path(parts ...string) string {
 
 // startServers starts what the house stands on: simulators, Redis, PostgreSQL.
 func (r *run) startServers(ctx context.Context) (err error) {
-	r.simulator = r.process("simulator", loopback(r.ports.digital), r.path("bin", "simulator"), "serve", "-dir", r.path("simulator"),
+	r.simulator = r.process("simulator", loopback(r.ports.digital), r.path("bin", "simulator"), "serve", "-dir", r.path("simulator"), "-files",
 		"-pages-port", fmt.Sprint(r.ports.pages), "-digitalpost-port", fmt.Sprint(r.ports.digital),
 		"-nemlogin-port", fmt.Sprint(r.ports.login), "-kombipost-port", fmt.Sprint(r.ports.kombi), "-delay", "200ms",
 		"-status-callback", "https://"+loopback(r.ports.push1))

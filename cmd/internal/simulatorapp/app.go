@@ -44,8 +44,14 @@ import (
 
 // Config is what the simulators need.
 type Config struct {
-	// Dir keeps what arrives: digitalpost/<messageUUID>.xml and printhouse/<job id>/.
+	// Dir keeps what arrives: digitalpost/log/, kombipost/log/, printhouse/<job id>/,
+	// and settings.json.
 	Dir string
+	// Files keeps each message as digitalpost/<messageUUID>.xml, for whoever
+	// counts files, in place of the log of segments. Keep bounds the bytes of
+	// each carrier's log, about; 0 sets no bound.
+	Files bool
+	Keep  int64
 	// Host is a loopback address; 127.0.0.1 when "".
 	Host string
 	// Open lets Host be any address. Whoever reaches it reads every box and
@@ -217,6 +223,8 @@ func (a *App) ngdp() digitalposttest.Config {
 		Systems:     map[string]digitalposttest.System{},
 		Authorities: map[post.CVR][]digitalposttest.ContactPoint{},
 		Dir:         filepath.Join(a.cfg.Dir, "digitalpost"),
+		Files:       a.cfg.Files,
+		Keep:        a.cfg.Keep,
 		Delay:       a.cfg.DigitalPost.Delay,
 		Unlisted:    a.cfg.DigitalPost.Unlisted,
 		Log:         a.log,

@@ -2,6 +2,7 @@ package simulatorapp
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"log/slog"
 	"mime"
@@ -214,6 +215,11 @@ func (a *App) pageMessage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := messagePage{Message: m, Tabs: tabs, Tab: r.URL.Query().Get("tab")}
+	if x, err := a.post.XML(m.UUID); err == nil {
+		_ = x.Close() // nothing was read
+	} else {
+		p.Gone = errors.Is(err, digitalposttest.ErrGone)
+	}
 	switch p.Tab {
 	case "xml":
 		p.XML, p.Cut = a.beginning(m.UUID, maxShown)
