@@ -5,7 +5,7 @@ LINT    := .bin/$(LINT_AT)/golangci-lint
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FAST    := ./internal/post ./internal/config ./internal/daemon ./internal/queue ./internal/vault/... ./internal/outbound/... ./internal/inbound/...
 
-.PHONY: help demo story test chaos peers bench check lint race certs errors image
+.PHONY: help demo story test chaos peers fuzz bench check lint race certs errors image
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,12 +28,10 @@ chaos: ## 10,000 letters under 100 kills, 10 PostgreSQL stops and 10 empty Redis
 peers: ## retry and fallback policies of known senders beside ours, over the same 100,000 simulated worlds
 	nice $(GO) test ./internal/sim -run TestPeers -peers 100000 -v -timeout 1h
 
-FUZZTIME ?= 60s
-fuzz: ## each fuzz target for a minute (FUZZTIME=10m for longer); the seeds alone run in every test
-	@set -e; for p in $$(grep -rl --include='*_test.go' '^func Fuzz' adapters internal cmd | xargs -n1 dirname | sort -u); do \
-		for f in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' $$p/*_test.go); do \
-			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) ./$$p; \
-		done; done
+FUZZTIME ?= 20s
+FUZZONLY ?= .
+fuzz: ## each fuzz target for 20 s, one at a time (FUZZTIME=600s for longer, FUZZONLY=memo for some); the seeds run in every test
+	nice .ci/fuzz $(FUZZTIME) '$(FUZZONLY)'
 
 bench: ## every speed goal beside its figures, in ratios within one run
 	.ci/install
