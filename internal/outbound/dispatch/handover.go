@@ -78,13 +78,20 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 		}
 		return form(ctx, ch, j, in)
 	}})
-	if verdict = out.Verdict; errors.Is(ctx.Err(), context.Canceled) && (verdict == Unknown || verdict == NotTaken) {
-		verdict = "" // we broke it off: that says nothing of the carrier
-	}
+	verdict = ofCarrier(ctx, out.Verdict)
 	// The answer is recorded even when our own time is up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookTimeout)
 	defer cancel()
 	return a.settle(ctx, l, r, out)
+}
+
+// ofCarrier is what a verdict says of the carrier: nothing, when it was we who
+// broke off.
+func ofCarrier(ctx context.Context, v Verdict) Verdict {
+	if errors.Is(ctx.Err(), context.Canceled) && (v == Unknown || v == NotTaken) {
+		return ""
+	}
+	return v
 }
 
 // settle records what came of a hand-over.

@@ -33,11 +33,14 @@ func (a *Advancer) budget(answers int) (pause time.Duration, over bool) {
 // next question is due, and whether there is none. An answer that our own end cut
 // short is none, nor is one while letters may not go there or the carrier rests.
 func (a *Advancer) unsureAgain(ctx context.Context, r Record, ch post.Channel, name post.Carrier) (answers int, next time.Time, over bool) {
-	answers = r.Looks
-	if ctx.Err() == nil && !a.Gate.closed(r.Tenant, ch, name) {
+	counts := ctx.Err() == nil && !a.Gate.closed(r.Tenant, ch, name)
+	if answers = r.Looks; counts {
 		answers++
 	}
 	pause, over := a.budget(answers)
+	if !counts { // asked ever more seldom all the same
+		pause = max(pause, min(a.Now().Sub(r.Since)/2, mostPause))
+	}
 	return answers, a.Now().Add(pause*3/4 + a.Rand(pause/2+1)), over
 }
 
