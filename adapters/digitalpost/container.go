@@ -3,8 +3,6 @@ package digitalpost
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -23,7 +21,7 @@ import (
 // yield the same bytes. A job that its form refuses ends the writing; the error
 // wraps [post.ErrPermanent] and names the message.
 func (c *Client) RenderContainer(jobs []dispatch.Job, w io.Writer) error {
-	out, err := memo.NewContainerWriter(w, memo.Version)
+	out, err := memo.NewContainerWriter(w, c.version)
 	if err != nil {
 		return err
 	}
@@ -32,13 +30,8 @@ func (c *Client) RenderContainer(jobs []dispatch.Job, w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		err = out.Add(m)
-		var bad *memo.Invalid
-		if errors.As(err, &bad) {
-			return fmt.Errorf("render memo %s: %w: %w", j.MessageID, post.ErrPermanent, post.FaultMemoInvalid.Because(bad))
-		}
-		if err != nil {
-			return fmt.Errorf("render memo %s: %w", j.MessageID, err)
+		if err := refused(j, out.Add(m)); err != nil {
+			return err
 		}
 	}
 	return out.Close()

@@ -1,5 +1,5 @@
 // Package digitalpost speaks to Digital Post (NgDP, API 1.68) as sender and
-// recipient systems of the tenants: it hands letters over as MeMo 1.2, asks who
+// recipient systems of the tenants: it hands letters over as MeMo 1.2 (or 1.1), asks who
 // can be reached, fetches receipts ([Client]) and messages ([Mailbox]), and takes
 // both when NgDP pushes them ([Receiver]).
 //
@@ -19,6 +19,7 @@
 package digitalpost
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -32,6 +33,7 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
+	"sikkerpost.dk/gateway/internal/outbound/memo"
 	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -83,6 +85,10 @@ type Config struct {
 	// query does, instead of a list; BareVersions names the version that a change
 	// of a subscription is about without quotes. NgDP's description says neither.
 	BulkText, BareVersions bool
+	// MemoVersion is the version of MeMo that letters go out in: [memo.Version]
+	// when empty, or [memo.Version11]. It must not change while a letter is under
+	// way: its form would differ from the one committed, and it would need a person.
+	MemoVersion string
 	// HTTP2 also speaks HTTP/2; only HTTP/1.1 is proven against NgDP.
 	HTTP2 bool
 	Log   *slog.Logger
@@ -100,6 +106,7 @@ type Client struct {
 	swapped bool // Config.OriginatorAsSender
 	singly  bool // Config.ReceiptsSingly
 	limits  limits
+	version string // of MeMo
 	log     *slog.Logger
 
 	bulkText, bareVersions bool // of Config
@@ -130,7 +137,10 @@ func New(c Config) (*Client, error) {
 		gaps = append(gaps, errors.New("digitalpost: Log is required"))
 	}
 	d := &Client{base: base, systems: map[post.TenantID]System{}, swapped: c.OriginatorAsSender, singly: c.ReceiptsSingly, log: c.Log,
-		bulkText: c.BulkText, bareVersions: c.BareVersions}
+		bulkText: c.BulkText, bareVersions: c.BareVersions, version: cmp.Or(c.MemoVersion, memo.Version)}
+	if d.version != memo.Version && d.version != memo.Version11 {
+		gaps = append(gaps, errors.New("digitalpost: MemoVersion must be 1.1 or 1.2"))
+	}
 	for tenant, s := range c.Systems {
 		if s.ID == "" || s.Token == "" || strings.Contains(s.ID, ":") {
 			gaps = append(gaps, fmt.Errorf("digitalpost: system of tenant %s needs an id and a token", tenant))

@@ -53,6 +53,21 @@ func (*Mailbox) Carrier() string { return carrier }
 // Serves reports whether tenant has a recipient system here.
 func (m *Mailbox) Serves(tenant post.TenantID) bool { _, err := m.system(tenant); return err == nil }
 
+// Pulls reports whether tenant's messages are fetched; those of the others that
+// are served are pushed.
+func (m *Mailbox) Pulls(tenant post.TenantID) bool { _, ok := m.pull[tenant]; return ok }
+
+// Owns reports whether a recipient system is one of ours. Systems to which
+// nothing need ever be pushed count when they are given in pull only.
+func (m *Mailbox) Owns(systemID string) bool {
+	for _, s := range m.pull {
+		if systemID != "" && strings.EqualFold(s.ID, systemID) {
+			return true
+		}
+	}
+	return false
+}
+
 func (m *Mailbox) system(tenant post.TenantID) (System, error) {
 	if s, ok := m.pull[tenant]; ok {
 		return s, nil

@@ -12,22 +12,29 @@ import (
 	"sikkerpost.dk/gateway/internal/post"
 )
 
-// Render implements [dispatch.Channel]: j as MeMo 1.2. What the schema, the
+// Render implements [dispatch.Channel]: j as MeMo of the configured version. What the schema, the
 // business rules or the size limit refuse wraps [post.ErrPermanent].
 func (c *Client) Render(_ context.Context, j dispatch.Job, w io.Writer) error {
 	m, err := c.threaded(j)
 	if err != nil {
 		return err
 	}
-	err = memo.Write(w, m)
+	return refused(j, memo.WriteAs(w, m, c.version))
+}
+
+// refused says what err means for j. A version that has no place for what the
+// letter says is not the letter's fault: it goes out whole, or not at all.
+func refused(j dispatch.Job, err error) error {
 	var bad *memo.Invalid
-	if errors.As(err, &bad) {
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &bad) && bad.Code == memo.CodeLoses:
+		return fmt.Errorf("render memo %s: %w: %w", j.MessageID, post.ErrPermanent, post.FaultMemoVersion.Because(bad))
+	case bad != nil:
 		return fmt.Errorf("render memo %s: %w: %w", j.MessageID, post.ErrPermanent, post.FaultMemoInvalid.Because(bad))
 	}
-	if err != nil {
-		return fmt.Errorf("render memo %s: %w", j.MessageID, err)
-	}
-	return nil
+	return fmt.Errorf("render memo %s: %w", j.MessageID, err)
 }
 
 // threaded is the message of j within the limits, as the answer that it is.

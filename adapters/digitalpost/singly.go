@@ -144,6 +144,16 @@ func Wanting(all []ContactPoint, id string) string {
 	return "Digital Post does not know it"
 }
 
+// SystemBehind returns the recipient system behind a contact point, or "".
+func SystemBehind(all []ContactPoint, id string) string {
+	for _, p := range all {
+		if strings.EqualFold(p.ID, id) {
+			return p.SystemID
+		}
+	}
+	return ""
+}
+
 // A Step is one event of NgDP's log about one message.
 type Step struct {
 	At  time.Time

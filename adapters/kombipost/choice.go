@@ -71,7 +71,7 @@ func (c *Client) render(j dispatch.Job, choice Choice, w io.Writer) error {
 	if !choice.goesOn(j.Channel) {
 		return permanently(j, post.FaultChoice.At("%s, %s", j.Channel, choice))
 	}
-	if err := writeRequest(w, j, choice, s.Paper); err != nil {
+	if err := c.writeRequest(w, j, choice, s.Paper); err != nil {
 		return fmt.Errorf("render shipment %s: %w", j.MessageID, err)
 	}
 	return nil

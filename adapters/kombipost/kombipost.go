@@ -31,6 +31,7 @@
 package kombipost
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -41,6 +42,7 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
+	"sikkerpost.dk/gateway/internal/outbound/memo"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
@@ -79,7 +81,8 @@ const (
 	expectAbove   = 128 << 10
 	expectTimeout = time.Second
 	// PaperLimit is what the Postkomponent takes on paper, in bytes before
-	// encoding. Two implementers agree on it; KOMBIT's own text is not public.
+	// encoding, unless [Config] says otherwise. Two implementers agree on it;
+	// KOMBIT's own text is not public.
 	PaperLimit = 7 << 20
 )
 
@@ -100,6 +103,11 @@ type Config struct {
 	// BusyTookNothing reads 503 and 429 as NotTaken. By default they are
 	// Unknown, since nobody has said whether they come before the taking.
 	BusyTookNothing bool
+	// MemoVersion is the version of MeMo that letters go out in: [memo.Version]
+	// when empty, or [memo.Version11]. PaperLimit is [PaperLimit] when 0. Neither
+	// may change while a letter is under way.
+	MemoVersion string
+	PaperLimit  int64
 	// Codes says what carriers' error codes mean, besides those built in.
 	Codes map[string]Meaning
 	Log   *slog.Logger
@@ -146,7 +154,14 @@ var (
 // New returns a client. It does not connect. It names every gap of c at once.
 func New(c Config) (*Client, error) {
 	var gaps []error
+	c.MemoVersion, c.PaperLimit = cmp.Or(c.MemoVersion, memo.Version), cmp.Or(c.PaperLimit, PaperLimit)
 	d := &Client{cfg: c, log: c.Log, systems: map[post.TenantID]System{}}
+	if c.MemoVersion != memo.Version && c.MemoVersion != memo.Version11 {
+		gaps = append(gaps, errors.New("kombipost: MemoVersion must be 1.1 or 1.2"))
+	}
+	if c.PaperLimit < 0 {
+		gaps = append(gaps, errors.New("kombipost: PaperLimit must be above 0"))
+	}
 	for name, at := range map[string]struct {
 		raw string
 		to  **url.URL

@@ -18,11 +18,11 @@ import (
 // writeRequest writes kombi_request: KombiValgKode, Message,
 // ForsendelseISamling, in the order that is known to work. Whether KOMBIT holds
 // others to it nobody outside knows.
-func writeRequest(w io.Writer, j dispatch.Job, choice Choice, p Paper) error {
+func (c *Client) writeRequest(w io.Writer, j dispatch.Job, choice Choice, p Paper) error {
 	var m *memo.Message
 	if choice != OnPaper {
 		var err error
-		if m, err = checkedMessage(j, choice); err != nil {
+		if m, err = c.checkedMessage(j, choice); err != nil {
 			return err
 		}
 	}
@@ -30,7 +30,7 @@ func writeRequest(w io.Writer, j dispatch.Job, choice Choice, p Paper) error {
 		if _, err := addressOf(j.Recipient); err != nil {
 			return permanently(j, err)
 		}
-		if err := checkPaper(j); err != nil {
+		if err := c.checkPaper(j); err != nil {
 			return err
 		}
 	}
@@ -39,7 +39,7 @@ func writeRequest(w io.Writer, j dispatch.Job, choice Choice, p Paper) error {
 	x.put(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<kombi_request>`)
 	x.leaf("KombiValgKode", string(choice))
 	if m != nil && x.err == nil {
-		if err := memo.WriteElement(x, m); err != nil {
+		if err := memo.WriteElementAs(x, m, c.cfg.MemoVersion); err != nil {
 			return memoFault(j, err)
 		}
 	}
@@ -62,7 +62,7 @@ func writeRequest(w io.Writer, j dispatch.Job, choice Choice, p Paper) error {
 
 // checkedMessage returns the MeMo of j once it holds to the schema and the
 // limits.
-func checkedMessage(j dispatch.Job, choice Choice) (*memo.Message, error) {
+func (c *Client) checkedMessage(j dispatch.Job, choice Choice) (*memo.Message, error) {
 	m := message(j)
 	if j.Thread != nil {
 		if err := m.Header.Continue(j.Thread); err != nil {
@@ -79,7 +79,7 @@ func checkedMessage(j dispatch.Job, choice Choice) (*memo.Message, error) {
 	if m.EncodedSize() > memo.MaxMessage {
 		return nil, permanently(j, post.FaultMemoTooLarge)
 	}
-	if err := m.Check(); err != nil {
+	if err := m.CheckAs(c.cfg.MemoVersion); err != nil {
 		return nil, memoFault(j, err)
 	}
 	return m, nil
@@ -87,7 +87,10 @@ func checkedMessage(j dispatch.Job, choice Choice) (*memo.Message, error) {
 
 func memoFault(j dispatch.Job, err error) error {
 	var bad *memo.Invalid
-	if errors.As(err, &bad) {
+	if errors.As(err, &bad) && bad.Code == memo.CodeLoses {
+		return permanently(j, post.FaultMemoVersion.Because(bad))
+	}
+	if bad != nil {
 		return permanently(j, post.FaultMemoInvalid.Because(bad))
 	}
 	return err

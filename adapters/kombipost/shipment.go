@@ -99,14 +99,11 @@ var danish = func() *time.Location {
 }()
 
 // writeShipment writes ForsendelseI of the fjernprint schema, its elements in
-// the order of the schema.
+// the order of the schema. j has passed checkPaper.
 func writeShipment(x *xmlOut, j dispatch.Job, p Paper) error {
 	to, err := addressOf(j.Recipient)
 	if err != nil {
 		return permanently(j, err)
-	}
-	if err := checkPaper(j); err != nil {
-		return err
 	}
 	var spaces strings.Builder
 	for _, s := range shipmentSpaces {
@@ -136,7 +133,7 @@ func writeShipment(x *xmlOut, j dispatch.Job, p Paper) error {
 }
 
 // checkPaper refuses what cannot be printed, before the first byte.
-func checkPaper(j dispatch.Job) error {
+func (c *Client) checkPaper(j dispatch.Job) error {
 	var size int64
 	for i, d := range j.Documents {
 		if d.MediaType != "application/pdf" || d.Size <= 0 {
@@ -149,7 +146,7 @@ func checkPaper(j dispatch.Job) error {
 		return permanently(j, post.FaultNotPrintable.At("there is no document"))
 	case len(j.Documents) > 101:
 		return permanently(j, post.FaultShipment.At("more than 100 enclosures"))
-	case size > PaperLimit:
+	case size > c.cfg.PaperLimit:
 		return permanently(j, post.FaultPaperTooLarge.At("%d bytes", size))
 	case !printable(j.Label) || j.Label == "":
 		return permanently(j, post.FaultShipment.At("title"))

@@ -170,6 +170,17 @@ func (s *Store) AnsweredLetter(ctx context.Context, tenant post.TenantID, messag
 	return a, post.ErrNotFound
 }
 
+// SentOn implements [mailroom.Desk].
+func (s *Store) SentOn(ctx context.Context, tenant post.TenantID, messageID string) (bool, error) {
+	var id, inquiry string
+	err := s.read.QueryRowContext(ctx, `SELECT l.id, l.inquiry FROM hand_over h JOIN letter l ON l.id = h.letter
+		 WHERE h.message_id = $1 AND l.tenant = $2 AND l.inquiry <> ''`, messageID, string(tenant)).Scan(&id, &inquiry)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil && post.LetterID(id) == post.ForwardedLetterID(post.InquiryID(inquiry)), err
+}
+
 // UnreadMail implements [mailroom.Desk].
 func (s *Store) UnreadMail(ctx context.Context) (time.Time, error) {
 	var oldest int64

@@ -114,11 +114,11 @@ type Desk struct {
 	Listen  string   `json:"listen"`
 	TLS     TLS      `json:"tls"` // CAFile issues the clients' certificates
 	Clients []Client `json:"clients"`
-}
-
 	// Roads are those of the dispatcher. Desk hands nothing over; it counts the
 	// days of whoever will.
 	Roads map[post.TenantID]Road `json:"roads,omitempty"`
+}
+
 // Client is a program or person known by its certificate.
 type Client struct {
 	ID          post.ClientID `json:"id"`
@@ -193,6 +193,13 @@ type DigitalPost struct {
 	OriginatorAsSender bool `json:"originator_as_sender,omitempty"`
 	// HTTP2 also speaks HTTP/2; only HTTP/1.1 is proven against Digital Post.
 	HTTP2 bool `json:"http2,omitempty"`
+	// MemoVersion is the version of MeMo that letters go out in, 1.1 or 1.2; 1.2
+	// when empty.
+	MemoVersion string `json:"memo_version,omitempty"`
+	// BulkText names the numbers of a bulk look-up in one text, and BareVersions
+	// the version of a subscription without quotes; docs/carriers.md tells why.
+	BulkText     bool `json:"bulk_text,omitempty"`
+	BareVersions bool `json:"bare_versions,omitempty"`
 	// Mail is what comes in.
 	Mail Mail `json:"mail,omitzero"`
 }

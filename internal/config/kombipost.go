@@ -74,6 +74,11 @@ type KombiPost struct {
 	Codes            map[string]string `json:"codes,omitempty"`   // error code: content, recipient, later or unclear
 	Updates          map[string]string `json:"updates,omitempty"` // type of an Opdatering: returned, delivered-proven or posted
 	Senders          []KombiSender     `json:"senders,omitempty"` // of statuses, besides the four known ones
+	// MemoVersion is the version of MeMo that letters go out in, 1.1 or 1.2; 1.2
+	// when empty. PaperLimit is how much goes on paper in one letter, in bytes
+	// before encoding; 7 MiB when 0.
+	MemoVersion string `json:"memo_version,omitempty"`
+	PaperLimit  int64  `json:"paper_limit,omitempty"`
 	// Push is where Beskedfordeler pushes statuses to; Pull is where they are
 	// fetched. A carrier without either is silent for ever.
 	Push Push      `json:"push,omitzero"`
@@ -191,6 +196,7 @@ func (r *report) kombiPost(c *Dispatcher) {
 		r.uuid(at+".id", strings.ToLower(s.ID))
 		r.oneOf(at+".channel", string(s.Channel), string(post.Digital), string(post.Physical))
 	}
+	r.kombiChoices(k)
 	r.kombiStatuses(c)
 }
 

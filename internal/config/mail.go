@@ -46,6 +46,8 @@ type Push struct {
 const minEvery = time.Second
 
 func (r *report) mail(c *Dispatcher) {
+	r.digitalPostChoices(c)
+	r.loops(c)
 	m := c.DigitalPost.Mail
 	tenants, inboxes := map[post.TenantID]bool{}, map[post.InboxID]bool{}
 	for _, t := range c.Tenants {

@@ -26,6 +26,6 @@ var (
 		"Driften retter, hvilken kanal der sendes med hvilket valg; docs/kombipost.md har tabellen.")
 	FaultPaperTooLarge = fault("POST-7506", http.StatusRequestEntityTooLarge,
 		"The documents are larger than KOMBIT takes in one paper letter.", "Dokumenterne fylder mere, end KOMBIT tager imod i ét papirbrev.",
-		"Keep the documents of one paper letter below 7 MB, or send two letters.",
-		"Hold dokumenterne i ét papirbrev under 7 MB, eller send to breve.")
+		"Keep the documents of one paper letter below 7 MB, or what is agreed with KOMBIT (paper_limit), or send two letters.",
+		"Hold dokumenterne i ét papirbrev under 7 MB eller det, der er aftalt med KOMBIT (paper_limit), eller send to breve.")
 )

@@ -51,7 +51,8 @@ func digitalClient(cfg config.DigitalPost, log *slog.Logger) (*digitalpost.Clien
 		return nil, err
 	}
 	client, err = digitalpost.New(digitalpost.Config{BaseURL: cfg.BaseURL, Renewed: pair.Client, RootCAs: roots, Systems: systems,
-		ReceiptsSingly: cfg.ReceiptsSingly, OriginatorAsSender: cfg.OriginatorAsSender, HTTP2: cfg.HTTP2, Log: log})
+		ReceiptsSingly: cfg.ReceiptsSingly, OriginatorAsSender: cfg.OriginatorAsSender, HTTP2: cfg.HTTP2,
+		MemoVersion: cfg.MemoVersion, BulkText: cfg.BulkText, BareVersions: cfg.BareVersions, Log: log})
 	return client, err
 }
 
@@ -113,6 +114,10 @@ func (a *App) checkPoints(ctx context.Context, cfg config.Dispatcher, digital *d
 				a.log.WarnContext(ctx, "contact points not checked", slog.String("tenant", string(t.ID)), slog.Any("error", err))
 			}
 			continue
+		}
+		if box.Owns(digitalpost.SystemBehind(all, t.ContactPoint)) {
+			a.log.ErrorContext(ctx, "contact point leads back to us", slog.String("tenant", string(t.ID)), slog.String("contact_point", t.ContactPoint),
+				slog.Any("error", post.FaultContactPointLoops))
 		}
 		ours := []string{t.DPOContactPoint}
 		for _, p := range cfg.DigitalPost.Mail.ContactPoints {
@@ -183,7 +188,10 @@ func (a *App) push(cfg config.Dispatcher, k keys, room *mailroom.Room) (daemon.T
 			if r.Raw, err = seal.Small(r.Raw, key); err != nil {
 				return fmt.Errorf("seal receipt: %w", err)
 			}
-			return a.store.KeepReceipts(ctx, []track.Receipt{r})
+			if err := a.store.KeepReceipts(ctx, []track.Receipt{r}); err != nil {
+				return err
+			}
+			return room.Heard(ctx, r.Carrier, r.Tenant)
 		},
 	})
 	if err != nil {

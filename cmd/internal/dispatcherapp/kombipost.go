@@ -46,7 +46,7 @@ func kombiClient(all config.Dispatcher, log *slog.Logger) (*kombipost.Client, er
 		systems[tenant.ID] = kombipost.System{CVR: tenant.CVR, Renewed: pair.Current, Paper: kombipost.Paper(s.Paper)}
 	}
 	return kombipost.New(kombipost.Config{TokenURL: cfg.TokenURL, ServiceURL: cfg.ServiceURL, RootCAs: roots, Systems: systems,
-		HTTP2: cfg.HTTP2, RequestID: cfg.RequestID, BusyTookNothing: cfg.BusyTookNothing, Codes: meanings(cfg.Codes), Log: log})
+		HTTP2: cfg.HTTP2, RequestID: cfg.RequestID, BusyTookNothing: cfg.BusyTookNothing, MemoVersion: cfg.MemoVersion, PaperLimit: cfg.PaperLimit, Codes: meanings(cfg.Codes), Log: log})
 }
 
 // poolOf reads whom to trust; nil is the machine's authorities.

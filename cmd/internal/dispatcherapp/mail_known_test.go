@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,7 +19,12 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/adapters/digitalpost"
+	"sikkerpost.dk/gateway/adapters/digitalpost/digitalposttest"
+	"sikkerpost.dk/gateway/internal/inbound/mailroom"
+	"sikkerpost.dk/gateway/internal/outbound/dispatch"
+	"sikkerpost.dk/gateway/internal/outbound/forward"
 	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/vault/ledger"
 	"sikkerpost.dk/gateway/internal/vault/unseal"
 )
 
@@ -167,4 +173,96 @@ func pushForm(h http.Handler, path, id string, content []byte) int {
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, q)
 	return rec.Code
+}
+
+// TestAnInquiryThatComesBackIsNoInquiry: the municipality's contact point leads to
+// a recipient system of ours, and, by a mistake of configuration, into an inbox.
+func TestAnInquiryThatComesBackIsNoInquiry(t *testing.T) {
+	for _, misled := range []bool{false, true} {
+		m := newMailHouse(t)
+		if misled {
+			m.points[m.tenants[0].ContactPoint] = mailroom.Point{Tenant: m.tenants[0].ID, Inbox: m.tenants[0].Inbox}
+		}
+		m.room = m.open(t, m.box)
+		id := m.inquiry(post.ToDigitalPost, post.InquiryForwarding, post.PersonRecord{Actor: m.nancy})
+		f, err := forward.New(forward.Config{Store: m.store, Blobs: m.blobs, Identity: m.identity, Dispatcher: m.to,
+			IndexKey: m.index, Tenants: m.tenants, Bell: bell{}, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Forward(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		m.roads = dispatch.Straight(map[post.Channel]dispatch.Channel{post.Digital: m.client, post.Physical: m.paper})
+		m.advance(post.ForwardedLetterID(id))
+		if n := len(m.sim.AuthorityBox(m.tenants[0].CVR, m.tenants[0].ContactPoint)); n != 1 {
+			t.Fatalf("%d messages at the contact point", n)
+		}
+		before := m.count(t, `SELECT count(*) FROM inquiry`)
+		m.round(t)
+		if got := m.parked(t); len(got) != 1 || got[0] != "own-message" || m.count(t, `SELECT count(*) FROM inquiry`) != before {
+			t.Errorf("misled %t: parked %v, %d inquiries", misled, got, m.count(t, `SELECT count(*) FROM inquiry`))
+		}
+		// It cannot be filed as one to the DPO by a slip of the hand.
+		all, err := m.store.ListParkedMail(t.Context(), "", 10)
+		if err != nil || len(all) != 1 {
+			t.Fatal(all, err)
+		}
+		if err := m.store.FileParkedMail(t.Context(), all[0].ID, ledger.New("mail.filed", m.tenants[0].ID, all[0].ID)); !errors.Is(err, post.FaultMailNotFiled) {
+			t.Errorf("filed: %v", err)
+		}
+	}
+}
+
+func TestALetterFromOneMunicipalityToAnothersDPOIsTaken(t *testing.T) {
+	m := newMailHouse(t)
+	from := m.tenants[1]
+	m.write(t, func(l *digitalposttest.Letter) {
+		l.From = post.PartyRecord{IDType: "CVR", ID: string(from.CVR), Name: from.Name}
+	})
+	m.round(t)
+	if n := len(m.entries(t)); n != 1 {
+		t.Errorf("%d inquiries, parked %v", n, m.parked(t))
+	}
+}
+
+func TestASystemThatIsPushedToIsNotCalledSilentWhileNobodyWrites(t *testing.T) {
+	m := newMailHouse(t)
+	pushed := map[post.TenantID]digitalpost.System{}
+	for _, tenant := range m.tenants[:2] {
+		pushed[tenant.ID] = digitalpost.System{ID: "system-" + string(tenant.ID), Token: "t"}
+	}
+	room := m.open(t, m.client.Mailbox(nil, pushed))
+	now := time.Now()
+	room.Now = func() time.Time { return now }
+	began := now
+	report := func(after time.Duration) string {
+		t.Helper()
+		m.log.Reset()
+		now = now.Add(after)
+		if err := room.Report(t.Context(), began); err != nil {
+			t.Fatal(err)
+		}
+		return m.log.String()
+	}
+	if got := report(8 * 24 * time.Hour); strings.Contains(got, "recipient system") {
+		t.Errorf("nothing was ever pushed: %s", got)
+	}
+	if err := room.Take(t.Context(), "digitalpost", m.tenants[0].ID, post.NewID(), strings.NewReader("<a/>")); err != nil {
+		t.Fatal(err)
+	}
+	if got := report(3 * 24 * time.Hour); strings.Contains(got, "recipient system") {
+		t.Errorf("pushed three days ago: %s", got)
+	}
+	got := report(24 * time.Hour)
+	if !strings.Contains(got, "nothing pushed to recipient system") || strings.Contains(got, "deactivated") || strings.Count(got, "recipient system") != 1 ||
+		!strings.Contains(got, "tenant="+string(m.tenants[0].ID)) {
+		t.Errorf("pushed four days ago: %s", got)
+	}
+	if err := room.Heard(t.Context(), "digitalpost", m.tenants[0].ID); err != nil { // a receipt was pushed
+		t.Fatal(err)
+	}
+	if got := report(24 * time.Hour); strings.Contains(got, "recipient system") {
+		t.Errorf("heard a day ago: %s", got)
+	}
 }

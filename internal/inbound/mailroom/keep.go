@@ -66,7 +66,7 @@ func (r *Room) pull(ctx context.Context, s Source, tenant post.TenantID) error {
 	if err != nil {
 		return err
 	}
-	if _, err := r.Shelf.MailContact(ctx, s.Carrier(), tenant, r.Now()); err != nil {
+	if err := r.Heard(ctx, s.Carrier(), tenant); err != nil {
 		return err
 	}
 	var failed []error
@@ -141,8 +141,15 @@ func (r *Room) Take(ctx context.Context, carrier string, tenant post.TenantID, i
 		return err
 	})
 	if err == nil {
-		_, err = r.Shelf.MailContact(ctx, carrier, tenant, r.Now())
+		err = r.Heard(ctx, carrier, tenant)
 	}
+	return err
+}
+
+// Heard records that a carrier reached us about tenant: it pushed a message or a
+// receipt, which is durable, or answered.
+func (r *Room) Heard(ctx context.Context, carrier string, tenant post.TenantID) error {
+	_, err := r.Shelf.MailContact(ctx, carrier, tenant, r.Now())
 	return err
 }
 

@@ -23,7 +23,10 @@
 // another authority, names a contact point that is not ours or carries malware
 // is parked: kept sealed, reported until a person has dealt with it, and tried
 // again when the program starts. It never lands in another inbox, and nothing
-// is ever dropped. The same message is one inquiry however often it comes.
+// is ever dropped. The same message is one inquiry however often it comes. An
+// inquiry that we sent on to the municipality ourselves and that comes back, for
+// a contact point that leads to us, is parked as well: it would name the
+// municipality as the person to answer.
 //
 // A file that the portal would refuse for its form (a type that is not on the
 // list, a broken or active PDF) is passed on marked as unchecked, because its
@@ -155,6 +158,9 @@ type Desk interface {
 	// AnsweredLetter returns the first letter of tenant that went out as one of
 	// the messages, or [post.ErrNotFound].
 	AnsweredLetter(ctx context.Context, tenant post.TenantID, messageIDs []string) (Answered, error)
+	// SentOn reports whether a message of this id carried an inquiry of tenant to
+	// its municipality.
+	SentOn(ctx context.Context, tenant post.TenantID, messageID string) (bool, error)
 	// LeaveMail records that a message in hand could not be taken for a fault of
 	// ours: Attempts counts from 0 again.
 	LeaveMail(ctx context.Context, id string) error

@@ -135,6 +135,19 @@ func (r *Room) Report(ctx context.Context, began time.Time) error {
 	return errors.Join(failed...)
 }
 
+// watchPushed reports a system to which nothing was pushed for a long time. That
+// is no failure yet: it may be that nobody wrote, and Digital Post deactivates
+// for pushes that fail, not for those that it has no reason to make. One to which
+// nothing was ever pushed is perhaps not registered for it at all.
+func (r *Room) watchPushed(ctx context.Context, carrier string, tenant post.TenantID, last time.Time) {
+	silent := r.Now().Sub(last)
+	if last.IsZero() || silent < Deactivation/2 {
+		return
+	}
+	r.Log.WarnContext(ctx, "nothing pushed to recipient system", slog.String("carrier", carrier), slog.String("tenant", string(tenant)),
+		slog.Duration("silent", silent.Truncate(time.Minute)))
+}
+
 // watch reports a recipient system that is on its way to being deactivated.
 func (r *Room) watch(ctx context.Context, s Source, tenant post.TenantID, began time.Time) error {
 	if served, ok := s.(interface{ Serves(post.TenantID) bool }); ok && !served.Serves(tenant) {
@@ -146,7 +159,12 @@ func (r *Room) watch(ctx context.Context, s Source, tenant post.TenantID, began 
 	}
 	if !last.IsZero() {
 		lastContact.WithLabelValues(s.Carrier(), string(tenant)).Set(float64(last.Unix()))
-	} else {
+	}
+	if pulls, ok := s.(interface{ Pulls(post.TenantID) bool }); ok && !pulls.Pulls(tenant) {
+		r.watchPushed(ctx, s.Carrier(), tenant, last)
+		return nil
+	}
+	if last.IsZero() {
 		last = began
 	}
 	silent := r.Now().Sub(last)

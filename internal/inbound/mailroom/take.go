@@ -98,6 +98,9 @@ const MaxDeaths = 4
 // codeBroke is a message whose reading broke this program.
 const codeBroke = "broke-the-reader"
 
+// codeOwn is an inquiry that we sent on and that came back.
+const codeOwn = "own-message"
+
 // survive is [Room.prepare], of which nothing remains but a code when the message
 // breaks the code that reads it.
 func (r *Room) survive(ctx context.Context, a Arrival) (t Taken, code string, err error) {
@@ -145,6 +148,13 @@ func (r *Room) prepare(ctx context.Context, a Arrival) (t Taken, code string, er
 	c, err := r.read(ctx, a)
 	if err != nil {
 		return t, "", err
+	}
+	own, err := r.Desk.SentOn(ctx, a.Tenant, c.MessageID)
+	if err != nil {
+		return t, "", err
+	}
+	if own {
+		return t, codeOwn, nil
 	}
 	point, known := r.points[strings.ToLower(c.ContactPoint)]
 	if own := r.tenants[a.Tenant]; !known && a.Filed && len(r.Inboxes[own.Inbox]) > 0 {

@@ -24,6 +24,9 @@ func WriteAs(w io.Writer, m *Message, version string) error { return write(w, m,
 // it can stand inside another document. It declares its own namespaces.
 func WriteElement(w io.Writer, m *Message) error { return write(w, m, Version, true) }
 
+// WriteElementAs writes m as [WriteElement] does, in version 1.1 or 1.2.
+func WriteElementAs(w io.Writer, m *Message, version string) error { return write(w, m, version, true) }
+
 func write(w io.Writer, m *Message, version string, inside bool) error {
 	if err := m.CheckAs(version); err != nil {
 		return err
