@@ -39,6 +39,7 @@ import (
 	"sikkerpost.dk/gateway/internal/inbound/mailroom"
 	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/outbound/preflight"
 	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -56,10 +57,12 @@ type Config struct {
 	Receipts *track.Hands
 	// Mailroom takes envelopes that came back.
 	Mailroom *track.Mailroom
-	Clients  []config.Client
-	Tenants  []post.Tenant
-	Issuers  *x509.CertPool // of the clients' certificates
-	Log      *slog.Logger
+	// Preflight is who looks at documents as paper; nil: nobody does.
+	Preflight *preflight.Checker
+	Clients   []config.Client
+	Tenants   []post.Tenant
+	Issuers   *x509.CertPool // of the clients' certificates
+	Log       *slog.Logger
 	// Memory bounds, in bytes, the documents of all letters under way; what
 	// comes beyond is told to come back. 256 MB when 0.
 	Memory int64

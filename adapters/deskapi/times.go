@@ -30,7 +30,9 @@ func (s *Server) showTimes(_ context.Context, c *call, in *struct {
 	}
 	for _, t := range s.c.Tenants {
 		if t.ID == id {
-			return &answer[wire.Times]{timesOf(t)}, nil
+			out := timesOf(t)
+			out.Preflight = string(s.c.Preflight.Depth(t.ID))
+			return &answer[wire.Times]{out}, nil
 		}
 	}
 	return nil, post.FaultTenant

@@ -63,7 +63,7 @@ func New(ctx context.Context, cfg config.Desk, log *slog.Logger) (*App, error) {
 }
 
 func (a *App) assemble(ctx context.Context, cfg config.Desk) error {
-	api, err := a.api(cfg)
+	api, err := a.api(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (a *App) assemble(ctx context.Context, cfg config.Desk) error {
 	return nil
 }
 
-func (a *App) api(cfg config.Desk) (*deskapi.Server, error) {
+func (a *App) api(ctx context.Context, cfg config.Desk) (*deskapi.Server, error) {
 	cfg.Tenants = cfg.Senders()
 	blobs, err := blobstore.Open(cfg.Blobs)
 	if err != nil {
@@ -124,6 +124,7 @@ func (a *App) api(cfg config.Desk) (*deskapi.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	papercheck.Say(ctx, a.log, cfg.Paper, cfg.Tenants)
 	letters, err := letter.New(letter.Config{
 		Store: a.store, Records: a.store, Holds: a.store, Blobs: blobs, Dispatcher: to, IndexKey: index, Tenants: cfg.Tenants, Bell: bell, Log: a.log,
 		Preflight: look,
@@ -140,10 +141,11 @@ func (a *App) api(cfg config.Desk) (*deskapi.Server, error) {
 	}
 	return deskapi.New(deskapi.Config{
 		Inbox: in, Letters: letters, Batches: batches, Answers: a.store, Pauses: a.store,
-		Mailroom: &track.Mailroom{Store: a.store, Log: a.log},
-		Receipts: &track.Hands{Drawer: a.store, Log: a.log},
-		Mail:     &mailroom.Hands{Drawer: a.store, Tenants: cfg.Tenants, Log: a.log},
-		Clients:  cfg.Clients, Tenants: cfg.Tenants, Issuers: issuers, Log: a.log,
+		Mailroom:  &track.Mailroom{Store: a.store, Log: a.log},
+		Receipts:  &track.Hands{Drawer: a.store, Log: a.log},
+		Mail:      &mailroom.Hands{Drawer: a.store, Tenants: cfg.Tenants, Log: a.log},
+		Preflight: look,
+		Clients:   cfg.Clients, Tenants: cfg.Tenants, Issuers: issuers, Log: a.log,
 	})
 }
 

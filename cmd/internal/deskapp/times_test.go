@@ -26,7 +26,7 @@ func TestDeskSaysByWhichRulesDaysAndCostsAreReckoned(t *testing.T) {
 	own, far := string(r.cfg.Tenants[0].ID), string(r.cfg.Tenants[1].ID)
 	got, err := r.client("case").Times(t.Context())
 	must(t, err)
-	want := wire.Times{Tenant: own, Carrier: "kombipost", Cutoff: "10:00", ProduceDays: 2, PaperDays: 6, PersonDays: 1, Digital: 2.5, Paper: 14, ByRegistered: 79}
+	want := wire.Times{Tenant: own, Carrier: "kombipost", Cutoff: "10:00", ProduceDays: 2, PaperDays: 6, PersonDays: 1, Preflight: "off", Digital: 2.5, Paper: 14, ByRegistered: 79}
 	if got != want {
 		t.Errorf("%+v\nwant %+v", got, want)
 	}
@@ -70,7 +70,7 @@ func TestAPlanAsksDeskAndSaysWhatItReckonedBy(t *testing.T) {
 		want []string
 	}{
 		{nil, []string{"posted on 2026-11-26, arrives on 2026-12-02; cut-off 10:00\n", "rules         of engdal, on paper by kombipost, as desk says\n",
-			"cost          DKK 5.00 if all are digital, DKK 28.00 if all"}},
+			"cost          DKK 5.00 if all are digital, DKK 28.00 if all", "nobody looks at these documents as paper"}},
 		{[]string{"-cutoff", "11:00", "-cost-paper", "20"}, []string{"posted on 2026-11-25, arrives on 2026-12-01; cut-off 11:00\n",
 			"as desk says; given here: -cutoff, -cost-paper\n", "DKK 40.00 if all"}},
 		{[]string{"-offline"}, []string{"posted on 2026-11-25, arrives on 2026-12-02; cut-off 12:00\n", "rules         as usual; desk was not asked\n"}},

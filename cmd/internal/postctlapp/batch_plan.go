@@ -13,6 +13,7 @@ import (
 	"sikkerpost.dk/gateway/cmd/internal/ctl"
 	"sikkerpost.dk/gateway/internal/calendar"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/outbound/preflight"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
@@ -123,6 +124,9 @@ func (c *batchPlan) write(w io.Writer, p plan) {
 		fmt.Fprintf(w, "on paper      if handed over now: posted on %s, arrives on %s; cut-off %s\n", p.PostedOn, p.ArrivesOn, p.Cutoff)
 	}
 	fmt.Fprintf(w, "rules         %s\n", p.Rules)
+	if p.Rules.Preflight == string(preflight.Unseen) && p.NoAddress < p.Letters {
+		fmt.Fprintf(w, "              nobody looks at these documents as paper: postctl batch check -paper does\n")
+	}
 	var rows [][]string
 	for _, d := range p.Days {
 		note := ""

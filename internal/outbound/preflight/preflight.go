@@ -126,6 +126,27 @@ func (c *Checker) Checks(tenant post.TenantID) bool {
 	return ok
 }
 
+// Depth is how closely a tenant's documents are looked at.
+type Depth string
+
+// Depths.
+const (
+	Unseen    Depth = "off"       // they must only open without a password
+	Structure Depth = "structure" // what the PDF says of itself
+	Pages     Depth = "pages"     // and each page as it will be printed
+)
+
+// Depth returns how closely a tenant's documents are looked at.
+func (c *Checker) Depth(tenant post.TenantID) Depth {
+	switch {
+	case !c.Checks(tenant):
+		return Unseen
+	case c.Rules[tenant].Render:
+		return Pages
+	}
+	return Structure
+}
+
 // Check looks at all documents of a letter, in the order of printing. The error
 // joins a fault for each thing found; errors.Is finds each.
 func (c *Checker) Check(ctx context.Context, tenant post.TenantID, documents []Document) error {
