@@ -103,7 +103,7 @@ func (b *BatchSigner) sign(ctx context.Context, s Signing) error {
 	if err != nil || kept != nil {
 		return err
 	}
-	var tree verify.Tree
+	tree := verify.NewTree(len(leaves))
 	for _, l := range leaves {
 		tree.Append(l)
 	}
@@ -159,11 +159,10 @@ var errNoRoot = errors.New("batch is not signed yet")
 type signedBatch struct {
 	root   verify.Root
 	signed []byte
-	tree   verify.Tree
-	leaves []tlog.Hash
+	tree   *verify.Tree
 }
 
-// batches holds the trees of the last few batches: 100 bytes a letter.
+// batches holds the trees of the last few batches: 64 bytes a letter.
 type batches struct {
 	mu   sync.Mutex
 	kept map[post.BatchID]*signedBatch // guarded by mu
@@ -189,7 +188,7 @@ func (a *Advancer) signedBatch(ctx context.Context, id post.BatchID) (*signedBat
 	if signed == nil {
 		return nil, errNoRoot
 	}
-	b := &signedBatch{signed: signed, leaves: leaves}
+	b := &signedBatch{signed: signed, tree: verify.NewTree(len(leaves))}
 	if b.root, err = verify.SignedRoot(signed, a.Certs); err != nil {
 		return nil, err
 	}
@@ -213,7 +212,7 @@ func (a *Advancer) signedBatch(ctx context.Context, id post.BatchID) (*signedBat
 // form returns the signed form of the letter at line.
 func (b *signedBatch) form(line int, m verify.Manifest) ([]byte, error) {
 	i := int64(line) - 1
-	if i < 0 || i >= b.root.Size || b.leaves[i] != verify.Leaf(m) {
+	if i < 0 || i >= b.root.Size || b.tree.Leaf(i) != verify.Leaf(m) {
 		return nil, fmt.Errorf("%w: the letter is not what its batch was signed with", verify.ErrNotProven)
 	}
 	return verify.InBatch(m, i, b.tree.Path(i), b.signed), nil

@@ -77,6 +77,11 @@ type Tree struct {
 	hashes []tlog.Hash // in the numbering of package tlog
 }
 
+// NewTree returns an empty tree with room for n letters.
+func NewTree(n int) *Tree {
+	return &Tree{hashes: make([]tlog.Hash, 0, tlog.StoredHashCount(int64(n)))}
+}
+
 // Append adds the leaf of the next line.
 func (t *Tree) Append(leaf tlog.Hash) {
 	more, err := tlog.StoredHashesForRecordHash(t.size, leaf, tlog.HashReaderFunc(t.read))
@@ -88,6 +93,9 @@ func (t *Tree) Append(leaf tlog.Hash) {
 
 // Size returns the number of leaves.
 func (t *Tree) Size() int64 { return t.size }
+
+// Leaf returns the leaf at index, which must exist.
+func (t *Tree) Leaf(index int64) tlog.Hash { return t.hashes[tlog.StoredHashIndex(0, index)] }
 
 // Root returns the root hash. An empty tree has none: the caller checks Size.
 func (t *Tree) Root() tlog.Hash {
