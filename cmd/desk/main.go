@@ -9,4 +9,7 @@ import (
 	"sikkerpost.dk/gateway/internal/daemon"
 )
 
-func main() { os.Exit(daemon.Main("desk", os.Args[1:], os.Stderr, deskapp.New)) }
+func main() {
+	deskapp.Pace()
+	os.Exit(daemon.Main("desk", os.Args[1:], os.Stderr, deskapp.New))
+}

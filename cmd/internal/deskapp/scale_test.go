@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 }
 
 func serveDesk(path string) int {
+	deskapp.Pace()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	var cfg config.Desk

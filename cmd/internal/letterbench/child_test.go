@@ -59,6 +59,7 @@ func serve(is, from string) error {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	switch is {
 	case "desk":
+		deskapp.Pace()
 		return run(ctx, from, log, deskapp.New)
 	case "floor":
 		return serveFloor(ctx, from)
