@@ -107,6 +107,14 @@ func (s *Store) LetterList(ctx context.Context, f letter.Filter) ([]letter.View,
 	if f.Waiting {
 		where = append(where, "l.state IN ('needs-person', 'returned')")
 	}
+	add("h.carrier = $%d", string(f.Carrier))
+	if !f.Since.IsZero() {
+		args = append(args, micros(f.Since))
+		where = append(where, fmt.Sprintf("l.since >= $%d", len(args)))
+	}
+	if f.Open {
+		where = append(where, "l.state NOT IN ("+ended()+") AND (l.arrive <> '' OR l.state IN ('needs-person', 'returned', 'handed-over', 'printing', 'posted'))")
+	}
 	if f.Held {
 		where = append(where, "l.hold_at > 0")
 	}

@@ -24,6 +24,11 @@ var (
 		"Meddelelsen venter ikke på et menneske.",
 		"postctl mail parked shows those that do.",
 		"postctl mail parked viser dem, der gør.")
+	FaultCarrierUnknown = fault("POST-7146", http.StatusUnprocessableEntity,
+		"There is no carrier of that name.",
+		"Der er ingen forsyning med det navn.",
+		"Name digitalpost, printhouse or kombipost.",
+		"Angiv digitalpost, printhouse eller kombipost.")
 	FaultTracesMany = fault("POST-7145", http.StatusServiceUnavailable,
 		"Too many questions to carriers wait for their answers.",
 		"For mange spørgsmål til forsyninger venter på svar.",

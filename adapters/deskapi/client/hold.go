@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
 )
@@ -14,9 +15,13 @@ type Choice struct {
 	State       string
 	NeedsPerson bool // that wait for somebody
 	Held        bool
-	Oldest      bool   // in the order in which they came to their state
-	After       string // Next of the page before
-	Limit       int    // 100 when 0
+	Tenant      string
+	Carrier     string    // that has the present hand-over
+	Since       time.Time // came to their state then or later
+	Late        bool      // somebody should look at them now
+	Oldest      bool      // in the order in which they came to their state
+	After       string    // Next of the page before
+	Limit       int       // 100 when 0
 }
 
 // Letters returns one page of letters.
@@ -28,6 +33,8 @@ func (c *Client) Letters(ctx context.Context, what Choice) (out wire.Letters, er
 		word string
 	}{
 		{"state", what.State != "", what.State}, {"needs_person", what.NeedsPerson, "true"}, {"held", what.Held, "true"},
+		{"tenant", what.Tenant != "", what.Tenant}, {"carrier", what.Carrier != "", what.Carrier}, {"late", what.Late, "true"},
+		{"since", !what.Since.IsZero(), what.Since.UTC().Format(time.RFC3339)},
 		{"oldest", what.Oldest, "true"}, {"after", what.After != "", what.After}, {"limit", what.Limit > 0, strconv.Itoa(what.Limit)},
 	} {
 		if f.is {

@@ -50,6 +50,9 @@ var copenhagen = func() *time.Location {
 	return l
 }()
 
+// Copenhagen is the zone in which [When] writes.
+func Copenhagen() *time.Location { return copenhagen }
+
 // redraw is the least time between two drawings on a terminal: five a second.
 const redraw = 200 * time.Millisecond
 

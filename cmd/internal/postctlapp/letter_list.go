@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,6 +18,10 @@ type letterList struct {
 	NeedsPerson bool   `help:"Those that wait for somebody (needs-person, returned), the oldest first."`
 	Held        bool   `help:"Those on hold."`
 	State       string `placeholder:"STATE" help:"Those in one state, such as handed-over, posted or outcome-unknown."`
+	Late        bool   `help:"Those that somebody should look at now: they wait for a person, or their carrier is silent, for longer than the municipality allows, or their latest day is in danger."`
+	Tenant      string `placeholder:"ID" help:"Those of one municipality."`
+	Carrier     string `placeholder:"NAME" help:"Those that a carrier has: digitalpost, printhouse or kombipost."`
+	Since       string `placeholder:"TIME" help:"Those that came to their state then or later: 2h, 3d, 2026-11-22 or 2026-11-22T03:00."`
 	Oldest      bool   `help:"In the order in which they came to their state."`
 	Limit       int    `default:"100" help:"At most so many; 0 is all."`
 }
@@ -30,13 +35,18 @@ func (c *letterList) Run(r *run) error {
 		}
 		return &ctl.Hint{Err: fmt.Errorf("%q is no state of a letter", c.State), Hint: "one of " + strings.Join(names, ", "), Exit: ctl.Misused}
 	}
+	since, err := moment(c.Since, time.Now())
+	if err != nil {
+		return err
+	}
 	d, err := r.dial()
 	if err != nil {
 		return err
 	}
 	defer d.Close()
 	all := wire.Letters{Items: []wire.LetterView{}}
-	ask := client.Choice{State: c.State, NeedsPerson: c.NeedsPerson, Held: c.Held, Oldest: c.Oldest || c.NeedsPerson}
+	ask := client.Choice{State: c.State, NeedsPerson: c.NeedsPerson, Held: c.Held, Oldest: c.Oldest || c.NeedsPerson || c.Late,
+		Late: c.Late, Tenant: c.Tenant, Carrier: c.Carrier, Since: since}
 	for {
 		if ask.Limit = 1000; c.Limit > 0 {
 			ask.Limit = min(1000, c.Limit-len(all.Items))
@@ -58,16 +68,58 @@ func (c *letterList) Run(r *run) error {
 		}
 		var rows [][]string
 		for _, v := range all.Items {
-			rows = append(rows, []string{v.ID, v.Tenant, v.State, v.Channel, v.Code, age(time.Since(v.Since)), v.ArriveBy, v.Timing, v.Hold})
+			rows = append(rows, []string{v.ID, v.Tenant, v.State, strings.TrimSpace(v.Channel + " " + v.Carrier), v.Code, age(time.Since(v.Since)), v.ArriveBy, v.Timing, v.Hold})
 		}
-		ctl.Table(w, []string{"ID", "MUNICIPALITY", "STATE", "CHANNEL", "REASON", "FOR", "ARRIVE BY", "IN TIME", "HOLD"}, rows)
+		heads, rows := filled([]string{"ID", "MUNICIPALITY", "STATE", "CHANNEL", "REASON", "FOR", "ARRIVE BY", "IN TIME", "HOLD"}, rows)
+		ctl.Table(w, heads, rows)
 		if all.Next != "" {
 			r.Say("there are more: give -limit")
 		}
-		if c.NeedsPerson {
+		if c.NeedsPerson || c.Late {
 			r.Say("next: postctl letter explain %s", all.Items[0].ID)
 		}
 	})
+}
+
+// filled leaves out the columns in which no row says anything.
+func filled(heads []string, rows [][]string) ([]string, [][]string) {
+	var have []string
+	out := make([][]string, len(rows))
+	for i, head := range heads {
+		if !slices.ContainsFunc(rows, func(r []string) bool { return r[i] != "" }) {
+			continue
+		}
+		have = append(have, head)
+		for n, r := range rows {
+			out[n] = append(out[n], r[i])
+		}
+	}
+	return have, out
+}
+
+// moment reads a time as operators write it: how long ago, a day or a minute of
+// Danish time, or RFC 3339. "" is none.
+func moment(s string, now time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n >= 0 && n < 10_000 {
+			return now.AddDate(0, 0, -n), nil
+		}
+	}
+	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
+		return now.Add(-d), nil
+	}
+	for _, form := range []string{"2006-01-02", "2006-01-02T15:04"} {
+		if t, err := time.ParseInLocation(form, s, ctl.Copenhagen()); err == nil {
+			return t, nil
+		}
+	}
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t, nil
+	}
+	return time.Time{}, &ctl.Hint{Err: fmt.Errorf("%q is no time", s), Hint: "write 2h, 3d, 2026-11-22 or 2026-11-22T03:00", Exit: ctl.Misused}
 }
 
 // age writes a time span as people say it.

@@ -77,6 +77,13 @@ type Filter struct {
 	Waiting bool
 	// Held chooses the letters under a hold.
 	Held bool
+	// Carrier chooses those whose present hand-over it has, or is to have.
+	Carrier post.Carrier
+	// Since chooses those that came to their state then or later.
+	Since time.Time
+	// Open chooses those that can be late at all: they wait for somebody or for a
+	// carrier's word, or have a latest day, and their road has not ended.
+	Open bool
 	// Oldest orders by when the present state was entered, not by id.
 	Oldest bool
 	After  post.LetterID // letters that follow it in the order
