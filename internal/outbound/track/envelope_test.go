@@ -15,9 +15,13 @@ import (
 type shelf struct {
 	*inbox
 	found []track.Envelope
+	only  track.Code // finds nothing else, when it is set
 }
 
-func (s *shelf) FindEnvelopes(context.Context, post.TenantID, track.Code) ([]track.Envelope, error) {
+func (s *shelf) FindEnvelopes(_ context.Context, _ post.TenantID, c track.Code) ([]track.Envelope, error) {
+	if s.only != (track.Code{}) && s.only != c {
+		return nil, nil
+	}
 	return s.found, nil
 }
 
@@ -93,6 +97,66 @@ func TestACodeNamesOneEnvelopeOrNone(t *testing.T) {
 	}
 	if _, err := m.Enter(t.Context(), track.Return{Code: code, Reason: "lost interest"}); !errors.Is(err, post.FaultReturnReason) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestAReferenceWithAWrongCharacterIsToldFromAStrangersLetter: each single slip,
+// anywhere, is told to be one, with its number or without.
+func TestAReferenceWithAWrongCharacterIsToldFromAStrangersLetter(t *testing.T) {
+	reference := post.NewReference()
+	s, m := newShelf(post.LetterPosted, post.Physical)
+	s.only = track.Code{Reference: reference}
+	enter := func(code string) error {
+		_, err := m.Enter(t.Context(), track.Return{Code: code, Reason: "moved"})
+		return err
+	}
+	for i := 3; i < len(reference); i++ {
+		if reference[i] == '-' {
+			continue
+		}
+		for _, c := range "0123456789ABCDEFGHJKMNPQRSTVWXYZ" {
+			wrong := reference[:i] + string(c) + reference[i+1:]
+			if byte(c) == reference[i] {
+				continue
+			}
+			if err := enter(wrong); !errors.Is(err, post.FaultReturnCode) {
+				t.Fatalf("%s for %s: %v", wrong, reference, err)
+			}
+			if err := enter(wrong + "/2"); !errors.Is(err, post.FaultReturnCode) {
+				t.Fatalf("%s/2: %v", wrong, err)
+			}
+		}
+	}
+	if err := enter(post.NewReference()); !errors.Is(err, post.FaultReturnUnknown) {
+		t.Errorf("a stranger's: %v", err)
+	}
+	if s.letters["m"].State != post.LetterPosted {
+		t.Fatalf("moved: %s", s.letters["m"].State)
+	}
+	if err := enter(reference); err != nil {
+		t.Errorf("the right one: %v", err)
+	}
+}
+
+// TestATrackingNumberThatFitsAsAReferenceIsStillFound: eight characters of a
+// distributor's own.
+func TestATrackingNumberThatFitsAsAReferenceIsStillFound(t *testing.T) {
+	number := post.NewReference()[3:7] + post.NewReference()[8:]
+	for {
+		if _, ok := post.ParseReference(number); ok {
+			break
+		}
+		r := post.NewReference()
+		number = r[3:7] + r[8:]
+	}
+	s, m := newShelf(post.LetterPosted, post.Physical)
+	s.only = track.Code{Tracking: number}
+	got, err := m.Enter(t.Context(), track.Return{Code: number, Reason: "moved"})
+	if err != nil || got.Letter != "l" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if _, err := m.Enter(t.Context(), track.Return{Code: number + "/1", Reason: "moved"}); !errors.Is(err, post.FaultReturnUnknown) {
+		t.Errorf("with the number of a sending: %v", err)
 	}
 }
 
