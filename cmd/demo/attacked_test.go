@@ -19,13 +19,14 @@ import (
 // TestNobodyGetsInByAForgedAnswer runs the whole catalog of attacks over HTTPS
 // against the portal of a running demo, as the command "simulator attack" does.
 func TestNobodyGetsInByAForgedAnswer(t *testing.T) {
-	dir, redis := t.TempDir(), miniredis.RunT(t)
-	file := filepath.Join(dir, "state.json")
+	t.Parallel()
+	dir, redis := stateDir(t), miniredis.RunT(t)
+	file := filepath.Join(t.TempDir(), "state.json")
 	ctx, stop := context.WithCancel(t.Context())
 	var out, log bytes.Buffer
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"-dir", filepath.Join(dir, "demo"), "-redis", redis.Addr(), "-state", file}, &out, &log)
+		ended <- run(ctx, []string{"-dir", dir, "-redis", redis.Addr(), "-state", file}, &out, &log)
 	}()
 	var s state
 	for end := time.Now().Add(time.Minute); s.PortalURL == "" && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {

@@ -30,6 +30,7 @@ func (w *world) as(ctx context.Context, who, link string) *browser {
 // TestJensActsForPoul goes the whole way of a power of attorney: from the
 // privilege in NemLog-in's answer to the inquiry, which is Poul's.
 func TestJensActsForPoul(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx := t.Context()
 	must := func(err error) {
@@ -73,6 +74,7 @@ func TestJensActsForPoul(t *testing.T) {
 
 // TestEmployeeNeedsTheRole logs a company in, which the demo asks a role of.
 func TestEmployeeNeedsTheRole(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	b := w.as(t.Context(), "firma", "/saml/login?return=/session&type=Professional")
 	if text := b.page.text(); b.page.url.Path != "/session" || !strings.Contains(text, "Bech Tagdækning ApS") {

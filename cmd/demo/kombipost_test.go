@@ -49,6 +49,7 @@ func letters(t *testing.T, h *house) *letter.Desk {
 // TestOneMunicipalitySendsByKombiPost sends a letter of each road by the house
 // that the demo builds, and hears of both what became of them.
 func TestOneMunicipalitySendsByKombiPost(t *testing.T) {
+	t.Parallel()
 	h, err := build(t.Context(), options{dir: stateDir(t), host: "127.0.0.1"}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
