@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"sikkerpost.dk/gateway/adapters/kombipost"
 	"sikkerpost.dk/gateway/adapters/kombipost/kombiposttest/suite"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
+	"sikkerpost.dk/gateway/internal/outbound/memo"
+	"sikkerpost.dk/gateway/internal/outside"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
@@ -50,6 +53,39 @@ func TestTheVersionAndThePaperLimitAreThoseThatWereAgreed(t *testing.T) {
 		bend(&cfg)
 		if _, err := kombipost.New(cfg); err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
+// TestEachKindOfMessageByKombiPostHoldsToTheOfficialSchema: replies, inquiries
+// sent on and both versions, as they stand inside the request.
+func TestEachKindOfMessageByKombiPostHoldsToTheOfficialSchema(t *testing.T) {
+	const what = "the check of each kind of message against the official schema"
+	tool, ok := outside.Program(t, "xmllint", what)
+	data, here := outside.Data(t, "memo", what)
+	if !ok || !here {
+		return
+	}
+	w := newWorld(t, nil)
+	thread, err := memo.ThreadOf(memo.Header{UUID: post.DerivedID("q", post.Digital, 1), ID: "q", Sender: memo.Party{ID: w.Registered.ID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for version, schema := range map[string]string{"1.1": "1.1/xsd", "1.2": "1.2/xsd-derived"} {
+		cfg := w.config()
+		cfg.MemoVersion = version
+		client := w.connect(t, cfg)
+		reply, own := w.Job(post.Digital, w.Registered), w.Job(post.Digital, w.Registered)
+		reply.SenderContactPoint, reply.Thread = w.Tenant.DPOContactPoint, thread
+		own.Originator = &w.Exempt
+		jobs := []dispatch.Job{w.Job(post.Digital, w.Registered), reply}
+		if version == memo.Version {
+			jobs = append(jobs, own)
+		}
+		for i, j := range jobs {
+			if out, err := validate(tool, filepath.Join(data, schema, "MeMo_core.xsd"), cut(t, suite.Rendered(t, client, j), "memo:Message")); err != nil {
+				t.Errorf("%s, %d: %v\n%s", version, i, err, out)
+			}
 		}
 	}
 }

@@ -29,7 +29,7 @@ type pushed struct {
 func pushes(t *testing.T, h http.Handler) func(path string, body io.Reader) (pushed, error) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{}}}}
+		r.TLS = verified()
 		h.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
@@ -46,6 +46,11 @@ func pushes(t *testing.T, h http.Handler) func(path string, body io.Reader) (pus
 		text, err := io.ReadAll(answer.Body)
 		return pushed{answer.StatusCode, string(text)}, err
 	}
+}
+
+// verified is a connection whose client certificate was verified.
+func verified() *tls.ConnectionState {
+	return &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{}}}}
 }
 
 func anybody(*x509.Certificate) bool { return true }

@@ -160,13 +160,20 @@ func always(status int, text string) answerer {
 	}
 }
 
-func (h *house) ngdp(n *ngdp, log *slog.Logger) *digitalpost.Client {
+func (h *house) ngdp(n *ngdp, log *slog.Logger) *digitalpost.Client { return h.ngdpAs(n, log, false) }
+
+// ngdpSingly fetches receipts one by one.
+func (h *house) ngdpSingly(n *ngdp, log *slog.Logger) *digitalpost.Client {
+	return h.ngdpAs(n, log, true)
+}
+
+func (h *house) ngdpAs(n *ngdp, log *slog.Logger, singly bool) *digitalpost.Client {
 	h.t.Helper()
 	server := httptest.NewUnstartedServer(n)
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.StartTLS()
 	h.t.Cleanup(server.Close)
-	client, err := digitalpost.New(digitalpost.Config{BaseURL: server.URL + "/", Certificate: server.TLS.Certificates[0], RootCAs: pool(server), Log: log,
+	client, err := digitalpost.New(digitalpost.Config{BaseURL: server.URL + "/", Certificate: server.TLS.Certificates[0], RootCAs: pool(server), Log: log, ReceiptsSingly: singly,
 		Systems: map[post.TenantID]digitalpost.System{"engdal": {ID: "engdal", Token: "t"}, "fjordby": {ID: "fjordby", Token: "t"}}})
 	if err != nil {
 		h.t.Fatal(err)

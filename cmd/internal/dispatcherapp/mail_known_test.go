@@ -3,15 +3,11 @@ package dispatcherapp
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"mime/multipart"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -102,7 +98,7 @@ func TestOtherBytesPushedUnderAKnownIDAreKeptAndTheFirstStands(t *testing.T) {
 	id := m.sim.Box(string(m.tenants[0].CVR))[0].UUID
 	push := func(content []byte) {
 		t.Helper()
-		if status := pushForm(receiver, "/digitalpost/"+string(m.tenants[0].ID)+"/memos", id, content); status != http.StatusOK {
+		if status := multiform(receiver, "/digitalpost/"+string(m.tenants[0].ID)+"/memos", id, bytes.NewReader(content)); status != http.StatusOK {
 			t.Errorf("answered %d", status)
 		}
 	}
@@ -158,21 +154,6 @@ func TestOtherBytesPushedUnderAKnownIDAreKeptAndTheFirstStands(t *testing.T) {
 	if n := strings.Count(m.log.String(), "code=other-content"); n != 8 {
 		t.Errorf("told %d times", n)
 	}
-}
-
-// pushForm posts a message as Digital Post does, and returns the status.
-func pushForm(h http.Handler, path, id string, content []byte) int {
-	var form bytes.Buffer
-	parts := multipart.NewWriter(&form)
-	part, _ := parts.CreateFormFile("file", id)
-	_, _ = part.Write(content)
-	_ = parts.Close()
-	q := httptest.NewRequest(http.MethodPost, path, &form)
-	q.Header.Set("Content-Type", parts.FormDataContentType())
-	q.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{}}}}
-	rec := httptest.NewRecorder()
-	h.ServeHTTP(rec, q)
-	return rec.Code
 }
 
 // TestAnInquiryThatComesBackIsNoInquiry: the municipality's contact point leads to
