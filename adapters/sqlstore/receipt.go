@@ -62,7 +62,7 @@ func (s *Store) ReceiptStandings(ctx context.Context, messageIDs []string) (map[
 	}
 	list, args := inList(stretch(messageIDs), 1)
 	rows, err := s.read.QueryContext(ctx,
-		`SELECT h.message_id, l.id, l.tenant, l.state, l.version, l.channel, l.generation, h.channel, h.generation, h.carrier, h.answer, h.unsure
+		`SELECT h.message_id, l.id, l.tenant, l.state, l.version, l.channel, l.generation, h.channel, h.generation, h.carrier, h.answer, h.unsure, h.created_at
 		 FROM hand_over h JOIN letter l ON l.id = h.letter WHERE h.message_id IN (`+list+`)`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("find hand-overs of receipts: %w", err)
@@ -72,11 +72,12 @@ func (s *Store) ReceiptStandings(ctx context.Context, messageIDs []string) (map[
 		var id, answer string
 		var st track.Standing
 		var generation int
-		var unsure int64
+		var unsure, begun int64
 		if err := rows.Scan(&id, &st.Letter, &st.Tenant, &st.State, &st.Version, &st.Channel, &st.Generation,
-			&st.On, &generation, &st.By, &answer, &unsure); err != nil {
+			&st.On, &generation, &st.By, &answer, &unsure, &begun); err != nil {
 			return nil, fmt.Errorf("read hand-over of a receipt: %w", err)
 		}
+		st.Begun = fromMicros(begun)
 		st.Present = st.Channel == st.On && st.Generation == generation
 		st.Refused = unsure == 0 && (answer == "refused-recipient" || answer == "refused-content")
 		all[id] = st

@@ -166,7 +166,7 @@ func bookReceipts(ctx context.Context, tx *sql.Tx, all []track.Settlement) error
 			continue
 		}
 		if b.taken == 0 {
-			b.taken = micros(r.At)
+			b.taken = micros(in.When())
 		}
 		if r.Kind == track.RefusedRecipient || r.Kind == track.RefusedContent {
 			b.answer = string(r.Kind)
@@ -200,7 +200,7 @@ func walkLetters(ctx context.Context, tx *sql.Tx, all []track.Settlement) error 
 		}
 		st, last, available := in.Standing, in.Path[len(in.Path)-1], int64(0)
 		if last == post.LetterDelivered {
-			available = micros(in.Receipt.At)
+			available = micros(in.When())
 		}
 		moves = append(moves, []any{string(st.Letter), string(st.State), st.Version, string(last), int64(len(in.Path)), in.Receipt.Code, micros(at), available})
 		for _, to := range in.Path {

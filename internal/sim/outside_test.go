@@ -154,7 +154,7 @@ func (c *carrier) take(id string, letter post.LetterID, generation int, sum [32]
 	closed := c.channel == post.Digital && !who.enrolled
 	early := luck.IntN(2) == 0 // a refusal at the door, not later by receipt
 	known := c.has[id]
-	out := dispatch.Outcome{Verdict: dispatch.Taken, Transmission: "t-" + id[:8], At: w.now}
+	out := dispatch.Outcome{Verdict: dispatch.Taken, Transmission: "t-" + id[:8], At: c.clock(w.now)}
 	switch {
 	case busy:
 		return dispatch.Outcome{Verdict: dispatch.NotTaken, Code: "503"}
@@ -241,15 +241,23 @@ func (c *carrier) tell(id string, kind track.Kind, code string, in time.Duration
 	if hit(w, luck, w.plan.contradict) && c.channel == post.Digital && kind == track.Delivered {
 		c.events++
 		one.contrary = &word{Receipt: track.Receipt{Carrier: c.name, EventID: fmt.Sprint(c.name, "-", c.events), MessageID: id,
-			Kind: track.RefusedRecipient, At: at.Add(time.Second), Code: "exempt.not.allowed"}}
+			Kind: track.RefusedRecipient, At: c.clock(at.Add(time.Second)), Code: "exempt.not.allowed"}}
 	}
 }
 
 func (c *carrier) word(id string, kind track.Kind, code string, at, from time.Time) *word {
 	c.events++
-	one := &word{Receipt: track.Receipt{Carrier: c.name, EventID: fmt.Sprint(c.name, "-", c.events), MessageID: id, Kind: kind, At: at, Code: code}, from: from}
+	one := &word{Receipt: track.Receipt{Carrier: c.name, EventID: fmt.Sprint(c.name, "-", c.events), MessageID: id, Kind: kind, At: c.clock(at), Code: code}, from: from}
 	c.said = append(c.said, one)
 	return one
+}
+
+// clock is what the carrier's clock shows at a moment.
+func (c *carrier) clock(at time.Time) time.Time {
+	if c.name == c.w.plan.fast {
+		return at.Add(c.w.plan.ahead)
+	}
+	return at
 }
 
 // silent reports whether nothing more will be said.

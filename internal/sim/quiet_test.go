@@ -20,6 +20,9 @@ type clocks struct {
 	presume int      // working days after which a posted letter counts as delivered; 0 is never
 	mute    float64  // of a letter on paper of which nothing is heard once it is posted
 	arrive  post.Day // the latest day of arrival of every letter; "" is none
+	// ahead is how far the clock of the carrier named fast is ahead.
+	ahead time.Duration
+	fast  string
 }
 
 // The latest day leaves no time for paper: whoever is asked is asked at once.
@@ -33,6 +36,9 @@ func newClocks(seed uint64) clocks {
 	}
 	if r.IntN(3) == 0 {
 		c.arrive = nearDay
+	}
+	if r.IntN(4) == 0 {
+		c.ahead, c.fast = 365*24*time.Hour, []string{"digitalpost", "printhouse"}[r.IntN(2)]
 	}
 	return c
 }
@@ -108,4 +114,10 @@ var quietHazards = []hazardCase{
 			return in
 		}}
 	})}},
+	{"a carrier's time is believed, whatever its clock shows", "I16", 100, hazard{store: bend(func(*world, *store) bent {
+		return bent{settle: func(in track.Settlement) track.Settlement {
+			in.At = in.Receipt.At
+			return in
+		}}
+	}), plan: func(p *plan) { p.ahead, p.fast = 365*24*time.Hour, "digitalpost" }}},
 }

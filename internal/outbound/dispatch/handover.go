@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/post"
@@ -103,6 +104,12 @@ func (a *Advancer) settle(ctx context.Context, l queue.Lease, r Record, out Outc
 	now := a.Now()
 	if out.At.IsZero() {
 		out.At = now
+	}
+	said := out.At
+	var odd bool
+	if out.At, odd = post.CarrierTime(said, r.Intent.CreatedAt, now); odd {
+		a.Log.ErrorContext(ctx, "carrier's clock is odd", slog.String("carrier", string(r.Intent.Carrier)), slog.String("letter", string(r.ID)),
+			slog.Time("said", said), slog.Time("taken_for", out.At))
 	}
 	m := Move{Code: code("", out.Code), Answer: &out, MessageID: r.Intent.MessageID, Free: true}
 	switch out.Verdict {

@@ -52,6 +52,8 @@ type Standing struct {
 	On post.Channel
 	// By is the carrier of that hand-over.
 	By post.Carrier
+	// Begun is when it was decided.
+	Begun time.Time
 	// Refused: the carrier has refused that hand-over for good.
 	Refused bool
 }
@@ -63,6 +65,10 @@ type Settlement struct {
 	Standing Standing // empty when the hand-over is unknown
 	Verdict  Verdict
 	Reason   string
+	// At is the time of the event as far as it is believed; zero is the receipt's.
+	// Odd says that the receipt's is not to be trusted.
+	At  time.Time
+	Odd bool
 	// Path lists the states that the letter passes, the last one where it
 	// ends; empty when it stays.
 	Path []post.LetterState

@@ -204,7 +204,7 @@ func (m *Matcher) group(ctx context.Context, rs []Receipt) (rest []Receipt, err 
 			continue
 		}
 		taken[st.Letter] = true
-		now = append(now, decide(r, st, known))
+		now = append(now, m.judge(r, st, known))
 	}
 	stale, err := m.Inbox.SettleReceipts(ctx, now)
 	if err != nil {
@@ -239,7 +239,7 @@ func (m *Matcher) settle(ctx context.Context, r Receipt) error {
 			return fmt.Errorf("match receipt %s of %s: %w", r.EventID, r.Carrier, err)
 		}
 		st, known := standings[r.MessageID]
-		s := decide(r, st, known)
+		s := m.judge(r, st, known)
 		stale, err := m.Inbox.SettleReceipts(ctx, []Settlement{s})
 		if err == nil && len(stale) > 0 {
 			if err = ctx.Err(); err == nil && try < mostStale {
@@ -257,6 +257,7 @@ func (m *Matcher) settle(ctx context.Context, r Receipt) error {
 
 func (m *Matcher) tell(ctx context.Context, s Settlement) {
 	m.settled++
+	m.oddTime(ctx, s)
 	level := slog.LevelInfo
 	if s.Verdict == Parked {
 		level = slog.LevelWarn

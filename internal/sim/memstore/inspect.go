@@ -19,7 +19,8 @@ type Row struct {
 	Code       string
 	Manifest   []byte
 	Available  time.Time
-	Job        bool // a step is due, now or later
+	Taken      time.Time // of the present hand-over
+	Job        bool      // a step is due, now or later
 	Due        time.Time
 }
 
@@ -29,6 +30,9 @@ func (db *DB) Rows() (rows []Row, orphans int) {
 	defer db.mu.Unlock()
 	for _, r := range db.letters {
 		out := Row{ID: r.ID, Key: string(r.Key), State: r.state, Channel: r.channel, Generation: r.generation, Code: r.code, Manifest: r.manifest, Available: r.available}
+		if h := db.present(r); h != nil {
+			out.Taken = h.taken
+		}
 		if j := db.jobs[jobOf(r.ID)]; j != nil {
 			out.Job, out.Due = true, j.due
 		}

@@ -48,7 +48,7 @@ func (s *Store) ReceiptStandings(_ context.Context, messageIDs []string) (map[st
 		}
 		l := s.db.letters[h.letter]
 		all[id] = track.Standing{
-			Letter: l.ID, Tenant: l.Tenant, State: l.state, Version: l.version, Channel: l.channel, Generation: l.generation, On: h.channel, By: h.Carrier,
+			Letter: l.ID, Tenant: l.Tenant, State: l.state, Version: l.version, Channel: l.channel, Generation: l.generation, On: h.channel, By: h.Carrier, Begun: h.CreatedAt,
 			Present: l.channel == h.channel && l.generation == h.generation,
 			Refused: !h.Unsure && (h.answer == "refused-recipient" || h.answer == "refused-content"),
 		}
@@ -107,7 +107,7 @@ func (s *Store) settle(in track.Settlement) bool {
 	}
 	if h != nil {
 		if h.taken.IsZero() {
-			h.taken = micros(r.At)
+			h.taken = micros(in.When())
 		}
 		if r.Kind == track.RefusedRecipient || r.Kind == track.RefusedContent {
 			h.Unsure, h.answer = false, string(r.Kind)
@@ -121,7 +121,7 @@ func (s *Store) settle(in track.Settlement) bool {
 func (s *Store) continueAfter(in track.Settlement, l *row) {
 	last := in.Path[len(in.Path)-1]
 	if last == post.LetterDelivered {
-		l.available = micros(in.Receipt.At)
+		l.available = micros(in.When())
 	}
 	switch {
 	case in.Due:

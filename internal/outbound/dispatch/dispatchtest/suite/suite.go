@@ -49,6 +49,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Store) {
 		"waiting changes the code and nothing else":                waitingChangesTheCode,
 		"a due job rings once in a quiet time, unless it is held":  aDueJobRingsOnce,
 		"many are leased at once, lane by lane, none twice":        manyAreLeasedAtOnce,
+		"a letter takes the time of a receipt that is believed":    aLetterTakesTheTimeThatIsBelieved,
 		"neither another lane nor another tenant starves":          nobodyStarves,
 		"what is kept back comes behind what can go":               whatIsKeptBackComesBehind,
 		"unsure answers are counted for each state":                unsureAnswersAreCounted,
@@ -155,8 +156,10 @@ func (b *bench) handingOver(ch post.Channel) (queue.Lease, dispatch.Record) {
 	return l, b.move(l, post.LetterHandingOver, func(m *dispatch.Move) { m.Intent = intent(*m, 1); m.MessageID = m.Intent.MessageID })
 }
 
+var intentTime = time.Unix(1_790_000_000, 0).UTC()
+
 func intent(m dispatch.Move, attempts int) *dispatch.Intent {
-	return &dispatch.Intent{MessageID: post.DerivedID(m.Letter, m.Channel, m.Generation), Carrier: post.KombiPost, CreatedAt: time.Unix(1_790_000_000, 0).UTC(),
+	return &dispatch.Intent{MessageID: post.DerivedID(m.Letter, m.Channel, m.Generation), Carrier: post.KombiPost, CreatedAt: intentTime,
 		Size: 7, SHA256: sha256.Sum256([]byte("form")), Attempts: attempts}
 }
 
