@@ -35,6 +35,7 @@ type paper struct {
 	door     *printhousetest.Door
 	print    *printhousetest.House
 	road     *printhouse.House
+	reach    printhouse.Config // of road
 	register string
 	log      bytes.Buffer
 	mail     *track.Mailroom
@@ -64,13 +65,23 @@ func newPaper(t *testing.T) *paper {
 	p.print, err = printhousetest.New(printhousetest.Config{Jobs: filepath.Join(root, "jobs"), Events: filepath.Join(root, "events"),
 		Dir: filepath.Join(root, "paper"), Identities: []age.Identity{identity}, Log: slog.New(slog.DiscardHandler)})
 	must(err)
-	p.road, err = printhouse.New(printhouse.Config{Out: "/jobs", Events: "/events", Recipients: []age.Recipient{identity.Recipient()}, Log: log,
-		SFTP: &printhouse.SFTP{Address: p.door.Address(), User: "engdal", HostKeys: []ssh.PublicKey{p.door.HostKey()}, Key: key, Timeout: 20 * time.Second}})
-	must(err)
-	t.Cleanup(func() { _ = p.road.Close() })
+	p.reach = printhouse.Config{Out: "/jobs", Events: "/events", Recipients: []age.Recipient{identity.Recipient()}, Log: log,
+		SFTP: &printhouse.SFTP{Address: p.door.Address(), User: "engdal", HostKeys: []ssh.PublicKey{p.door.HostKey()}, Key: key, Timeout: 20 * time.Second}}
+	p.road = p.another()
 	p.register = filepath.Join(root, "register.jsonl")
 	p.mail = &track.Mailroom{Store: p.store, Log: log}
 	return p
+}
+
+// another is one more process's connection to the print house.
+func (p *paper) another() *printhouse.House {
+	p.t.Helper()
+	h, err := printhouse.New(p.reach)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { _ = h.Close() })
+	return h
 }
 
 // lives writes the register: one person, living there.
