@@ -2,19 +2,15 @@ package main
 
 import (
 	"bytes"
-	"database/sql"
 	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // makes the schema of the test's own
-
+	"sikkerpost.dk/gateway/adapters/sqlstore/sqlstoretest/suite"
 	"sikkerpost.dk/gateway/internal/outside"
-	"sikkerpost.dk/gateway/internal/post"
 )
 
 // TestTheStoryPlaysOnRealServers plays it on PostgreSQL and redis-server, as an
@@ -53,29 +49,8 @@ func TestTheStoryPlaysOnRealServers(t *testing.T) {
 			t.Fatal("redis-server does not listen")
 		}
 	}
-	db, err := sql.Open("pgx", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	schema := "demo_" + strings.ReplaceAll(post.NewID(), "-", "")
-	if _, err := db.ExecContext(t.Context(), "CREATE SCHEMA "+schema); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := db.Exec("DROP SCHEMA " + schema + " CASCADE"); err != nil {
-			t.Error(err)
-		}
-		db.Close()
-	})
-	u, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	q.Set("search_path", schema)
-	u.RawQuery = q.Encode()
 	var out, talk bytes.Buffer
-	if code := run(t.Context(), []string{"-story", "-dir", t.TempDir(), "-redis", redis, "-database", u.String()}, &out, &talk); code != exitDone {
+	if code := run(t.Context(), []string{"-story", "-dir", t.TempDir(), "-redis", redis, "-database", suite.Schema(t, address)}, &out, &talk); code != exitDone {
 		t.Fatalf("exit %d\n%s%s", code, out.String(), talk.String())
 	}
 	if !strings.Contains(out.String(), "all as promised") {

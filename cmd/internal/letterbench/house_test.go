@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +19,7 @@ import (
 
 	"sikkerpost.dk/gateway/adapters/asynqueue/asynqueuetest"
 	"sikkerpost.dk/gateway/adapters/deskapi/client"
+	"sikkerpost.dk/gateway/adapters/sqlstore/sqlstoretest/suite"
 	"sikkerpost.dk/gateway/cmd/internal/devcerts"
 	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/persona"
@@ -102,13 +102,11 @@ func (h *house) port() string {
 
 // database makes a schema of its own and finds the server's process.
 func (h *house) database() string {
-	server := os.Getenv("SIKKERPOST_POSTGRES")
+	address := suite.Schema(h.b, os.Getenv("SIKKERPOST_POSTGRES"))
 	var err error
-	h.db, err = sql.Open("pgx", server)
+	h.db, err = sql.Open("pgx", address)
 	h.must(err)
-	name := "letters_" + strings.ReplaceAll(post.NewID(), "-", "")
-	_, err = h.db.Exec("CREATE SCHEMA " + name)
-	h.must(err)
+	h.b.Cleanup(func() { h.db.Close() })
 	var fsync string
 	var backend int
 	h.must(h.db.QueryRow("SHOW fsync").Scan(&fsync))
@@ -117,19 +115,7 @@ func (h *house) database() string {
 		h.b.Fatal("PostgreSQL runs without fsync: nothing would be measured")
 	}
 	h.pid["postgres"] = parent(h.b, backend)
-	u, err := url.Parse(server)
-	h.must(err)
-	q := u.Query()
-	q.Set("search_path", name)
-	u.RawQuery = q.Encode()
-	h.must(h.db.Close())
-	h.db, err = sql.Open("pgx", u.String())
-	h.must(err)
-	h.b.Cleanup(func() {
-		_, _ = h.db.Exec("DROP SCHEMA " + name + " CASCADE") // the server goes with the run
-		h.db.Close()
-	})
-	return u.String()
+	return address
 }
 
 func (h *house) client(id post.ClientID, p devcerts.Pair, role config.Role, tenant post.TenantID) config.Client {
