@@ -7,12 +7,14 @@ import (
 	"database/sql"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/account"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
 	"sikkerpost.dk/gateway/internal/vault/seal"
@@ -27,6 +29,20 @@ func (s shelf) Get(_ context.Context, blob string) (io.ReadCloser, error) {
 		return nil, post.ErrNotFound
 	}
 	return io.NopCloser(bytes.NewReader(b)), nil
+}
+
+// List lists them as a day old, and those named "old …" as long there.
+func (s shelf) List(_ context.Context, visit func(blob string, size int64, at time.Time) error) error {
+	for name, b := range s {
+		at := time.Now().Add(-24 * time.Hour)
+		if strings.HasPrefix(name, "old ") {
+			at = time.Now().Add(-72 * time.Hour)
+		}
+		if err := visit(name, int64(len(b)), at); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // held is what a carrier holds.
@@ -91,7 +107,7 @@ func newLedgered(t *testing.T, s *Store) *ledgered {
 
 func (l *ledgered) check(t *testing.T) *account.Report {
 	t.Helper()
-	r, err := account.Check(t.Context(), account.Config{Books: l.s, Blobs: l.blobs, Late: time.Minute,
+	r, err := account.Check(t.Context(), account.Config{Books: l.s, Blobs: l.blobs, Shelf: l.blobs, Late: time.Minute,
 		Carriers: map[post.Channel]account.Carrier{post.Digital: l.digital, post.Physical: l.paper}})
 	if err != nil {
 		t.Fatal(err)
@@ -165,6 +181,14 @@ func TestEachKindOfHarmIsFound(t *testing.T) {
 			do(`DELETE FROM ledger_event WHERE subject = $1 AND kind = 'letter.handed-over'`, second)(t)
 		}},
 		{"two envelopes bear one tracking number", "tracking", do(`UPDATE hand_over SET tracking = 'RR473124829DK' WHERE letter IN ($1, $2)`, first, second)},
+		{"a hand-over that the ledger does not know of", "hand-over", do(
+			`INSERT INTO hand_over (message_id, letter, channel, generation, created_at, form_size, form_sha256, attempts)
+			 SELECT $1, letter, 'physical', 1, created_at, form_size, form_sha256, 1 FROM hand_over WHERE letter = $2`,
+			func() string { return post.DerivedID(at.ids[0], post.Physical, 1) }, first)},
+		{"a hand-over is deleted", "hand-over", do(`DELETE FROM hand_over WHERE letter = $1`, first)},
+		{"bytes that nothing names lie there for days", "blob", func(*testing.T) { at.blobs["old blob"] = []byte("x") }},
+		{"a parked message is gone", "blob", do(`INSERT INTO mail (id, carrier, tenant, message_id, digest, received_at, header, blob, blob_sha256, blob_size, state, due_at)
+			SELECT $1, 'digitalpost', 'engdal', 'm', form_sha256, 1, form_sha256, $2, form_sha256, 1, 'parked', 0 FROM hand_over WHERE letter = $3`, post.NewID, post.NewID, first)},
 		{"a document is gone", "blob", func(*testing.T) { clear(at.blobs) }},
 		{"a document is changed", "blob", func(*testing.T) {
 			for k := range at.blobs {
@@ -187,6 +211,34 @@ func TestEachKindOfHarmIsFound(t *testing.T) {
 					t.Errorf("rule %q is silent: %+v", h.rule, r.Faults)
 				}
 			})
+		}
+	})
+}
+
+// TestWhatCannotBeAskedIsSaid: a carrier that lists nothing is not passed over in
+// silence, and letters of which it has not spoken again are counted.
+func TestWhatCannotBeAskedIsSaid(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open opener) {
+		l := newLedgered(t, open(t))
+		if r := l.check(t); len(r.Rests) != 2 || !r.Rests[0].Compared || !strings.Contains(r.Rests[0].Says, "was compared with the 1 letter") {
+			t.Errorf("compared: %+v", r.Rests)
+		}
+		mustExec(t, l.s, `UPDATE hand_over SET carrier = 'kombipost'`)
+		r := l.check(t)
+		if r.Found != 0 || len(r.Rests) != 1 || r.Rests[0].Compared || r.Rests[0].Taken != 2 ||
+			!strings.HasPrefix(r.Rests[0].Says, "KombiPost cannot be asked") || !strings.Contains(r.Rests[0].Says, "2 letters rest on its receipts alone, and of 2 it has said nothing") {
+			t.Errorf("cannot be asked: %+v", r)
+		}
+		m := matcherOf(t, l.s)
+		if err := l.s.KeepReceipts(t.Context(), []track.Receipt{{Carrier: "kombipost", EventID: "e", MessageID: post.DerivedID(l.ids[1], post.Physical, 1),
+			Kind: track.Posted, At: time.Now()}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if r := l.check(t); r.Rests[0].Heard != 1 || !strings.Contains(r.Rests[0].Says, "of 1 it has said nothing") {
+			t.Errorf("one was posted: %+v", r.Rests)
 		}
 	})
 }

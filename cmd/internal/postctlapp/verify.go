@@ -51,7 +51,7 @@ func (c *verifyAll) Run(r *run) (err error) {
 		if err != nil {
 			return err
 		}
-		cfg.Blobs = blobs
+		cfg.Blobs, cfg.Shelf = blobs, blobs
 	}
 	if c.DigitalPost != "" {
 		cfg.Carriers[post.Digital] = folder{c.DigitalPost, ".xml"}
@@ -72,8 +72,14 @@ func (c *verifyAll) Run(r *run) (err error) {
 	if err := r.Print(report, func(w io.Writer) { printReport(w, report, time.Since(started)) }); err != nil {
 		return err
 	}
+	if c.Blobs == "" {
+		r.Say("not looked at: sealed bytes; give -blobs DIR")
+	}
+	if c.Ledger == "" {
+		r.Say("not looked at: whether ledger rows are those that were published; give -ledger DIR and -ledger-key FILE")
+	}
 	if report.Found > 0 {
-		return &ctl.Hint{Err: fmt.Errorf("%d things do not add up", report.Found), Exit: ctl.NeedsPerson,
+		return &ctl.Hint{Err: fmt.Errorf("%s not add up", doNot(report.Found)), Exit: ctl.NeedsPerson,
 			Hint: "stop the dispatchers, keep everything as it is, and look at each; postctl letter explain ID tells how a letter came to be where it is"}
 	}
 	return nil
@@ -115,6 +121,13 @@ func (f folder) Held(context.Context) (map[string]int, error) {
 	return held, nil
 }
 
+func doNot(n int) string {
+	if n == 1 {
+		return "1 thing does"
+	}
+	return ctl.Count(n, "thing") + " do"
+}
+
 func printReport(w io.Writer, r *account.Report, took time.Duration) {
 	fmt.Fprintf(w, "letters       %d, %d events, %d hand-overs, %d documents read\n", r.Letters, r.Events, r.HandOvers, r.Blobs)
 	var states []string
@@ -129,7 +142,13 @@ func printReport(w io.Writer, r *account.Report, took time.Duration) {
 		fmt.Fprintf(w, "on paper      %d taken = %d waiting + %d printing + %d posted + %d proven + %d presumed + %d returned + %d rejected + %d recalled\n",
 			p.Taken, p.Waiting, p.Printing, p.Posted, p.Proven, p.Presumed, p.Returned, p.Rejected, p.Recalled)
 	}
-	fmt.Fprintf(w, "receipts      %d applied, %d noted, %d parked for a person, %d waiting\n", r.Receipts.Applied, r.Receipts.Noted, r.Receipts.Parked, r.Receipts.Waiting)
+	fmt.Fprintf(w, "receipts      %d applied, %d noted, %d parked for a person, %d closed by one, %d waiting\n", r.Receipts.Applied, r.Receipts.Noted, r.Receipts.Parked, r.Receipts.Closed, r.Receipts.Waiting)
+	for _, rest := range r.Rests {
+		fmt.Fprintf(w, "%-13s %s\n", rest.Carrier, rest.Says)
+	}
+	if r.Loose > 0 {
+		fmt.Fprintf(w, "loose bytes   %d files that nothing names yet; they are swept a day later\n", r.Loose)
+	}
 	if r.Ledger != nil {
 		fmt.Fprintf(w, "ledger        %d entries hash to the published checkpoint, %d bodies compared, %d erased\n", r.Ledger.Size, r.Ledger.Bodies, r.Ledger.Erased)
 	}

@@ -10,7 +10,10 @@
 // bear one tracking number; sealed documents are there and have their digest; every
 // letter that something is left to do for has a job, no other has, and no job
 // is without its letter; what a carrier holds was handed over by us, and what
-// it took from us it holds.
+// it took from us it holds; each hand-over has its ledger entry and each entry its
+// hand-over; what names sealed bytes finds them, and bytes that nothing names do
+// not lie for long. Of a carrier that cannot be asked it says so, and on what the
+// letters rest that it took.
 //
 // It opens nothing: states, ids and digests are enough. It changes nothing, and
 // is not disturbed by letters that move meanwhile: each is looked at in one
@@ -99,6 +102,7 @@ type Books interface {
 	StrayRows(ctx context.Context) ([]Stray, error)
 	// SharedTracking returns tracking numbers that more than one hand-over bears.
 	SharedTracking(ctx context.Context) ([]string, error)
+	Names
 	// ReceiptTally counts receipts.
 	ReceiptTally(ctx context.Context) (Receipts, error)
 }
@@ -130,9 +134,14 @@ type Report struct {
 	States    map[string]int `json:"states"`
 	Receipts  Receipts       `json:"receipts"`
 	Paper     Paper          `json:"paper"`
-	Ledger    *ledger.Report `json:"ledger,omitempty"` // nil: not audited
-	Found     int            `json:"found"`
-	Faults    []Fault        `json:"faults"`
+	// Rests says of each carrier that has letters of ours what that rests on.
+	Rests []Rest `json:"rests,omitempty"`
+	// Loose are sealed bytes that nothing names yet: of uploads under way, or
+	// broken off.
+	Loose  int            `json:"loose"`
+	Ledger *ledger.Report `json:"ledger,omitempty"` // nil: not audited
+	Found  int            `json:"found"`
+	Faults []Fault        `json:"faults"`
 	// NeedPerson are the letters that wait for somebody; no fault, but not done.
 	NeedPerson int `json:"need_person"`
 }
@@ -144,6 +153,8 @@ const MaxFaults = 1000
 type Config struct {
 	Books Books
 	Blobs Blobs
+	// Shelf lists what Blobs has; it needs Blobs.
+	Shelf Shelf
 	// Carriers are the usual ones of each channel. What another one delivers may
 	// still lie with them, as KombiPost's messages do in Digital Post.
 	Carriers map[post.Channel]Carrier
@@ -151,6 +162,7 @@ type Config struct {
 	Audit func(ctx context.Context) (ledger.Report, error)
 	// Late is how long a receipt may wait to be matched; 1 hour when 0.
 	Late time.Duration
+	Now  func() time.Time // time.Now when nil
 }
 
 // page is how many letters are in memory at once.
@@ -161,10 +173,17 @@ func Check(ctx context.Context, c Config) (*Report, error) {
 	if c.Books == nil {
 		return nil, errors.New("account: Books is required")
 	}
+	if c.Shelf != nil && c.Blobs == nil {
+		return nil, errors.New("account: a Shelf needs Blobs")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.Late == 0 {
 		c.Late = time.Hour
 	}
-	k := &check{Config: c, r: &Report{States: map[string]int{}, Faults: []Fault{}}, held: map[post.Channel]map[string]int{}}
+	k := &check{Config: c, r: &Report{States: map[string]int{}, Faults: []Fault{}}, held: map[post.Channel]map[string]int{},
+		missed: map[string]bool{}, rest: map[post.Carrier]*Rest{}}
 	for ch, carrier := range c.Carriers {
 		held, err := carrier.Held(ctx)
 		if err != nil {
@@ -194,6 +213,9 @@ type check struct {
 	Config
 	r    *Report
 	held map[post.Channel]map[string]int // what is left is nobody's
+	// missed are the blobs that were found to be gone.
+	missed map[string]bool
+	rest   map[post.Carrier]*Rest
 }
 
 func (k *check) fault(rule, id, format string, args ...any) {
@@ -234,12 +256,18 @@ func (k *check) whole(ctx context.Context) error {
 	if k.r.Receipts, err = k.Books.ReceiptTally(ctx); err != nil {
 		return fmt.Errorf("count receipts: %w", err)
 	}
-	if old := k.r.Receipts.OldestWaiting; !old.IsZero() && time.Since(old) > k.Late {
+	if old := k.r.Receipts.OldestWaiting; !old.IsZero() && k.Now().Sub(old) > k.Late {
 		k.fault("receipts", "", "%d receipts wait to be matched, the oldest since %s", k.r.Receipts.Waiting, old.Format(time.RFC3339))
 	}
 	for ch, held := range k.held {
 		for id := range held {
 			k.fault("carrier", id, "the %s carrier holds what no hand-over of ours explains", ch)
+		}
+	}
+	k.say()
+	if k.Shelf != nil {
+		if err := k.shelf(ctx); err != nil {
+			return err
 		}
 	}
 	if k.Audit == nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
 
 // eventPrefix begins the kind of each event that moves a letter.
@@ -84,6 +85,9 @@ func (k *check) handOvers(d Dossier) {
 		if held > 1 {
 			k.fault("twice", string(d.ID), "the %s carrier holds %s %d times", h.Channel, h.MessageID, held)
 		}
+		if !h.refused() && h.Taken {
+			k.rests(d, h)
+		}
 		if !h.refused() && (h.Taken || held > 0) {
 			if channels[h.Generation] == nil {
 				channels[h.Generation] = map[post.Channel]bool{}
@@ -91,6 +95,7 @@ func (k *check) handOvers(d Dossier) {
 			channels[h.Generation][h.Channel] = true
 		}
 	}
+	k.intents(d)
 	prints := decisions(d, "print")
 	for generation, chs := range channels {
 		if len(chs) < 2 {
@@ -108,6 +113,35 @@ func (k *check) handOvers(d Dossier) {
 	}
 }
 
+type event = ledger.Event
+
+// at reports whether e is about the hand-over on channel/generation.
+func at(e event, place string) bool {
+	return e.Outcome == place || strings.HasPrefix(e.Outcome, place+" ")
+}
+
+// intents holds hand-overs against the entries by which they were begun, and the
+// reverse: nothing went out that the ledger does not know of.
+func (k *check) intents(d Dossier) {
+	begun := map[string]bool{}
+	for _, e := range d.Events {
+		if e.Kind == eventPrefix+string(post.LetterHandingOver) {
+			place, _, _ := strings.Cut(e.Outcome, " ")
+			begun[place] = true
+		}
+	}
+	for _, h := range d.HandOvers {
+		place := fmt.Sprintf("%s/%d", h.Channel, h.Generation)
+		if !begun[place] {
+			k.fault("hand-over", string(d.ID), "hand-over %s (%s) has no entry in the ledger", h.MessageID, place)
+		}
+		delete(begun, place)
+	}
+	for place := range begun {
+		k.fault("hand-over", string(d.ID), "the ledger says that it was handed over (%s), and there is no hand-over", place)
+	}
+}
+
 // carried says how often the carrier holds a hand-over, and whether that is
 // known, and ticks it off.
 func (k *check) carried(h HandOver) (n int, known bool) {
@@ -122,6 +156,7 @@ func (k *check) blob(ctx context.Context, d Dossier, b Blob) error {
 	k.r.Blobs++
 	rc, err := k.Blobs.Get(ctx, b.Name)
 	if errors.Is(err, post.ErrNotFound) {
+		k.missed[b.Name] = true
 		k.fault("blob", string(d.ID), "its document %s is gone", b.Name)
 		return nil
 	}
