@@ -39,6 +39,37 @@ func People() map[string]cprregister.Entry {
 	}
 }
 
+// Kinds are the answers that a register of the world can be held to, with a test
+// person for each.
+func Kinds() map[string]dispatch.AddressAnswer {
+	return map[string]dispatch.AddressAnswer{
+		"active": dispatch.AddressFound, "protected": dispatch.AddressFound, "deceased": dispatch.AddressDeceased,
+		"emigrated": dispatch.AddressAbroad, "unknown": dispatch.AddressUnknown,
+	}
+}
+
+// Ask holds a register to what is known of its test people, by the names of
+// [Kinds]. A kind without a person is left out and said.
+func Ask(t *testing.T, w World, people map[string]post.PartyRecord) {
+	t.Helper()
+	for name, want := range Kinds() {
+		t.Run(name, func(t *testing.T) {
+			who, ok := people[name]
+			if !ok {
+				t.Logf("LEFT OUT: no test person is %s", name)
+				return
+			}
+			got := w.Register.Find(t.Context(), w.Tenant, post.PartyRecord{IDType: who.IDType, ID: who.ID})
+			if got.Answer != want || got.Protected != (name == "protected") {
+				t.Fatalf("answer %q (%s), protected %t; want %q", got.Answer, got.Code, got.Protected, want)
+			}
+			if n := len(got.Lines); want == dispatch.AddressFound && (n < 2 || n > 6 || got.Name == "") || want != dispatch.AddressFound && n > 0 {
+				t.Errorf("%d lines, a name: %t", n, got.Name != "")
+			}
+		})
+	}
+}
+
 // Run checks a register.
 func Run(t *testing.T, open func(t *testing.T) World) {
 	t.Helper()

@@ -28,13 +28,18 @@ type Paper interface {
 type World struct {
 	House  Paper
 	Tenant post.Tenant
-	// Nudge makes the print house look into the folder now.
+	// Nudge makes the print house look into the folder now; nil: it looks when it
+	// looks.
 	Nudge func(t *testing.T)
 	// Report makes the postal company do something with a job. nil where
 	// nobody can be asked; the suite says what it left out.
 	Report func(t *testing.T, messageID string, kind track.Kind)
-	// Patience is how long an event may take.
-	Patience time.Duration
+	// Patience is how long an event may take, and Every how often it is asked
+	// for; 5 ms when 0.
+	Patience, Every time.Duration
+	// Recipient is whose address stands in the window; somebody of ours when it is
+	// zero.
+	Recipient post.PartyRecord
 }
 
 // Run checks a world.
@@ -52,7 +57,7 @@ func Run(t *testing.T, open func(t *testing.T) World) {
 		taken(t, w.send(t, j))
 		w.await(t, j, track.Printing)
 		taken(t, w.send(t, j))
-		w.Nudge(t)
+		w.nudge(t)
 		if more := w.receipts(t, j); len(more) != 0 {
 			t.Errorf("got %s once more", more[0].Kind)
 		}
@@ -92,11 +97,15 @@ func Run(t *testing.T, open func(t *testing.T) World) {
 // Job returns a letter that no other run has sent.
 func (w World) Job() dispatch.Job {
 	id := post.LetterID(post.NewID())
+	to := w.Recipient
+	if to.ID == "" {
+		to = post.PartyRecord{IDType: "CPR", ID: "7104521145", Name: "Poul Ravn Holmgaard", Address: []string{"Møllestien 12, 1. tv", "2690 Engdal"}}
+	}
 	return dispatch.Job{
 		Tenant: w.Tenant, Letter: id, Reference: post.NewReference(), Channel: post.Physical, Generation: 1,
 		MessageID: post.DerivedID(id, post.Physical, 1), CreatedAt: time.Now().UTC().Truncate(time.Second),
 		Label:     "Afgørelse",
-		Recipient: post.PartyRecord{IDType: "CPR", ID: "7104521145", Name: "Poul Ravn Holmgaard", Address: []string{"Møllestien 12, 1. tv", "2690 Engdal"}},
+		Recipient: to,
 		Documents: []dispatch.Document{Document(PDF(2)), Document(PDF(1))},
 	}
 }
@@ -155,6 +164,13 @@ func (w World) send(t *testing.T, j dispatch.Job) dispatch.Outcome {
 	return w.House.HandOver(t.Context(), j, Form(t, w.House, j))
 }
 
+func (w World) nudge(t *testing.T) {
+	t.Helper()
+	if w.Nudge != nil {
+		w.Nudge(t)
+	}
+}
+
 func taken(t *testing.T, o dispatch.Outcome) {
 	t.Helper()
 	if o.Verdict != dispatch.Taken || o.At.IsZero() {
@@ -174,8 +190,8 @@ func (w World) receipts(t *testing.T, j dispatch.Job) []track.Receipt {
 // await waits for a receipt of that kind and forgets it, twice.
 func (w World) await(t *testing.T, j dispatch.Job, kind track.Kind) track.Receipt {
 	t.Helper()
-	for end := time.Now().Add(w.Patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		w.Nudge(t)
+	for end := time.Now().Add(w.Patience); time.Now().Before(end); time.Sleep(max(w.Every, 5*time.Millisecond)) {
+		w.nudge(t)
 		for _, r := range w.receipts(t, j) {
 			if r.Kind != kind {
 				t.Fatalf("got %s, want %s", r.Kind, kind)
