@@ -70,7 +70,7 @@ func rates(cfg config.Dispatcher) map[post.Carrier]float64 {
 func (c carriers) sources() []track.Source {
 	var all []track.Source
 	if c.digital != nil {
-		all = append(all, c.digital)
+		all = append(all, c.digital.Sources()...) // a municipality's that hangs delays no other's
 	}
 	if c.house != nil {
 		all = append(all, c.house)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -318,6 +319,62 @@ func TestASilentCarrierKeepsNobodyWaiting(t *testing.T) {
 	cancel()
 	close(hang)
 	<-done
+}
+
+func TestASourceThatFailsIsAskedEverLaterAndNoOtherIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := newInbox()
+		begin, broken, fine := time.Now(), []time.Duration{}, 0
+		bad := &source{name: "bad", page: 100, hear: func() error {
+			broken = append(broken, time.Since(begin))
+			if len(broken) == 9 {
+				return nil // back again
+			}
+			return errors.New("away")
+		}}
+		good := &source{name: "good", page: 100, hear: func() error { fine++; return nil }}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { matcher(t, i, bad, good).Run(ctx, 5*time.Second); close(done) }()
+		time.Sleep(12*time.Minute + time.Second)
+		cancel()
+		<-done
+		want := "[0s 10s 30s 1m10s 2m30s 4m30s 6m30s 8m30s 10m30s 10m35s 10m45s 11m5s 11m45s]"
+		if got := fmt.Sprint(broken); got != want {
+			t.Errorf("asked at %s, want %s", got, want)
+		}
+		if fine != 145 {
+			t.Errorf("the other one was asked %d times", fine)
+		}
+	})
+}
+
+func TestASourceThatHangsDelaysNoneOfMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i, asked := newInbox(), make([]int, 98)
+		var all []track.Source
+		for n := range asked {
+			all = append(all, &source{name: fmt.Sprint("tenant ", n), page: 100, hear: func() error {
+				asked[n]++
+				if n == 7 {
+					time.Sleep(30 * time.Second) // until its time is over
+					return errors.New("timeout")
+				}
+				return nil
+			}})
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { matcher(t, i, all...).Run(ctx, 5*time.Second); close(done) }()
+		time.Sleep(time.Minute + time.Second)
+		cancel()
+		<-done
+		for n, times := range asked {
+			if n != 7 && times != 13 || n == 7 && times > 3 {
+				t.Errorf("tenant %d was asked %d times in a minute", n, times)
+			}
+		}
+	})
 }
 
 // TestTheRulesHoldUnderAnyFault lets anything fail at any time: no receipt is

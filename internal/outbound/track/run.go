@@ -18,6 +18,11 @@ const (
 	groupSize = 100
 	// pagesAtOnce leaves time for others when a carrier has very many.
 	pagesAtOnce = 100
+	// askedAtOnce bounds how many sources are asked at a time. One that hangs takes
+	// one place for the time of a request, and ever more seldom.
+	askedAtOnce = 32
+	// mostSilent bounds how seldom a source that fails is asked.
+	mostSilent = 2 * time.Minute
 	// giveUpAfter failures in a row it is the store that is broken, not a receipt.
 	giveUpAfter = 3
 	// mostStale is how often a letter may have moved while a receipt was decided.
@@ -25,14 +30,16 @@ const (
 )
 
 // Run pulls from each source in turns of its own, every so often, and matches
-// what was kept at once, until ctx ends. A carrier that is slow or silent keeps
-// nobody else waiting. A failed turn is logged and taken again.
+// what was kept at once, until ctx ends. A source that is slow or silent keeps
+// nobody else waiting. A failed turn is logged and taken again, ever later while it
+// goes on failing.
 func (m *Matcher) Run(ctx context.Context, every time.Duration) {
 	kept := make(chan struct{}, 1)
 	var all sync.WaitGroup
+	asking := make(chan struct{}, askedAtOnce)
 	for _, s := range m.Sources {
 		all.Go(func() {
-			m.turns(ctx, every, nil, "receipts not pulled", func() error {
+			m.pulls(ctx, every, asking, func() error {
 				return m.pull(ctx, s, func() {
 					select {
 					case kept <- struct{}{}:
@@ -46,6 +53,31 @@ func (m *Matcher) Run(ctx context.Context, every time.Duration) {
 		m.turns(ctx, every, kept, "receipts not matched", func() error { return m.match(ctx) })
 	})
 	all.Wait()
+}
+
+// pulls pulls every so often, one of askedAtOnce at a time. After each failure in a
+// row it waits twice as long, up to mostSilent.
+func (m *Matcher) pulls(ctx context.Context, every time.Duration, asking chan struct{}, pull func() error) {
+	for wait := every; ; {
+		select {
+		case asking <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		err := pull()
+		<-asking
+		wait = min(2*wait, max(every, mostSilent))
+		if err == nil {
+			wait = every
+		} else if ctx.Err() == nil {
+			m.Log.ErrorContext(ctx, "receipts turn failed", slog.String("what", "receipts not pulled"), slog.Duration("again", wait), slog.Any("error", err))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
 }
 
 // turns takes a turn every so often, and when woken.
