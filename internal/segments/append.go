@@ -87,6 +87,17 @@ func (l *Log) Full() (oldest uint64, full bool) {
 	return oldest, l.o.Keep > 0 && all > l.o.Keep && oldest < l.number
 }
 
+// Segments names the oldest segment and the one that is being written.
+func (l *Log) Segments() (oldest, last uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	oldest = l.number
+	for n := range l.sizes {
+		oldest = min(oldest, n)
+	}
+	return oldest, l.number
+}
+
 // Drop removes a segment, which is not the current one. Bodies that are being
 // read stay readable.
 func (l *Log) Drop(segment uint64) error {

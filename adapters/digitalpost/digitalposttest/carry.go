@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"strings"
+	"time"
 
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -16,6 +17,11 @@ import (
 // as it is. One that cannot be kept is in the mailbox until the next start, and
 // the log says so: its carrier has it.
 func (s *Server) Carry(uuid, road string, cvr post.CVR, xml []byte) Message {
+	return s.CarryAt(s.cfg.Now().UTC(), uuid, road, cvr, xml)
+}
+
+// CarryAt is [Server.Carry] of a message that came at another time.
+func (s *Server) CarryAt(at time.Time, uuid, road string, cvr post.CVR, xml []byte) Message {
 	in := &incoming{body: bytes.Clone(xml)}
 	in.memo, in.files, in.invalid = parse(bytes.NewReader(xml))
 	sum := sha256.Sum256(xml)
@@ -31,7 +37,7 @@ func (s *Server) Carry(uuid, road string, cvr post.CVR, xml []byte) Message {
 		return first.copy()
 	}
 	s.mu.Unlock()
-	m := s.judged(uuid, carried+string(cvr), in, s.cfg.Now().UTC())
+	m := s.judged(uuid, carried+string(cvr), in, at)
 	m.Road = road
 	// What a viewer wrote and is refused is its writer's again. Files are for who
 	// counts what came to Digital Post itself.

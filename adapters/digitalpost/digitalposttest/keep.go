@@ -195,7 +195,8 @@ func (s *Server) prune() {
 		return
 	}
 	defer s.pruning.Unlock()
-	for oldest, full := s.log.Full(); full; oldest, full = s.log.Full() {
+	_, last := s.log.Segments()
+	for oldest, full := s.log.Full(); full && oldest < last; oldest, full = s.log.Full() {
 		if err := s.drop1(oldest); err != nil {
 			s.cfg.Log.Error("old messages not dropped", "error", err)
 			return

@@ -12,6 +12,7 @@ import (
 
 	"sikkerpost.dk/gateway/adapters/kombipost"
 	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/segments"
 )
 
 // maxRequest bounds a kombi_request: a full MeMo and a full shipment.
@@ -32,9 +33,13 @@ type Shipment struct {
 	Paper        bool // it went to print
 	Invalid      string
 	At           time.Time
-	Body         []byte // the last [keepBodies] only, as are Memo and Print
-	Memo         []byte // the MeMo in it, as a document of its own
-	Print        *Print // what would be printed
+	Steps        []string // events that were reported of it by [Server.Report]
+	Body         []byte   `json:"-"` // the last [keepBodies] only, as are Memo and Print
+	Memo         []byte   `json:"-"` // the MeMo in it, as a document of its own
+	Print        *Print   `json:"-"` // what would be printed
+
+	at   segments.At // in the log
+	gone bool        // its request is no longer kept
 }
 
 // send is KombiPostAfsend.
@@ -72,7 +77,12 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	sum := sha256.Sum256(body)
-	got := s.take(req, token.cvr, r.Header.Get("X-TransaktionsId"), hex.EncodeToString(sum[:]), body)
+	got, err := s.take(req, token.cvr, r.Header.Get("X-TransaktionsId"), hex.EncodeToString(sum[:]), body)
+	if err != nil {
+		s.cfg.Log.ErrorContext(r.Context(), "shipment not kept", slog.Any("error", err))
+		fault(w, http.StatusServiceUnavailable, "sim.unavailable")
+		return
+	}
 	if s.cfg.Taken != nil {
 		s.cfg.Taken(got)
 	}
@@ -93,7 +103,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 }
 
 // take takes charge of a shipment once; what becomes of a repetition is a dial.
-func (s *Server) take(req request, cvr post.CVR, transaction, sum string, body []byte) Shipment {
+func (s *Server) take(req request, cvr post.CVR, transaction, sum string, body []byte) (Shipment, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if first, ok := s.shipments[req.id]; ok {
@@ -105,7 +115,7 @@ func (s *Server) take(req request, cvr post.CVR, transaction, sum string, body [
 		if s.faults.DuplicatesAreNew {
 			first.Copies++
 		}
-		return *first
+		return *first, nil
 	}
 	p := &Shipment{
 		ID: req.id, CVR: cvr, Choice: req.choice, Transaction: transaction, MessageID: req.messageID, Recipient: req.recipient,
@@ -115,14 +125,21 @@ func (s *Server) take(req request, cvr post.CVR, transaction, sum string, body [
 	if !p.Paper {
 		p.Transmission = post.NewID()
 	}
+	follows := s.live(p)
+	at, err := s.append1(kept{Shipment: p}, follows, body)
+	if err != nil {
+		return Shipment{}, err
+	}
+	p.at = at
 	if old := len(s.order) - keepBodies; old >= 0 {
 		s.order[old].Body, s.order[old].Memo, s.order[old].Print = nil, nil, nil
 	}
 	s.shipments[req.id], s.order = p, append(s.order, p)
+	s.queue = append(s.queue, follows...)
 	s.stats.Accepted++
-	s.live(p)
+	s.prune()
 	s.cfg.Log.Info("shipment accepted", slog.String("shipment", p.ID), slog.String("choice", string(p.Choice)), slog.Bool("paper", p.Paper))
-	return *p
+	return *p, nil
 }
 
 // respond writes kombi_response.

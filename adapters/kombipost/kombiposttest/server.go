@@ -13,6 +13,10 @@
 // under the same ids is answered as the first and delivers nothing, unless
 // [Faults.DuplicatesAreNew]; a ForsendelseI that the schema refuses gets a Fejl;
 // codes outside the published ones begin with "sim.".
+//
+// With a directory it knows after a restart what it took and which statuses
+// wait; a status may then come twice, as from the real one. Assertions and tokens
+// end with the process, and a client asks for new ones.
 package kombiposttest
 
 import (
@@ -32,6 +36,7 @@ import (
 
 	"sikkerpost.dk/gateway/adapters/kombipost"
 	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/segments"
 )
 
 // keepBodies is how many requests stay in memory whole.
@@ -45,7 +50,11 @@ type Config struct {
 	Callback Callback
 	// TokenLife is how long access tokens live; one hour when zero.
 	TokenLife time.Duration
-	Log       *slog.Logger
+	// Dir keeps what was taken and the statuses that wait, through kills and
+	// restarts; "" forgets them. Keep bounds it, in bytes, about; 0 does not.
+	Dir  string
+	Keep int64
+	Log  *slog.Logger
 	// Now is the clock; the machine's when nil.
 	Now func() time.Time
 	// Taken, when set, is told of each hand-over that was taken, repetitions
@@ -84,6 +93,8 @@ type Server struct {
 	shipments  map[string]*Shipment // by id
 	order      []*Shipment
 	queue      []*delivery
+	pushing    []*delivery   // on their way; they wait again unless they are taken
+	log        *segments.Log // nil without a directory
 	faults     Faults
 	stats      Stats
 }
@@ -125,6 +136,11 @@ func New(c Config) (*Server, error) {
 	}
 	for _, p := range c.Parties {
 		s.parties[p.ID] = p
+	}
+	if c.Dir != "" {
+		if err := s.openLog(); err != nil {
+			return nil, err
+		}
 	}
 	s.mux = http.NewServeMux()
 	s.mux.HandleFunc("POST "+kombipost.PathIssue, s.issue)

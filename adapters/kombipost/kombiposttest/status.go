@@ -30,8 +30,10 @@ type Status struct {
 
 // delivery is a message that waits to be pushed.
 type delivery struct {
-	body  []byte
-	tries int
+	id      string // in the log
+	segment uint64 // of the log, where it is written
+	body    []byte
+	tries   int
 }
 
 // maxTries is how often a message is delivered; how often Beskedfordeler does
@@ -46,12 +48,22 @@ func (s *Server) Report(id string, st Status) error {
 	if !ok {
 		return fmt.Errorf("report status: %w", post.ErrNotFound)
 	}
-	return s.report(p, st)
+	all, err := s.report(p, st)
+	if err != nil {
+		return err
+	}
+	if _, err := s.append1(kept{About: p.ID, Step: st.Event}, all, nil); err != nil {
+		return err
+	}
+	p.Steps = append(p.Steps, st.Event)
+	s.queue = append(s.queue, all...)
+	return nil
 }
 
-// live queues what becomes of a shipment when nothing goes wrong. The caller
+// live returns the statuses of a shipment when nothing goes wrong. The caller
 // holds mu.
-func (s *Server) live(p *Shipment) {
+func (s *Server) live(p *Shipment) []*delivery {
+	var all []*delivery
 	names := []string{kombipost.Created, kombipost.ReceivedPrint, kombipost.ReadyToPrint, kombipost.Printing, kombipost.HandedToPost}
 	code := ""
 	switch {
@@ -68,17 +80,21 @@ func (s *Server) live(p *Shipment) {
 		if name == kombipost.Failed {
 			st.Code = code
 		}
-		if err := s.report(p, st); err != nil {
+		one, err := s.report(p, st)
+		if err != nil {
 			s.cfg.Log.Error("status not queued", slog.Any("error", err))
 		}
+		all = append(all, one...)
 	}
+	return all
 }
 
-// report queues one status. The caller holds mu.
-func (s *Server) report(p *Shipment, st Status) error {
+// report returns the message of one status, and what the dial adds. The caller
+// holds mu.
+func (s *Server) report(p *Shipment, st Status) (all []*delivery, err error) {
 	i := slices.IndexFunc(kombipost.Events, func(e kombipost.Event) bool { return e.Name == st.Event })
 	if i < 0 {
-		return fmt.Errorf("report status: no event %q", st.Event)
+		return nil, fmt.Errorf("report status: no event %q", st.Event)
 	}
 	if st.At.IsZero() {
 		st.At = s.cfg.Now()
@@ -88,15 +104,15 @@ func (s *Server) report(p *Shipment, st Status) error {
 		cvr = "29000099"
 	}
 	for range s.faults.GarbageStatuses {
-		s.queue = append(s.queue, &delivery{body: []byte("<<< not a message " + post.NewID())})
+		all = append(all, queued([]byte("<<< not a message "+post.NewID())))
 	}
 	s.faults.GarbageStatuses = 0
-	one := &delivery{body: Envelope(*p, kombipost.Events[i], st, cvr, post.NewID())}
-	s.queue = append(s.queue, one)
+	one := queued(Envelope(*p, kombipost.Events[i], st, cvr, post.NewID()))
+	all = append(all, one)
 	if s.faults.DuplicateStatuses {
-		s.queue = append(s.queue, &delivery{body: one.body})
+		all = append(all, queued(one.body))
 	}
-	return nil
+	return all, nil
 }
 
 // Queued returns the messages that wait.
@@ -115,7 +131,7 @@ func (s *Server) Queued() [][]byte {
 func (s *Server) Step(ctx context.Context) (int, error) {
 	s.mu.Lock()
 	batch, to := s.queue, s.cfg.Callback
-	s.queue = nil
+	s.queue, s.pushing = nil, batch
 	if s.faults.ReorderStatuses {
 		slices.Reverse(batch)
 	}
@@ -123,10 +139,12 @@ func (s *Server) Step(ctx context.Context) (int, error) {
 	var errs []error
 	var kept []*delivery
 	done := 0
+	var over []string
 	for _, d := range batch {
 		code, err := Push(ctx, to, d.body)
 		if d.tries++; err == nil && code == kombipost.AnswerOK {
 			done++
+			over = append(over, d.id)
 			continue
 		}
 		if err != nil {
@@ -134,11 +152,14 @@ func (s *Server) Step(ctx context.Context) (int, error) {
 		}
 		if d.tries < maxTries {
 			kept = append(kept, d)
+		} else {
+			over = append(over, d.id)
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queue = append(kept, s.queue...)
+	s.queue, s.pushing = append(kept, s.queue...), nil
+	s.done(over)
 	s.stats.Pushed += done
 	return done, errors.Join(errs...)
 }

@@ -174,7 +174,7 @@ func (a *App) apiSetFaults(w http.ResponseWriter, r *http.Request) {
 func (a *App) reset() error {
 	err := errors.Join(a.post.Reset(), a.paper.Reset())
 	if a.kombi != nil {
-		a.kombi.clear()
+		err = errors.Join(err, a.kombi.server.Reset())
 	}
 	a.calls.clear()
 	a.dial.Reset()

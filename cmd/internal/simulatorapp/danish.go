@@ -5,6 +5,9 @@ var danishMonths = [12]string{"jan.", "feb.", "marts", "april", "maj", "juni", "
 
 // danishOf holds the sentences of the pages, by their English.
 var danishOf = map[string]string{
+	// What happened, in the list of events.
+	"back to now": "tilbage til nu", "nothing goes wrong": "intet går galt", "none": "ingen",
+	"counts of Digital Post": "antal for Digital Post", "to be printed through KombiPost": "skal trykkes via KombiPost",
 	// Everywhere.
 	"Sikkerpost simulators": "Sikkerpost simulatorer",
 	"simulators":            "simulatorer",
@@ -35,7 +38,6 @@ var danishOf = map[string]string{
 	"for %s":                   "for %s",
 	"%d in the box":            "%d i postkassen",
 	"KombiPost, tokens":        "KombiPost og tokens",
-	"This API, described":      "Simulatorens eget API",
 	"Empty every box and tray": "Tøm alle postkasser og bakker",
 	"Digital Post of %s":       "Digital Post for %s",
 	"What citizens wrote to the municipality": "Det, borgerne har skrevet til kommunen",

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -47,8 +48,7 @@ const roadKombi = "KombiPost"
 type kombiSide struct {
 	server *kombiposttest.Server
 
-	mu    sync.Mutex
-	steps map[string][]string // what a person made happen to a letter on paper
+	mu sync.Mutex // one reports at a time
 }
 
 func (a *App) openKombiPost(ctx context.Context) error {
@@ -58,6 +58,7 @@ func (a *App) openKombiPost(ctx context.Context) error {
 	}
 	config := kombiposttest.Config{
 		Agreements: c.Agreements, TokenLife: c.TokenLife, Log: a.log, Now: a.clock.now, Taken: a.taken,
+		Dir: filepath.Join(a.cfg.Dir, "kombipost"), Keep: a.cfg.Keep,
 	}
 	if config.Agreements == nil {
 		for _, t := range a.cfg.Tenants {
@@ -79,7 +80,8 @@ func (a *App) openKombiPost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.kombi = &kombiSide{server: server, steps: map[string][]string{}}
+	a.kombi = &kombiSide{server: server}
+	a.carryAgain()
 	if c.Callback != "" {
 		a.SetCallback(c.Callback)
 	}
@@ -251,28 +253,28 @@ func (k *kombiSide) report(id, step string) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if slices.Contains(k.steps[id], st.Event) {
+	if s, ok := k.server.Shipment(id); ok && slices.Contains(s.Steps, st.Event) {
 		return post.ErrStale
 	}
-	if err := k.server.Report(id, st); err != nil {
-		return err
-	}
-	k.steps[id] = append(k.steps[id], st.Event)
-	return nil
+	return k.server.Report(id, st)
 }
 
 // history lists what was reported of a shipment on paper.
-func (k *kombiSide) history(id string) []string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return append([]string{kombipost.Created, kombipost.ReceivedPrint, kombipost.ReadyToPrint, kombipost.Printing, kombipost.HandedToPost}, k.steps[id]...)
+func history(s kombiposttest.Shipment) []string {
+	return append([]string{kombipost.Created, kombipost.ReceivedPrint, kombipost.ReadyToPrint, kombipost.Printing, kombipost.HandedToPost}, s.Steps...)
 }
 
-func (k *kombiSide) clear() {
-	k.server.Reset()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.steps = map[string][]string{}
+// carryAgain puts into the mailboxes what KombiPost took before the last stop
+// and Digital Post does not know: a kill may come between the two.
+func (a *App) carryAgain() {
+	for _, s := range a.kombi.server.Shipments() {
+		if s.Paper || a.post.Known(s.ID) {
+			continue
+		}
+		if whole, ok := a.kombi.server.Shipment(s.ID); ok && whole.Memo != nil {
+			a.post.CarryAt(whole.At, whole.ID, roadKombi, whole.CVR, whole.Memo)
+		}
+	}
 }
 
 // shipment returns a shipment on paper.

@@ -69,7 +69,7 @@ func sheetOfJob(j printhousetest.Job) sheet {
 func (a *App) kombiSheet(p kombiposttest.Shipment) sheet {
 	s := sheet{
 		ID: p.ID, Road: roadKombi, Reference: p.Transaction, PickedUp: p.At, Sender: string(p.CVR),
-		Documents: []paper{}, Next: []string{}, History: a.kombi.history(p.ID),
+		Documents: []paper{}, Next: []string{}, History: history(p),
 	}
 	s.State = s.History[len(s.History)-1]
 	for _, t := range a.cfg.Tenants {
@@ -133,6 +133,9 @@ func (a *App) report(id, step, reason string) (sheet, error) {
 		}
 		if err := a.kombi.report(p.ID, step); err != nil {
 			return sheet{}, err
+		}
+		if p, ok = a.kombi.shipment(id); !ok {
+			return sheet{}, post.ErrNotFound
 		}
 		return a.kombiSheet(p), nil
 	}

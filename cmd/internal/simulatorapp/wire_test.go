@@ -269,7 +269,12 @@ func TestWhatIsWrongWithAMessageIsSaidInFull(t *testing.T) {
 // kombi starts simulators with KombiPost and a client of it.
 func kombi(t *testing.T) (*stage, *kombipost.Client) {
 	t.Helper()
-	s := startWith(t, func(*Config) {})
+	return kombiWith(t, func(*Config) {})
+}
+
+func kombiWith(t *testing.T, bend func(*Config)) (*stage, *kombipost.Client) {
+	t.Helper()
+	s := startWith(t, bend)
 	certs, _ := set(t, s.dir)
 	c, err := kombipost.New(kombipost.Config{
 		TokenURL: s.app.KombiPostURL(), ServiceURL: s.app.KombiPostURL(), RootCAs: trust(t, certs.CarrierCA),
