@@ -19,6 +19,7 @@ import (
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
 	"sikkerpost.dk/gateway/internal/sim/memstore"
+	"sikkerpost.dk/gateway/testdata"
 )
 
 var (
@@ -180,27 +181,7 @@ func (w *world) flush() {
 // pdfs are the documents of the first few people.
 var pdfs = [][]byte{pdf("one"), pdf("two"), pdf("three")}
 
-func pdf(text string) []byte {
-	var b bytes.Buffer
-	var at []int
-	obj := func(s string) {
-		at = append(at, b.Len())
-		fmt.Fprintf(&b, "%d 0 obj\n%s\nendobj\n", len(at), s)
-	}
-	b.WriteString("%PDF-1.4\n")
-	obj("<< /Type /Catalog /Pages 2 0 R >>")
-	obj("<< /Type /Pages /Kids [3 0 R] /Count 1 >>")
-	obj("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << >> >>")
-	stream := "% " + text
-	obj(fmt.Sprintf("<< /Length %d >>\nstream\n%s\nendstream", len(stream), stream))
-	end := b.Len()
-	fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(at)+1)
-	for _, a := range at {
-		fmt.Fprintf(&b, "%010d 00000 n \n", a)
-	}
-	fmt.Fprintf(&b, "trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n", len(at)+1, end)
-	return b.Bytes()
-}
+func pdf(text string) []byte { return testdata.Page(text) }
 
 // TestMain collects garbage late: a world lives for milliseconds, so that costs
 // little memory and saves much time.

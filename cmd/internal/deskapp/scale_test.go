@@ -23,6 +23,7 @@ import (
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
 	"sikkerpost.dk/gateway/cmd/internal/deskapp"
 	"sikkerpost.dk/gateway/internal/config"
+	"sikkerpost.dk/gateway/testdata"
 )
 
 var scale = flag.Int("scale", 3000, "lines of the batch that desk's memory is measured with; 100000 for the record")
@@ -97,25 +98,7 @@ func (r *rig) child() (highWater func() int) {
 
 // bigPDF is a valid PDF of about size bytes.
 func bigPDF(n, size int) []byte {
-	var b bytes.Buffer
-	var at []int
-	obj := func(s string) {
-		at = append(at, b.Len())
-		fmt.Fprintf(&b, "%d 0 obj\n%s\nendobj\n", len(at), s)
-	}
-	b.WriteString("%PDF-1.4\n")
-	obj("<< /Type /Catalog /Pages 2 0 R >>")
-	obj("<< /Type /Pages /Kids [3 0 R] /Count 1 >>")
-	obj("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << >> >>")
-	stream := fmt.Sprintf("%% %d\n", n) + strings.Repeat("% text\n", size/7)
-	obj(fmt.Sprintf("<< /Length %d >>\nstream\n%s\nendstream", len(stream), stream))
-	start := b.Len()
-	fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(at)+1)
-	for _, a := range at {
-		fmt.Fprintf(&b, "%010d 00000 n \n", a)
-	}
-	fmt.Fprintf(&b, "trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n", len(at)+1, start)
-	return b.Bytes()
+	return testdata.Page(fmt.Sprintf("%d\n", n) + strings.Repeat("% text\n", size/7))
 }
 
 // TestDeskMemoryDoesNotGrowWithTheBatch takes a whole batch through a desk in a

@@ -17,6 +17,7 @@ import (
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/seal"
+	"sikkerpost.dk/gateway/testdata"
 )
 
 // counted are blobs that tell how large their groups were, and fail when told.
@@ -50,32 +51,11 @@ func (o oneMore) Put(ctx context.Context, write func(io.Writer) error) (string, 
 
 func (o oneMore) Leave(blob string) { o.left = append(o.left, blob) }
 
-// smallPDF is a PDF of one empty page.
-func smallPDF() []byte {
-	var b bytes.Buffer
-	var at []int
-	for _, o := range []string{"<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-		"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << >> >>"} {
-		if len(at) == 0 {
-			b.WriteString("%PDF-1.4\n")
-		}
-		at = append(at, b.Len())
-		fmt.Fprintf(&b, "%d 0 obj\n%s\nendobj\n", len(at), o)
-	}
-	table := b.Len()
-	fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(at)+1)
-	for _, a := range at {
-		fmt.Fprintf(&b, "%010d 00000 n \n", a)
-	}
-	fmt.Fprintf(&b, "trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n", len(at)+1, table)
-	return b.Bytes()
-}
-
 // incoming are n documents that are PDFs of at least size bytes.
 func incoming(n, size int) []batch.Document {
 	docs := make([]batch.Document, n)
 	for i := range docs {
-		b := fmt.Appendf(smallPDF(), "%%%d", i)
+		b := fmt.Appendf(testdata.Page(""), "%%%d", i)
 		b = append(b, bytes.Repeat([]byte(" "), max(0, size-len(b)-1))...)
 		b = append(b, '\n')
 		sum := sha256.Sum256(b)
