@@ -23,7 +23,6 @@ import (
 	"sikkerpost.dk/gateway/adapters/blobstore"
 	"sikkerpost.dk/gateway/adapters/pkcs11key"
 	"sikkerpost.dk/gateway/adapters/sqlstore"
-	"sikkerpost.dk/gateway/cmd/internal/papercheck"
 	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/daemon"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
@@ -92,7 +91,6 @@ type keys struct {
 
 func (a *App) assemble(cfg config.Dispatcher) error {
 	cfg.Tenants = cfg.Senders()
-	papercheck.Say(context.Background(), a.log, cfg.Paper, cfg.Tenants)
 	blobs, err := blobstore.Open(cfg.Blobs)
 	if err != nil {
 		return err

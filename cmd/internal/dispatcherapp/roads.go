@@ -1,11 +1,13 @@
 package dispatcherapp
 
 import (
+	"context"
 	"log/slog"
 
 	"sikkerpost.dk/gateway/adapters/digitalpost"
 	"sikkerpost.dk/gateway/adapters/kombipost"
 	"sikkerpost.dk/gateway/adapters/printhouse"
+	"sikkerpost.dk/gateway/cmd/internal/papercheck"
 	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/track"
@@ -21,6 +23,7 @@ type carriers struct {
 }
 
 func openCarriers(cfg config.Dispatcher, log *slog.Logger) (c carriers, err error) {
+	papercheck.Say(context.Background(), log, cfg.Paper, cfg.Tenants)
 	if cfg.DigitalPost.BaseURL != "" {
 		if c.digital, err = digitalClient(cfg.DigitalPost, log); err != nil {
 			return c, err
