@@ -53,7 +53,8 @@ func BenchmarkRatio(b *testing.B) {
 	ctx := context.Background()
 	s, engine := speedStore(b)
 	if _, err := s.write.ExecContext(ctx, `CREATE TABLE bare (batch TEXT NOT NULL, n BIGINT NOT NULL, letter TEXT NOT NULL, reference TEXT NOT NULL,
-		business BYTEA NOT NULL, digest BYTEA NOT NULL, document TEXT NOT NULL, recipient BYTEA NOT NULL, content BYTEA NOT NULL, PRIMARY KEY (batch, n))`); err != nil {
+		business BYTEA NOT NULL, digest BYTEA NOT NULL, document TEXT NOT NULL, recipient BYTEA NOT NULL, content BYTEA NOT NULL,
+		arrive TEXT NOT NULL, registered BIGINT NOT NULL, PRIMARY KEY (batch, n))`); err != nil {
 		b.Fatal(err)
 	}
 	id := post.BatchID(post.NewID())
@@ -84,9 +85,9 @@ func insertBare(ctx context.Context, s *Store, id post.BatchID, p batch.Part) er
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		rows := make([][]any, 0, len(p.Lines))
 		for _, l := range p.Lines {
-			rows = append(rows, []any{string(id), l.N, string(l.Letter), l.Reference, l.Key, l.Digest, l.Document, l.Recipient, l.Content})
+			rows = append(rows, []any{string(id), l.N, string(l.Letter), l.Reference, l.Key, l.Digest, l.Document, l.Recipient, l.Content, string(l.Arrive), truth(l.Registered)})
 		}
-		_, err := insertRows(ctx, tx, `INSERT INTO bare (batch, n, letter, reference, business, digest, document, recipient, content)`, "", rows)
+		_, err := insertRows(ctx, tx, `INSERT INTO bare (batch, n, letter, reference, business, digest, document, recipient, content, arrive, registered)`, "", rows)
 		return err
 	})
 }
