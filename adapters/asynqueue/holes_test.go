@@ -11,12 +11,28 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"sikkerpost.dk/gateway/internal/outside"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
 )
 
 // The tests below reproduce what asynq does to a task when its worker dies, and
 // show that the sweeper, which asks the database alone, rings again.
+
+// onEachRedis runs a test on the embedded Redis and on a real one.
+func onEachRedis(t *testing.T, f func(t *testing.T, address string)) {
+	t.Run("embedded", func(t *testing.T) { f(t, miniredis.RunT(t).Addr()) })
+	t.Run("redis-server", func(t *testing.T) {
+		tool, ok := outside.Program(t, "redis-server", "what a real Redis does to tasks whose worker died")
+		if !ok {
+			return
+		}
+		p := port(t)
+		redisServer(t, tool, p, "--save", "")
+		eventually(t, "redis-server listens", func() bool { return cli(t, p, "ping") == "PONG" })
+		f(t, fmt.Sprintf("127.0.0.1:%d", p))
+	})
+}
 
 // oneJob is a database with one job that is due until it has run.
 type oneJob struct {
@@ -90,7 +106,11 @@ func takeUp(t *testing.T, r redis.UniversalClient, id string, until time.Time) {
 }
 
 func TestAnActiveTaskWithoutItsLeaseIsNeverRunAndBlocksItsID(t *testing.T) {
-	q, j := open(t, miniredis.RunT(t).Addr()), newOneJob()
+	onEachRedis(t, anActiveTaskWithoutItsLeaseIsNeverRunAndBlocksItsID)
+}
+
+func anActiveTaskWithoutItsLeaseIsNeverRunAndBlocksItsID(t *testing.T, address string) {
+	q, j := open(t, address), newOneJob()
 	if err := q.Ring(t.Context(), j.ring); err != nil {
 		t.Fatal(err)
 	}
@@ -108,8 +128,10 @@ func TestAnActiveTaskWithoutItsLeaseIsNeverRunAndBlocksItsID(t *testing.T) {
 	j.sweepAndWait(t, q)
 }
 
-func TestACrashUsesUpARetry(t *testing.T) {
-	q, j := open(t, miniredis.RunT(t).Addr()), newOneJob()
+func TestACrashUsesUpARetry(t *testing.T) { onEachRedis(t, aCrashUsesUpARetry) }
+
+func aCrashUsesUpARetry(t *testing.T, address string) {
+	q, j := open(t, address), newOneJob()
 	payload, err := q.key.Encode(j.ring)
 	if err != nil {
 		t.Fatal(err)
@@ -129,8 +151,10 @@ func TestACrashUsesUpARetry(t *testing.T) {
 	j.sweepAndWait(t, q)
 }
 
-func TestTheArchiveForgetsTasks(t *testing.T) {
-	q, j := open(t, miniredis.RunT(t).Addr()), newOneJob()
+func TestTheArchiveForgetsTasks(t *testing.T) { onEachRedis(t, theArchiveForgetsTasks) }
+
+func theArchiveForgetsTasks(t *testing.T, address string) {
+	q, j := open(t, address), newOneJob()
 	ctx := t.Context()
 	if err := q.Ring(ctx, j.ring); err != nil {
 		t.Fatal(err)
@@ -164,8 +188,10 @@ func TestTheArchiveForgetsTasks(t *testing.T) {
 	j.sweepAndWait(t, q)
 }
 
-func TestAReplayUnderAnotherIDIsRefused(t *testing.T) {
-	q, j := open(t, miniredis.RunT(t).Addr()), newOneJob()
+func TestAReplayUnderAnotherIDIsRefused(t *testing.T) { onEachRedis(t, aReplayUnderAnotherIDIsRefused) }
+
+func aReplayUnderAnotherIDIsRefused(t *testing.T, address string) {
+	q, j := open(t, address), newOneJob()
 	payload, err := q.key.Encode(j.ring)
 	if err != nil {
 		t.Fatal(err)
