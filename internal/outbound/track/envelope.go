@@ -170,7 +170,7 @@ func (m *Mailroom) enter(ctx context.Context, e Envelope, r Receipt) (CameBack, 
 			return CameBack{}, post.FaultReturnState.At("%s", st.State)
 		case Noted:
 			return CameBack{Envelope: e, State: st.State, Repeated: true}, nil
-		case Applied, Waiting: // it moves the letter
+		case Applied, Waiting, Again, Closed: // the first moves the letter; the others are nothing that is decided
 		}
 		if err := m.Store.KeepReceipts(ctx, []Receipt{r}); err != nil {
 			return CameBack{}, fmt.Errorf("enter envelope of letter %s: %w", e.Letter, err)
