@@ -43,7 +43,41 @@ func (w *world) letterTo(name string, lines ...string) dispatch.Job {
 func everyPaper() kombipost.Paper {
 	return kombipost.Paper{
 		ShipmentType: 7, Unit: "Borgerservice & jura", User: "sikkerpost", Account: "4711", Receipts: "Kun fejl", Sides: "Duplex", Color: "SH",
-		Envelope: "C5", Category: "Rekommanderet med modtagerbevis", Allocation: 3, StampRecipient: true, StampDate: true, Returns: true, Moves: true,
+		Envelope: "C5", Category: "Rekommanderet med modtagerbevis", Allocation: 3, StampRecipient: true, StampDate: true, Returns: true, Moves: true, Batches: true,
+	}
+}
+
+const batchID = "0b1e2f3a-0000-7000-8000-00000000000b"
+
+func ofBatch(j dispatch.Job) dispatch.Job {
+	j.Batch = batchID
+	return j
+}
+
+// TestALetterNamesItsBatchWhereThePrintHouseWantsIt: nobody else's letters change.
+func TestALetterNamesItsBatchWhereThePrintHouseWantsIt(t *testing.T) {
+	w := newWorld(t, nil)
+	c := w.config()
+	s := c.Systems["engdal"]
+	s.Paper.Batches = true
+	c.Systems["engdal"] = s
+	wants := w.connect(t, c)
+	for _, one := range []struct {
+		client *kombipost.Client
+		job    dispatch.Job
+		named  bool
+	}{
+		{wants, ofBatch(w.Job(post.Physical, w.Registered)), true},
+		{wants, w.Job(post.Physical, w.Registered), false},
+		{w.client, ofBatch(w.Job(post.Physical, w.Registered)), false},
+	} {
+		form := suite.Rendered(t, one.client, one.job)
+		if bytes.Contains(form, []byte("<fp:MasseForsendelseIdentifikator>"+batchID+"<")) != one.named || bytes.Contains(form, []byte("MasseForsendelse")) != one.named {
+			t.Errorf("batch %q: %.800s", one.job.Batch, form)
+		}
+		if o := w.send(t, one.client, one.job); o.Verdict != dispatch.Taken {
+			t.Errorf("batch %q: %+v", one.job.Batch, o)
+		}
 	}
 }
 
@@ -71,6 +105,7 @@ func TestEmittedShipmentsHoldToTheSchema(t *testing.T) {
 			via  dispatch.Channel
 			job  dispatch.Job
 		}{
+			{"of a batch", client, ofBatch(w.Job(post.Physical, w.Registered))},
 			{"structural", client, w.letterTo("Poul Ravn Holmgaard", "c/o Ravn", "Møllestien 12B, 1. tv", "Engdal Mark", "2690 Engdal")},
 			{"free lines", client, w.letterTo("Poul", "Møllestien 1012, 1. dør 1004B", "2690 Engdal")},
 			{"abroad", client, w.letterTo("Test Person", "Storgatan 1", "211 34 Malmö", "Sverige")},

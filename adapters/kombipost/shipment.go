@@ -35,6 +35,9 @@ type Paper struct {
 	// Returns has the print house take returned letters in; Moves asks for
 	// news of changed addresses. Both come back as "Opdatering" events.
 	Returns, Moves bool
+	// Batches names a letter's batch (MasseForsendelseIdentifikator), so that the
+	// print house can keep its letters together.
+	Batches bool
 }
 
 // check holds p to the enumerations of the schema.
@@ -117,6 +120,9 @@ func writeShipment(x *xmlOut, j dispatch.Job, p Paper) error {
 	x.content("dkal:MeddelelseIndholdData", j.Documents[0])
 	x.within("fp:TransaktionsParametreI", func() {
 		x.leaf("fp:TransaktionsDatoTid", j.CreatedAt.UTC().Format("2006-01-02T15:04:05Z"))
+		if p.Batches {
+			x.maybe("fp:MasseForsendelseIdentifikator", string(j.Batch))
+		}
 		x.leaf("fp:KvitteringsTypeKode", orElse(p.Receipts, "Alle"))
 	})
 	x.within("fp:DokumentParametre", func() {

@@ -109,6 +109,7 @@ type KombiPaper struct {
 	StampDate      bool   `json:"stamp_date,omitempty"`
 	Returns        bool   `json:"returns,omitempty"` // the print house takes returned letters in
 	Moves          bool   `json:"moves,omitempty"`   // news of changed addresses
+	Batches        bool   `json:"batches,omitempty"` // a letter's batch is named (MasseForsendelseIdentifikator)
 }
 
 // KombiSender is a further actor from whom statuses come.

@@ -20,6 +20,8 @@ type Job struct {
 	// Registered: what is printed goes by registered post. A channel without
 	// paper has nothing to do with it.
 	Registered bool
+	// Batch is the batch that the letter came in; "" is none.
+	Batch post.BatchID
 	// MessageID is [post.DerivedID]: MeMo messageUUID, print-job id.
 	MessageID string
 	// CreatedAt is the time of the committed intent, whole seconds, UTC. It is

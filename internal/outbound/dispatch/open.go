@@ -200,7 +200,7 @@ func (a *Advancer) payload(ctx context.Context, s letter.Sealed) (io.ReadCloser,
 func (a *Advancer) job(ctx context.Context, r Record, o opened, m verify.Manifest, created time.Time) Job {
 	t := a.tenants[r.Tenant]
 	j := Job{
-		Tenant: t, Letter: r.ID, Reference: r.Reference, Channel: r.Channel, Generation: r.Generation, Registered: r.Registered,
+		Tenant: t, Letter: r.ID, Reference: r.Reference, Channel: r.Channel, Generation: r.Generation, Registered: r.Registered, Batch: r.Batch,
 		MessageID: post.DerivedID(r.ID, r.Channel, r.Generation), CreatedAt: created.UTC(),
 		Label: o.content.Title, Recipient: o.recipient, Originator: o.content.Originator, run: r.run,
 	}
