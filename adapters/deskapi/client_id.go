@@ -111,6 +111,8 @@ func Matrix() map[string][]config.Role {
 		"retry-receipt":        {config.RoleOperator},
 		"retry-receipts":       {config.RoleOperator},
 		"close-receipt":        {config.RoleOperator},
+		"ask-trace":            {config.RoleOperator},
+		"show-trace":           {config.RoleOperator},
 
 		"fetch-evidence":     {config.RoleCase, config.RoleOperator},
 		"open-batch":         submit,

@@ -40,6 +40,7 @@ import (
 	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/outbound/preflight"
+	"sikkerpost.dk/gateway/internal/outbound/trace"
 	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -55,6 +56,8 @@ type Config struct {
 	Mail *mailroom.Hands
 	// Receipts is what operators do about parked receipts.
 	Receipts *track.Hands
+	// Traces takes operators' questions to carriers.
+	Traces *trace.Desk
 	// Mailroom takes envelopes that came back.
 	Mailroom *track.Mailroom
 	// Preflight is who looks at documents as paper; nil: nobody does.
@@ -94,6 +97,7 @@ func New(c Config) (*Server, error) {
 	need(c.Mailroom != nil, "Mailroom")
 	need(c.Mail != nil, "Mail")
 	need(c.Receipts != nil, "Receipts")
+	need(c.Traces != nil, "Traces")
 	need(c.Issuers != nil, "Issuers")
 	need(c.Log != nil, "Log")
 	need(len(c.Tenants) > 0, "Tenants")
@@ -139,6 +143,7 @@ func (s *Server) describe() {
 	s.timesOperations()
 	s.mailOperations()
 	s.receiptOperations()
+	s.traceOperations()
 }
 
 // TLS returns how desk speaks TLS: 1.3 only, client certificate asked for. The

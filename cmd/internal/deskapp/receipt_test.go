@@ -167,4 +167,3 @@ func TestMailThatNobodyWillTakeIsClosed(t *testing.T) {
 		t.Errorf("%d events", n)
 	}
 }
-

@@ -11,6 +11,9 @@ import (
 	"sikkerpost.dk/gateway/internal/vault/unseal"
 )
 
+// traceEvery is how long an operator's question may lie: somebody waits for it.
+const traceEvery = time.Second
+
 // said returns the tasks about what carriers say besides the receipts that are
 // fetched: KombiPost's statuses, and receipts that an operator lets be read again.
 func (a *App) said(cfg config.Dispatcher, k keys, by carriers, every time.Duration) ([]daemon.Task, error) {
@@ -22,7 +25,9 @@ func (a *App) said(cfg config.Dispatcher, k keys, by carriers, every time.Durati
 	if err != nil {
 		return nil, err
 	}
-	return append(statuses, daemon.Task{Name: "receipts read again", Run: a.loop(every, "receipts not read again", reread.Step)}), nil
+	return append(statuses,
+		daemon.Task{Name: "receipts read again", Run: a.loop(every, "receipts not read again", reread.Step)},
+		daemon.Task{Name: "letters traced", Run: a.loop(traceEvery, "letters not traced", a.tracer(by).Step)}), nil
 }
 
 // rereader reads receipts again: only here can their own form be opened.

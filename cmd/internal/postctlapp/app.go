@@ -28,7 +28,10 @@ postctl batch report BATCH-ID -out report.csv
 postctl letter send letter.json -document decision.pdf
 postctl letter show LETTER-ID
 postctl letter explain LETTER-ID
+postctl letter trace LETTER-ID
+postctl letter list -late
 postctl letter list -needs-person
+postctl letter list -state outcome-unknown -carrier kombipost -since 12h
 postctl letter hold LETTER-ID -reason lawsuit
 postctl letter evidence LETTER-ID -out letter.asice
 postctl letter verify letter.asice -cert signing.pem -document decision.pdf
@@ -63,6 +66,7 @@ type grammar struct {
 		Send     letterSend     `cmd:"" help:"Submit one letter."`
 		Show     letterShow     `cmd:"" help:"Show where a letter stands, and its steps."`
 		Explain  letterExplain  `cmd:"" help:"Explain from stored evidence why a letter is where it is."`
+		Trace    letterTrace    `cmd:"" help:"Ask the carriers what they know of a letter, and show it beside what we know."`
 		Cancel   letterCancel   `cmd:"" help:"Take a letter back before its hand-over."`
 		Retry    letterRetry    `cmd:"" help:"Let a letter that needs a person go on, under the same ids."`
 		Print    letterPrint    `cmd:"" help:"Send a letter on paper that was certainly not delivered."`
