@@ -86,7 +86,7 @@ func TestAStrangerWithCurlSendsALetter(t *testing.T) {
 	}
 	for i, want := range []string{
 		`"digital_post"`, `"receiptStatus":"RECEIVED"`, "Svar på din henvendelse", `"receiptStatus":"COMPLETED"`,
-		`"path":"/Message/MessageHeader"`, "<Result>true</Result>", `"seed":7`, `"ahead":"0s"`,
+		`"path":"/Message/MessageHeader"`, "<Result>true</Result>", `"seed":7`, `"name":"ngdp.memos","per_minute":6000`, `"ahead":"0s"`,
 	} {
 		if !strings.Contains(said[i], want) {
 			t.Errorf("block %d lacks %s:\n%s", i+1, want, said[i])
