@@ -195,7 +195,7 @@ func TestALogTakesNoMoreRoomThanItMay(t *testing.T) {
 
 func TestTheLogIsWhatWasAppended(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(t.TempDir(), "log-")
+		dir, err := os.MkdirTemp(t.TempDir(), "log-") //nolint:usetesting // one for each case
 		if err != nil {
 			rt.Fatal(err)
 		}

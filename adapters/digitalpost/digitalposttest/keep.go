@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -142,13 +143,13 @@ func (s *Server) keep(m *Message, in *incoming) error {
 		}
 		in.path, m.file, m.size = "", true, int64(in.size)
 	case s.cfg.Files && !m.file:
-		if err := os.WriteFile(s.file(m.UUID), body, 0o600); err != nil {
+		if err := os.WriteFile(s.file(m.UUID), body, 0o600); err != nil { //nolint:gosec // whoever gave the id has been held to a UUID
 			return fmt.Errorf("keep message %s: %w", m.UUID, err)
 		}
 		m.file, m.size = true, int64(len(body))
 	case in.path != "":
 		var err error
-		if body, err = os.ReadFile(in.path); err != nil {
+		if body, err = os.ReadFile(in.path); err != nil { //nolint:gosec // a name of our own making
 			return fmt.Errorf("keep message %s: %w", m.UUID, err)
 		}
 	}
@@ -183,7 +184,7 @@ func (s *Server) note(m *Message, what over) {
 		_, err = s.log.Append(head, nil)
 	}
 	if err != nil {
-		s.cfg.Log.Error("note not kept", "message", m.UUID, "error", err)
+		s.cfg.Log.Error("note not kept", slog.String("message", m.UUID), slog.Any("error", err))
 	}
 }
 
@@ -198,7 +199,7 @@ func (s *Server) prune() {
 	_, last := s.log.Segments()
 	for oldest, full := s.log.Full(); full && oldest < last; oldest, full = s.log.Full() {
 		if err := s.drop1(oldest); err != nil {
-			s.cfg.Log.Error("old messages not dropped", "error", err)
+			s.cfg.Log.Error("old messages not dropped", slog.Any("error", err))
 			return
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"slices"
 
@@ -108,7 +109,7 @@ func (s *Server) done(ids []string) {
 		return
 	}
 	if _, err := s.append1(kept{Done: ids}, nil, nil); err != nil {
-		s.cfg.Log.Error("statuses not noted as taken", "error", err)
+		s.cfg.Log.Error("statuses not noted as taken", slog.Any("error", err))
 	}
 }
 
@@ -142,7 +143,7 @@ func (s *Server) prune() {
 	_, last := s.log.Segments()
 	for oldest, full := s.log.Full(); full && oldest < last; oldest, full = s.log.Full() {
 		if err := s.drop1(oldest); err != nil {
-			s.cfg.Log.Error("old shipments not dropped", "error", err)
+			s.cfg.Log.Error("old shipments not dropped", slog.Any("error", err))
 			return
 		}
 	}
@@ -157,7 +158,7 @@ func (s *Server) forgetStatuses() {
 	room := s.cfg.Keep / 2
 	for i, d := range slices.Backward(s.queue) {
 		if room -= int64(len(d.body)) * 4 / 3; room < 0 { // written as base64
-			s.cfg.Log.Warn("statuses that nobody took forgotten", "number", i+1)
+			s.cfg.Log.Warn("statuses that nobody took forgotten", slog.Int("number", i+1))
 			var ids []string
 			for _, old := range s.queue[:i+1] {
 				ids = append(ids, old.id)

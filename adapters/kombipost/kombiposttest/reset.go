@@ -1,5 +1,7 @@
 package kombiposttest
 
+import "log/slog"
+
 // Reset forgets every token, shipment and waiting status and turns the dial
 // back.
 func (s *Server) Reset() error {
@@ -25,7 +27,7 @@ func (s *Server) Shipment(id string) (Shipment, bool) {
 	}
 	found := *p
 	if err := s.load(&found); err != nil {
-		s.cfg.Log.Error("shipment not read", "shipment", id, "error", err)
+		s.cfg.Log.Error("shipment not read", slog.String("shipment", id), slog.Any("error", err))
 	}
 	return found, true
 }

@@ -84,7 +84,7 @@ func (a *App) formClock(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, spoken(r).say("The clock goes forward only, ten years at most."), http.StatusUnprocessableEntity)
 		return
 	}
-	http.Redirect(w, r, spoken(r).root()+"/faults", http.StatusSeeOther)
+	onTo(w, r, "/faults")
 }
 
 func (a *App) turnClock(to time.Duration) bool {

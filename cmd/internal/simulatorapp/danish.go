@@ -4,7 +4,7 @@ package simulatorapp
 var danishMonths = [12]string{"jan.", "feb.", "marts", "april", "maj", "juni", "juli", "aug.", "sep.", "okt.", "nov.", "dec."}
 
 // danishOf holds the sentences of the pages, by their English.
-var danishOf = map[string]string{
+var danishOf = map[string]string{ //nolint:gosec // sentences, some of which speak of tokens
 	// What happened, in the list of events.
 	"back to now": "tilbage til nu", "nothing goes wrong": "intet går galt", "none": "ingen",
 	"counts of Digital Post": "antal for Digital Post", "to be printed through KombiPost": "skal trykkes via KombiPost",

@@ -78,5 +78,5 @@ func (a *App) formFaults(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.post.SetFaults(f)
-	http.Redirect(w, r, spoken(r).root()+"/faults", http.StatusSeeOther)
+	onTo(w, r, "/faults")
 }

@@ -102,5 +102,5 @@ func (a *App) formDial(w http.ResponseWriter, r *http.Request) {
 		a.renderFaults(w, r, http.StatusUnprocessableEntity, bad)
 		return
 	}
-	http.Redirect(w, r, spoken(r).root()+"/faults", http.StatusSeeOther)
+	onTo(w, r, "/faults")
 }

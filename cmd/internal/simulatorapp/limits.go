@@ -186,7 +186,7 @@ func (a *App) formLimits(w http.ResponseWriter, r *http.Request) {
 		a.renderFaults(w, r, http.StatusUnprocessableEntity, err.Error())
 		return
 	}
-	http.Redirect(w, r, spoken(r).root()+"/faults", http.StatusSeeOther)
+	onTo(w, r, "/faults")
 }
 
 func (a *App) setLimits(to map[string]int) error {

@@ -299,5 +299,5 @@ func (a *App) formReset(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, spoken(r).say("The boxes could not be emptied."), http.StatusInternalServerError)
 		return
 	}
-	http.Redirect(w, r, spoken(r).root()+"/", http.StatusSeeOther)
+	onTo(w, r, "/")
 }

@@ -92,6 +92,11 @@ func inTongues(next http.Handler) http.Handler {
 	})
 }
 
+// onTo leads a browser that sent a form on to a page in its language.
+func onTo(w http.ResponseWriter, r *http.Request, path string) {
+	http.Redirect(w, r, spoken(r).root()+path, http.StatusSeeOther) //nolint:gosec // root is one of two; path is ours and begins with a slash
+}
+
 // other returns the address of the same page in the other language. What a form
 // was sent to is no page: then it is the page with the form.
 func other(r *http.Request) string {

@@ -248,7 +248,7 @@ func (a *App) formReport(w http.ResponseWriter, r *http.Request) {
 		a.log.ErrorContext(r.Context(), "print event not reported", slog.Any("error", err))
 		http.Error(w, spoken(r).say("The letter's news could not be reported."), http.StatusInternalServerError)
 	default:
-		http.Redirect(w, r, spoken(r).root()+"/print/"+done.ID, http.StatusSeeOther)
+		onTo(w, r, "/print/"+done.ID)
 	}
 }
 
