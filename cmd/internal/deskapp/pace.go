@@ -1,7 +1,7 @@
 package deskapp
 
 import (
-	"os"
+	"math"
 	"runtime/debug"
 )
 
@@ -15,7 +15,7 @@ const (
 )
 
 // ballast is memory that nobody touches: it takes addresses and no pages.
-var ballast []byte
+var ballast []byte //nolint:unused // that is what it is for
 
 // Pace tells the collector of this process what desk is like: it keeps some 4 MB
 // and makes some hundred KB of garbage for each letter, so that at Go's ordinary
@@ -24,13 +24,16 @@ var ballast []byte
 // beyond that. When large documents and their garbage come near 160 MB, it
 // collects sooner: a soft limit, below the 256 MB that desk may have.
 //
-// What the environment says (GOGC, GOMEMLIMIT) holds instead. Only a program that
+// What GOGC and GOMEMLIMIT have set holds instead. Only a program that
 // is desk and nothing else calls it.
 func Pace() {
-	if os.Getenv("GOGC") == "" {
+	const ordinary = 100
+	if percent := debug.SetGCPercent(ordinary); percent == ordinary {
 		ballast = make([]byte, ballastSize)
+	} else {
+		debug.SetGCPercent(percent)
 	}
-	if os.Getenv("GOMEMLIMIT") == "" {
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
 		debug.SetMemoryLimit(softLimit)
 	}
 }
