@@ -214,8 +214,7 @@ func TestContradictionsMoveNoLetterBackByAnyRoad(t *testing.T) {
 					}
 				}
 				parked := 0
-				switch {
-				case order[0] == bad: // it is on its way on paper
+				if order[0] == bad { // it is on its way on paper
 					if v := h.show(id); v.State != post.LetterHandedOver || v.Channel != post.Physical {
 						t.Errorf("the letter is %s by %s", v.State, v.Channel)
 					}
@@ -223,7 +222,7 @@ func TestContradictionsMoveNoLetterBackByAnyRoad(t *testing.T) {
 						t.Errorf("%d paper letters", h.paper.calls)
 					}
 					parked = 1
-				default:
+				} else {
 					h.want(id, post.LetterDelivered)
 					if h.paper.calls != 0 {
 						t.Errorf("%d paper letters", h.paper.calls)

@@ -218,7 +218,7 @@ func TestGarbageThatDigitalPostAnswersMovesNothing(t *testing.T) {
 			return page("engdal", strings.Replace(ngdpReceipt(post.NewID(), m, "COMPLETED"), "2026", "0001", 1))
 		}, 1, "0001-", "reason=unreadable"},
 		{"a letter that nobody sent", func(string) answerer { return page("engdal", ngdpReceipt(post.NewID(), stranger, "COMPLETED")) }, 1, stranger, "reason=unknown-hand-over"},
-		{"another tenant's letter", func(m string) answerer { return page("fjordby", ngdpReceipt(post.NewID(), m, "COMPLETED")) }, 1, "COMPLETED", "reason=unreadable"},
+		{"another tenant's letter", func(m string) answerer { return page("fjordby", ngdpReceipt(post.NewID(), m, "COMPLETED")) }, 1, "COMPLETED", "reason=other-tenant"},
 		{"an escape that JSON does not have", func(m string) answerer { return page("engdal", ngdpReceipt(post.NewID(), m, "COMP\x01")) }, 1, "COMP", "receipts of engdal"},
 		{"one that is too large, where none can be had alone", func(string) answerer {
 			return page("engdal", ngdpReceipt(post.NewID(), stranger, strings.Repeat("Y", 2<<20)))
