@@ -233,6 +233,7 @@ func TestNamedSeeds(t *testing.T) {
 		39:    "a retry, under the same id, of a letter that the carrier took and refused by receipt: it had that already, and said nothing more",
 		4:     "the same",
 		197:   "the same",
+		2492:  "a refusal of the content by receipt, while a person was asked about the same hand-over, was noted and forgotten",
 		7436:  "two clocks a day apart: a refusal that contradicts a delivery was kept after it and matched before it",
 		18352: "a person printed after a refusal at the door, and an earlier, unclear attempt had been taken",
 	} {

@@ -37,15 +37,14 @@ var towards = map[post.LetterState][]post.LetterState{
 // passed lists, for each state that only receipts bring about, the kinds that
 // say nothing new any more.
 var passed = map[post.LetterState][]Kind{
-	post.LetterHandedOver:  {Received},
-	post.LetterDelivered:   {Received, Delivered},
-	post.LetterRefused:     {Received, RefusedRecipient},
-	post.LetterPrinting:    {Received, Printing},
-	post.LetterPosted:      {Received, Printing, Posted},
-	post.LetterPresumed:    {Received, Printing, Posted},
-	post.LetterProven:      {Received, Printing, Posted, Proven},
-	post.LetterReturned:    {Received, Printing, Posted, Returned},
-	post.LetterNeedsPerson: {RefusedContent},
+	post.LetterHandedOver: {Received},
+	post.LetterDelivered:  {Received, Delivered},
+	post.LetterRefused:    {Received, RefusedRecipient},
+	post.LetterPrinting:   {Received, Printing},
+	post.LetterPosted:     {Received, Printing, Posted},
+	post.LetterPresumed:   {Received, Printing, Posted},
+	post.LetterProven:     {Received, Printing, Posted, Proven},
+	post.LetterReturned:   {Received, Printing, Posted, Returned},
 }
 
 // OtherTenant is why a receipt is parked that came to one tenant's system and
