@@ -47,6 +47,8 @@ postctl receipts retry -all-of unsettled
 postctl receipts close RECEIPT-ID -reason not-ours
 postctl memo check message.xml
 postctl memo cat message.xml -as 1.1
+postctl completion bash > /etc/bash_completion.d/postctl
+postctl man > /usr/local/share/man/man1/postctl.1
 postctl verify -database postgres://verify@db/sikkerpost -blobs DIR -ledger DIR -ledger-key FILE`
 
 // desk is [ctl.Desk] under other names: -key and -cert mean other things here.
@@ -114,6 +116,8 @@ type grammar struct {
 		Show     batchShow     `cmd:"" help:"Show where a batch stands."`
 		Report   batchReport   `cmd:"" help:"Write one line of CSV for each letter."`
 	} `cmd:"" help:"Many letters with one approval."`
+	Completion completion `cmd:"" help:"Print the script by which a shell completes commands and flags."`
+	Man        man        `cmd:"" help:"Print the manual page."`
 }
 
 // run is what a command runs with.
