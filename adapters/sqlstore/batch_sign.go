@@ -57,8 +57,8 @@ func (s *Store) BatchesToSign(ctx context.Context, now time.Time) (all []dispatc
 func (s *Store) LettersToSign(ctx context.Context, id post.BatchID, after, n int) (all []dispatch.Record, err error) {
 	rows, err := s.read.QueryContext(ctx,
 		`SELECT l.id, l.reference, l.tenant, l.batch, l.line, l.recipient, l.content, d.header, d.blob, d.blob_sha256, d.blob_size, d.clear_size
-		 FROM letter l JOIN letter_document d ON d.letter = l.id AND d.n = 1
-		 WHERE l.batch = $1 AND l.batch <> '' AND l.line > $2 ORDER BY l.line LIMIT $3`, string(id), after, n)
+		 FROM batch_line b JOIN letter l ON l.id = b.letter JOIN letter_document d ON d.letter = l.id AND d.n = 1
+		 WHERE b.batch = $1 AND b.n > $2 AND l.batch = b.batch AND l.line = b.n ORDER BY b.n LIMIT $3`, string(id), after, n)
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func (s *Store) PlaceEvents(ctx context.Context, name string, fence int64, n int
 		if err != nil {
 			return err
 		}
-		if err := giveIndexes(ctx, tx, size, ids); err != nil {
+		if err := s.giveIndexes(ctx, tx, size, ids); err != nil {
 			return err
 		}
 		placed = len(ids)
@@ -83,12 +83,12 @@ func (s *Store) PlaceEvents(ctx context.Context, name string, fence int64, n int
 
 // giveIndexes gives the events their places, size and up. All of them were found
 // without one in this transaction, and only the holder of the right gives any.
-func giveIndexes(ctx context.Context, tx *sql.Tx, size int64, ids []string) error {
+func (s *Store) giveIndexes(ctx context.Context, tx *sql.Tx, size int64, ids []string) error {
 	rows := make([][]any, len(ids))
 	for i, id := range ids {
 		rows[i] = []any{id, size + int64(i)}
 	}
-	with, args := withRows("i, place", rows)
+	with, args := s.d.withAny("i, place", rows)
 	n, err := exec(ctx, tx, with+`UPDATE ledger_event SET idx = v.place FROM v WHERE ledger_event.id = v.i AND ledger_event.idx IS NULL`, args...)
 	if err == nil && n != int64(len(ids)) {
 		return post.ErrStale

@@ -27,7 +27,7 @@ func (s *Store) stepRecords(ctx context.Context, leases []queue.Lease) (map[stri
 	for i, l := range leases {
 		asked[i] = []any{string(l.Kind), l.ID, l.Fence}
 	}
-	with, args := withRows("kind, id, fence", asked)
+	with, args := s.d.withAny("kind, id, fence", asked)
 	rows, err := s.read.QueryContext(ctx,
 		with+`SELECT l.id, l.reference, l.tenant, l.inquiry, l.digital_only, l.registered, l.state, l.version, l.channel, l.generation, l.code, l.failures, CASE WHEN l.looks_since = l.since THEN l.looks ELSE 0 END,
 		     l.not_before, l.arrive, l.since, l.recipient, l.content, l.manifest, l.batch, l.line,

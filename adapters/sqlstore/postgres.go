@@ -19,9 +19,15 @@ func openPostgres(address string) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open postgres: %w", err) // it names no password
 	}
-	const idle = "idle_in_transaction_session_timeout"
-	if _, ok := c.RuntimeParams[idle]; !ok {
-		c.RuntimeParams[idle] = lostTime
+	for name, value := range map[string]string{
+		"idle_in_transaction_session_timeout": lostTime,
+		// A statement is planned once on a connection, not for each list of ids anew:
+		// the plan is the same whatever they are, and takes longer than the work.
+		"plan_cache_mode": "force_generic_plan",
+	} {
+		if _, ok := c.RuntimeParams[name]; !ok {
+			c.RuntimeParams[name] = value
+		}
 	}
 	return stdlib.OpenDB(*c), nil
 }

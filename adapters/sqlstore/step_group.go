@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
@@ -176,11 +175,7 @@ func (s *Store) standings(ctx context.Context, tx *sql.Tx, group []*writer) (all
 		ids[i] = m.ask.lease.ID
 	}
 	slices.Sort(ids)
-	ids = stretch(ids)
-	args := make([]any, len(ids), len(ids)+1)
-	for i, id := range ids {
-		args[i] = id
-	}
+	among, args := s.d.among("l.id", ids)
 	type row struct {
 		state          post.LetterState
 		version, fence int64
@@ -193,7 +188,7 @@ func (s *Store) standings(ctx context.Context, tx *sql.Tx, group []*writer) (all
 		rows[id] = is
 		return err
 	}, `SELECT l.id, l.state, l.version, j.fence FROM letter l JOIN job j ON j.id = l.id
-		 WHERE l.id IN (`+placeholders(1, len(ids))+`) AND j.kind = '`+string(queue.AdvanceLetter)+`'`+s.d.skipLocked, args...)
+		 WHERE `+among+` AND j.kind = '`+string(queue.AdvanceLetter)+`'`+s.d.skipLocked, args...)
 	if err != nil {
 		return all, err
 	}
@@ -331,7 +326,7 @@ func (s *Store) bookIntents(ctx context.Context, tx *sql.Tx, moves []*dispatch.M
 		rows = append(rows, []any{in.MessageID, string(m.Letter), string(m.Channel), int64(m.Generation), micros(in.CreatedAt),
 			in.Size, in.SHA256[:], int64(in.Attempts), string(in.Carrier), []byte(in.Address)})
 	}
-	with, args := s.withAny("message_id, letter, channel, generation, created_at, form_size, form_sha256, attempts, carrier, address", rows)
+	with, args := s.d.withAny("message_id, letter, channel, generation, created_at, form_size, form_sha256, attempts, carrier, address", rows)
 	n, err := exec(ctx, tx, with+`INSERT INTO hand_over (message_id, letter, channel, generation, created_at, form_size, form_sha256, attempts, carrier, address)
 		 SELECT message_id, letter, channel, generation, created_at, form_size, form_sha256, attempts, carrier, address FROM v WHERE message_id <> ''
 		 ON CONFLICT (message_id) DO UPDATE SET attempts = excluded.attempts
@@ -342,12 +337,8 @@ func (s *Store) bookIntents(ctx context.Context, tx *sql.Tx, moves []*dispatch.M
 	if n != int64(len(moves)) {
 		return fmt.Errorf("%d of %d intents kept", n, len(moves))
 	}
-	ids = stretch(ids)
-	args = args[:0:0]
-	for _, id := range ids {
-		args = append(args, id)
-	}
-	_, err = exec(ctx, tx, `UPDATE receipt SET verdict = 'waiting' WHERE message_id IN (`+placeholders(1, len(ids))+`)
+	among, args := s.d.among("message_id", ids)
+	_, err = exec(ctx, tx, `UPDATE receipt SET verdict = 'waiting' WHERE `+among+`
 		 AND verdict = 'parked' AND reason = 'unknown-hand-over'`, args...)
 	return err
 }
@@ -366,7 +357,7 @@ func (s *Store) recordGroup(ctx context.Context, tx *sql.Tx, events []ledger.Eve
 	if len(rows) == 0 {
 		return nil
 	}
-	with, args := s.withAny("id, at, kind, tenant, subject, body, salt, leaf", rows)
+	with, args := s.d.withAny("id, at, kind, tenant, subject, body, salt, leaf", rows)
 	n, err := exec(ctx, tx, with+`INSERT INTO ledger_event (id, at, kind, tenant, subject, body, salt, leaf)
 		 SELECT id, at, kind, tenant, subject, body, salt, leaf FROM v WHERE id <> ''`, args...)
 	if err == nil && n != int64(len(rows)) {
@@ -380,72 +371,10 @@ func (s *Store) setAll(ctx context.Context, tx *sql.Tx, columns string, rows [][
 	if len(rows) == 0 {
 		return nil
 	}
-	with, args := s.withAny(columns, rows)
+	with, args := s.d.withAny(columns, rows)
 	n, err := exec(ctx, tx, with+update, args...)
 	if err == nil && n != int64(len(rows)) {
 		err = fmt.Errorf("%d of %d rows changed", n, len(rows))
 	}
 	return err
-}
-
-// withAny is [withRows] for values that may be bytes. It fills the group up with
-// rows whose first value is "", which is nobody's id.
-func (s *Store) withAny(columns string, rows [][]any) (text string, args []any) {
-	n := 1
-	for n < len(rows) {
-		n *= 2
-	}
-	none := make([]any, len(rows[0]))
-	for k, v := range rows[0] {
-		switch v.(type) {
-		case string:
-			none[k] = ""
-		case int64:
-			none[k] = int64(0)
-		default:
-			none[k] = []byte{}
-		}
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "WITH v (%s) AS (VALUES ", columns)
-	args = make([]any, 0, n*len(none))
-	for i := range n {
-		row := none
-		if i < len(rows) {
-			row = rows[i]
-		}
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteByte('(')
-		for k, v := range row {
-			if k > 0 {
-				b.WriteString(", ")
-			}
-			args = append(args, v)
-			form := "$%d"
-			if i == 0 {
-				form = s.d.typed(v)
-			}
-			fmt.Fprintf(&b, form, len(args))
-		}
-		b.WriteByte(')')
-	}
-	b.WriteString(") ")
-	return b.String(), args
-}
-
-// typed is how a value stands in the first row of a list: PostgreSQL must be told
-// its type, and SQLite would take bytes for a number if it were.
-func (d dialect) typed(v any) string {
-	switch v.(type) {
-	case string:
-		return "CAST($%d AS TEXT)"
-	case int64:
-		return "CAST($%d AS BIGINT)"
-	}
-	if d.skipLocked == "" {
-		return "$%d"
-	}
-	return "CAST($%d AS BYTEA)"
 }
