@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -258,20 +259,16 @@ func TestLookUpsByCodeUseAnIndex(t *testing.T) {
 	s := mustOpen(t, "sqlite://"+filepath.Join(t.TempDir(), "desk.db"))
 	for name, by := range map[string]string{"reference": envelopeBy.reference, "tracking": envelopeBy.tracking, "message": envelopeBy.message} {
 		var plan []string
-		rows, err := s.read.QueryContext(t.Context(), `EXPLAIN QUERY PLAN SELECT h.message_id FROM hand_over h JOIN letter l ON l.id = h.letter
-			WHERE h.channel = $1 AND ($2 = '' OR l.tenant = $2) AND `+by, "physical", "", "x", 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for rows.Next() {
+		if err := each(t.Context(), s.read, func(rows *sql.Rows) error {
 			var a, b, c int
 			var what string
-			if err := rows.Scan(&a, &b, &c, &what); err != nil {
-				t.Fatal(err)
-			}
+			err := rows.Scan(&a, &b, &c, &what)
 			plan = append(plan, what)
+			return err
+		}, `EXPLAIN QUERY PLAN SELECT h.message_id FROM hand_over h JOIN letter l ON l.id = h.letter
+			WHERE h.channel = $1 AND ($2 = '' OR l.tenant = $2) AND `+by, "physical", "", "x", 0); err != nil {
+			t.Fatal(err)
 		}
-		rows.Close()
 		if all := strings.Join(plan, "; "); strings.Contains(all, "SCAN") {
 			t.Errorf("%s: %s", name, all)
 		}
