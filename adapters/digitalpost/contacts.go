@@ -206,7 +206,7 @@ type request struct {
 // call sends a request and returns the bounded answer. Its error must not be
 // logged: it may hold the URL.
 func (c *Client) call(ctx context.Context, s System, r request) (int, []byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.asking)
 	defer cancel()
 	var body io.Reader
 	if r.body != nil {
@@ -234,5 +234,8 @@ func (c *Client) call(ctx context.Context, s System, r request) (int, []byte, er
 	}
 	defer answer.Body.Close()
 	text, err := bounded(answer)
+	if err == nil {
+		err = ctx.Err() // the other end may close in good form what we gave up
+	}
 	return answer.StatusCode, text, err
 }

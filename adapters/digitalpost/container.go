@@ -48,7 +48,7 @@ func (c *Client) HandOverContainer(ctx context.Context, tenant post.TenantID, f 
 	if err != nil {
 		return out(dispatch.NotTaken, "auth.no-system")
 	}
-	ctx, cancel := context.WithTimeout(ctx, handOverTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.handing)
 	defer cancel()
 	body := dispatch.Watch(f.Open())
 	defer func() { _ = body.Close() }() // of a reader

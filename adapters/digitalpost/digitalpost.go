@@ -110,6 +110,8 @@ type Client struct {
 	log     *slog.Logger
 
 	bulkText, bareVersions bool // of Config
+
+	asking, handing time.Duration // askTimeout and handOverTimeout
 }
 
 var (
@@ -137,7 +139,8 @@ func New(c Config) (*Client, error) {
 		gaps = append(gaps, errors.New("digitalpost: Log is required"))
 	}
 	d := &Client{base: base, systems: map[post.TenantID]System{}, swapped: c.OriginatorAsSender, singly: c.ReceiptsSingly, log: c.Log,
-		bulkText: c.BulkText, bareVersions: c.BareVersions, version: cmp.Or(c.MemoVersion, memo.Version)}
+		bulkText: c.BulkText, bareVersions: c.BareVersions, version: cmp.Or(c.MemoVersion, memo.Version),
+		asking: askTimeout, handing: handOverTimeout}
 	if d.version != memo.Version && d.version != memo.Version11 {
 		gaps = append(gaps, errors.New("digitalpost: MemoVersion must be 1.1 or 1.2"))
 	}

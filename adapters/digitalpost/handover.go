@@ -40,7 +40,7 @@ func (c *Client) HandOver(ctx context.Context, j dispatch.Job, f dispatch.Form) 
 	if code := c.limits.beyond(j); code != "" {
 		return out(dispatch.RefusedContent, code)
 	}
-	ctx, cancel := context.WithTimeout(ctx, handOverTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.handing)
 	defer cancel()
 	body := dispatch.Watch(f.Open())
 	defer func() { _ = body.Close() }() // of a reader

@@ -78,7 +78,8 @@ func (m *Mailbox) system(tenant post.TenantID) (System, error) {
 	return System{}, post.ErrNotFound
 }
 
-// Waiting implements [mailroom.Source]: GET memos/, page by page.
+// Waiting implements [mailroom.Source]: GET memos/, page by page. What was listed
+// before a page failed is answered with the failure.
 func (m *Mailbox) Waiting(ctx context.Context, tenant post.TenantID) ([]string, error) {
 	system, ok := m.pull[tenant]
 	if !ok {
@@ -89,14 +90,14 @@ func (m *Mailbox) Waiting(ctx context.Context, tenant post.TenantID) ([]string, 
 		query := url.Values{"page": {fmt.Sprint(page)}, "size": {fmt.Sprint(idsPerPage)}}
 		status, body, err := m.c.ask(ctx, system, http.MethodGet, "memos/", query)
 		if err != nil {
-			return nil, fmt.Errorf("list messages: %s", dispatch.Unanswered(err))
+			return all, fmt.Errorf("list messages: %s", dispatch.Unanswered(err))
 		}
 		if status != http.StatusOK {
-			return nil, fmt.Errorf("list messages: %s", refusal(status, body))
+			return all, fmt.Errorf("list messages: %s", refusal(status, body))
 		}
 		var got idPage
 		if json.Unmarshal(body, &got) != nil || !got.sound() {
-			return nil, fmt.Errorf("list messages: %s", codeUnreadable)
+			return all, fmt.Errorf("list messages: %s", codeUnreadable)
 		}
 		for _, id := range got.Content {
 			if !post.ValidUUID(id) { // it cannot be part of a path; it stays with NgDP
@@ -120,7 +121,7 @@ func (m *Mailbox) Fetch(ctx context.Context, tenant post.TenantID, id string, w 
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, handOverTimeout)
+	ctx, cancel := context.WithTimeout(ctx, m.c.handing)
 	defer cancel()
 	answer, err := m.c.do(ctx, system, http.MethodGet, "memos/"+id, "application/xml", nil)
 	if err != nil {
@@ -137,6 +138,11 @@ func (m *Mailbox) Fetch(ctx context.Context, tenant post.TenantID, id string, w 
 	}
 	end := &ending{w: w}
 	if _, err := io.Copy(end, content); err != nil {
+		return fmt.Errorf("fetch message: %w", err)
+	}
+	// Giving up tells the other end first, and it may end its answer in good form,
+	// wherever it stands.
+	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("fetch message: %w", err)
 	}
 	// An answer that ends with its connection does not tell whether it was cut:
@@ -166,17 +172,26 @@ func (e *ending) Write(p []byte) (int, error) {
 
 // closed reports whether the message element was.
 func (e *ending) closed() bool {
-	return bytes.HasSuffix(bytes.TrimRight(e.last, " \t\r\n"), []byte("Message>"))
+	return bytes.HasSuffix(bytes.TrimRight(narrow(e.last), " \t\r\n"), []byte("Message>"))
 }
 
 // sniffed is how much of an answer is looked at to tell what it is.
 const sniffed = 512
 
-// xmlLike reports whether text begins as an XML document that is no page.
+// xmlLike reports whether text begins as an XML document that is no page, in
+// whatever encoding: one that the reader does not take is for a person, and would
+// never come were it asked for again.
 func xmlLike(text []byte) bool {
-	text = bytes.ToLower(bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\ufeff")), " \t\r\n"))
+	for _, mark := range []string{"\ufeff", "\xfe\xff", "\xff\xfe"} {
+		text = bytes.TrimPrefix(text, []byte(mark))
+	}
+	text = bytes.ToLower(bytes.TrimLeft(narrow(text), " \t\r\n"))
 	return bytes.HasPrefix(text, []byte("<")) && !bytes.HasPrefix(text, []byte("<html")) && !bytes.HasPrefix(text, []byte("<!doctype html"))
 }
+
+// narrow leaves out the half of each character that UTF-16 and UTF-32 fill with
+// zeros in what XML is marked up with. No other encoding has a zero.
+func narrow(text []byte) []byte { return bytes.ReplaceAll(text, []byte{0}, nil) }
 
 // Answer implements [mailroom.Source]: POST memos/{id}/receipt, and DELETE
 // memos/{id} for one that is still listed. "You have answered", "that cannot be
@@ -195,7 +210,7 @@ func (m *Mailbox) Answer(ctx context.Context, tenant post.TenantID, id string, l
 	}); err != nil {
 		return fmt.Errorf("answer message: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, m.c.asking)
 	defer cancel()
 	answer, err := m.c.do(ctx, system, method, path, "application/json", body)
 	if err != nil {

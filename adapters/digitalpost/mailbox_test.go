@@ -3,11 +3,15 @@ package digitalpost_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"sikkerpost.dk/gateway/adapters/digitalpost"
 	"sikkerpost.dk/gateway/adapters/digitalpost/digitalposttest"
@@ -325,5 +329,94 @@ func TestAMessageThatEndsWithTheConnectionIsFetchedWholeOrNotAtAll(t *testing.T)
 				t.Errorf("%d bytes, %v", b.Len(), err)
 			}
 		})
+	}
+}
+
+// TestWhatIsXMLInAnotherEncodingComes: a message in UTF-16 is one, whatever the
+// reader says of it. Refused as a page for people it would be asked for again for
+// ever.
+func TestWhatIsXMLInAnotherEncodingComes(t *testing.T) {
+	wide := func(s string, big bool, mark string) string {
+		b := []byte(mark)
+		for _, c := range utf16.Encode([]rune(s)) {
+			if big {
+				b = binary.BigEndian.AppendUint16(b, c)
+			} else {
+				b = binary.LittleEndian.AppendUint16(b, c)
+			}
+		}
+		return string(b)
+	}
+	const message = `<?xml version="1.0" encoding="UTF-16"?><memo:Message xmlns:memo="https://DigitalPost.dk/MeMo-1">æ</memo:Message>` + "\n"
+	const page = "<!DOCTYPE html><html>Driftsforstyrrelse</html>"
+	for _, c := range []struct {
+		name, body string
+		comes      bool
+	}{
+		{"big end first", wide(message, true, "\xfe\xff"), true},
+		{"little end first", wide(message, false, "\xff\xfe"), true},
+		{"without a mark", wide(message, false, ""), true},
+		{"a page", wide(page, true, "\xfe\xff"), false},
+		{"a page the other way", wide(page, false, "\xff\xfe"), false},
+		{"only a mark", "\xfe\xff", false},
+		{"zeros", strings.Repeat("\x00", 1000), false},
+	} {
+		for _, framed := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, framed %v", c.name, framed), func(t *testing.T) {
+				w, box := receiving(t)
+				w.server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+					if framed {
+						_, _ = io.WriteString(rw, c.body)
+						return
+					}
+					conn, out, err := http.NewResponseController(rw).Hijack()
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					defer conn.Close()
+					_, _ = out.WriteString("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + c.body)
+					_ = out.Flush()
+				})
+				var b bytes.Buffer
+				err := box.Fetch(t.Context(), "engdal", "0b1e2f3a-0000-4000-8000-000000000001", &b)
+				if (err == nil) != c.comes || c.comes && b.String() != c.body {
+					t.Errorf("%d bytes, %v", b.Len(), err)
+				}
+				if !c.comes {
+					return
+				}
+				_, err = box.ReadMail(&b, nil)
+				if _, ok := err.(*mailroom.Unreadable); !ok { //nolint:errorlint // exactly this
+					t.Errorf("read: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// TestAPageOfTheListThatFailsHidesNoneBeforeIt: what the first pages list is
+// fetched though a later one cannot be had.
+func TestAPageOfTheListThatFailsHidesNoneBeforeIt(t *testing.T) {
+	w, box := receiving(t)
+	for _, bad := range []func(http.ResponseWriter){
+		func(rw http.ResponseWriter) { rw.WriteHeader(http.StatusInternalServerError) },
+		func(rw http.ResponseWriter) { _, _ = io.WriteString(rw, "<html>") },
+		func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
+	} {
+		w.server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("page") != "0" {
+				bad(rw)
+				return
+			}
+			ids := make([]string, 100)
+			for i := range ids {
+				ids[i] = post.NewID()
+			}
+			_ = json.NewEncoder(rw).Encode(map[string]any{"content": ids})
+		})
+		if ids, err := box.Waiting(t.Context(), "engdal"); err == nil || len(ids) != 100 {
+			t.Errorf("%d ids, %v", len(ids), err)
+		}
 	}
 }

@@ -75,6 +75,7 @@ func TestGarbageInsteadOfMail(t *testing.T) {
 		}, "", "fetch message"},
 		{"a message of another kind", message, always(200, "<hello/>"), "memo.unexpected", "mail parked for a person"},
 		{"entities that grow", message, always(200, `<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>`), "memo.forbidden", "mail parked for a person"},
+		{"a message in UTF-16", message, always(200, "\xfe\xff\x00<\x00a\x00/\x00>"), "memo.syntax", "mail parked for a person"},
 		{"a message that unpacks without end", message, unzipped, "too-large", "mail parked for a person"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -63,13 +63,13 @@ func (r *Room) pull(ctx context.Context, s Source, tenant post.TenantID) error {
 	if errors.Is(err, post.ErrNotFound) {
 		return nil // this tenant has no recipient system here
 	}
-	if err != nil {
+	if err != nil && len(ids) == 0 {
 		return err
 	}
+	failed := []error{err}
 	if err := r.Heard(ctx, s.Carrier(), tenant); err != nil {
 		return err
 	}
-	var failed []error
 	for _, id := range ids {
 		if err := r.fetch(ctx, s, tenant, strings.ToLower(id)); err != nil {
 			failed = append(failed, fmt.Errorf("message %s: %w", id, err))

@@ -62,7 +62,8 @@ const MaxMessage = 130_000_000
 type Source interface {
 	// Carrier names the carrier, e.g. "digitalpost".
 	Carrier() string
-	// Waiting returns the ids of some of the messages that wait for tenant.
+	// Waiting returns the ids of some of the messages that wait for tenant. Those
+	// beside an error are fetched; without any, the carrier was not reached.
 	Waiting(ctx context.Context, tenant post.TenantID) ([]string, error)
 	// Fetch writes one message as it is. What it wrote before an error is
 	// worth nothing.
