@@ -1,8 +1,10 @@
 package segments
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -43,7 +45,7 @@ func (l *Log) write(flags uint32, head, body []byte) (At, error) {
 		}
 		return At{}, err
 	}
-	at := At{l.number, l.end + int64(len(begin)), int64(len(body))}
+	at := At{l.number, l.end + int64(len(begin)), int64(len(body)), binary.LittleEndian.Uint32(f[24:])}
 	l.end = at.Offset + at.Size
 	l.sizes[l.number] += int64(len(begin)) + at.Size
 	return at, nil
@@ -59,7 +61,8 @@ func (l *Log) Weigh(segment uint64, size int64) {
 	}
 }
 
-// Body opens a body.
+// Body opens a body. Reading it to its end fails with [ErrDamaged] when it is not
+// what was written.
 func (l *Log) Body(at At) (io.ReadCloser, error) {
 	f, err := os.Open(l.path(at.Segment))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -68,11 +71,28 @@ func (l *Log) Body(at At) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read log: %w", err)
 	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{io.NewSectionReader(f, at.Offset, at.Size), f}, nil
+	return &reading{in: io.NewSectionReader(f, at.Offset, at.Size), file: f, at: at}, nil
 }
+
+// reading is a body that is being read.
+type reading struct {
+	in   io.Reader
+	file *os.File
+	at   At
+	size int64 // of what was read
+	sum  uint32
+}
+
+func (r *reading) Read(p []byte) (int, error) {
+	n, err := r.in.Read(p)
+	r.size, r.sum = r.size+int64(n), crc32.Update(r.sum, table, p[:n])
+	if errors.Is(err, io.EOF) && (r.size != r.at.Size || r.sum != r.at.sum) {
+		err = fmt.Errorf("read log: %s at byte %d: %w", r.file.Name(), r.at.Offset, ErrDamaged)
+	}
+	return n, err
+}
+
+func (r *reading) Close() error { return r.file.Close() }
 
 // Full names the oldest segment when the log has outgrown its bound.
 func (l *Log) Full() (oldest uint64, full bool) {

@@ -7,7 +7,8 @@
 // operating system has the record: it outlives the process, killed as it may
 // be, not a loss of power. A record that was being written when the process died
 // is cut off at the next opening, so that nothing is ever there by half. Damage
-// anywhere else is refused with the name of the file.
+// anywhere else is refused with the name of the file: that of a head by [Open],
+// that of a body by whoever reads it to its end.
 //
 // The log grows until [Log.Full] names its oldest segment; its owner writes what
 // must outlive that segment anew and calls [Log.Drop]. [Log.Clear] voids
@@ -38,17 +39,32 @@ var ErrGone = errors.New("it is no longer kept")
 // names it.
 var ErrDamaged = errors.New("the segment is damaged: move the folder away to begin anew")
 
-// Options bound a log. Zero values: 64 MiB for a segment, no bound for all.
+// Options bound a log.
 type Options struct {
-	Segment int64 // bytes after which a new segment begins
-	Keep    int64 // bytes that all segments take together, about
+	// Segment is how many bytes begin a new segment; 0 is a sixteenth of Keep, at
+	// least 64 KiB, and at most, or without a Keep, 64 MiB.
+	Segment int64
+	// Keep is how many bytes all segments take together, about; 0 is no bound.
+	Keep int64
+}
+
+func (o Options) segment() int64 {
+	const least, most = 64 << 10, 64 << 20
+	switch {
+	case o.Segment > 0:
+		return o.Segment
+	case o.Keep > 0:
+		return max(least, min(most, o.Keep/16))
+	}
+	return most
 }
 
 // At is where a body lies. The zero value is nowhere.
 type At struct {
-	Segment uint64 `json:"segment"`
-	Offset  int64  `json:"offset"`
-	Size    int64  `json:"size"`
+	Segment uint64
+	Offset  int64
+	Size    int64
+	sum     uint32
 }
 
 // Log is safe for several goroutines.
@@ -89,9 +105,7 @@ func frame(flags uint32, head, body []byte) [frameSize]byte {
 // Open opens the log in dir, which is made when it is not there, and tells each
 // of every record that it holds, oldest first.
 func Open(dir string, o Options, each func(head []byte, at At) error) (*Log, error) {
-	if o.Segment == 0 {
-		o.Segment = 64 << 20
-	}
+	o.Segment = o.segment()
 	l := &Log{dir: dir, o: o, sizes: map[uint64]int64{}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
@@ -181,23 +195,23 @@ func (l *Log) scan(n uint64, last bool, each func([]byte, At) error) (int64, err
 	in := bufio.NewReaderSize(f, 64<<10)
 	at := int64(0)
 	for at < info.Size() {
-		head, body, flags, err := record(in, info.Size()-at)
+		r, err := next(in, info.Size()-at)
 		if errors.Is(err, errTorn) && last {
 			return at, nil
 		}
 		if err != nil {
 			return 0, fmt.Errorf("open log: %s at byte %d: %w", f.Name(), at, ErrDamaged)
 		}
-		begin := at + frameSize + int64(len(head))
-		if flags&voids == 0 {
-			if err := each(head, At{n, begin, body}); err != nil {
+		begin := at + frameSize + int64(len(r.head))
+		if r.flags&voids == 0 {
+			if err := each(r.head, At{n, begin, r.size, r.sum}); err != nil {
 				return 0, err
 			}
 		}
-		if _, err := in.Discard(int(body)); err != nil {
+		if _, err := in.Discard(int(r.size)); err != nil {
 			return 0, fmt.Errorf("open log: %w", err)
 		}
-		at = begin + body
+		at = begin + r.size
 	}
 	return at, nil
 }
@@ -205,30 +219,39 @@ func (l *Log) scan(n uint64, last bool, each func([]byte, At) error) (int64, err
 // errTorn says that a record is not whole.
 var errTorn = errors.New("a record is not whole")
 
-// record reads a record up to its body, of which left bytes hold all.
-func record(in *bufio.Reader, left int64) (head []byte, body int64, flags uint32, err error) {
+// A record is one as it was read, but for its body.
+type record struct {
+	flags uint32
+	head  []byte
+	size  int64  // of the body
+	sum   uint32 // of the body
+}
+
+// next reads a record up to its body, of which left bytes hold all.
+func next(in *bufio.Reader, left int64) (record, error) {
 	var b [frameSize]byte
 	if left < frameSize {
-		return nil, 0, 0, errTorn
+		return record{}, errTorn
 	}
 	if _, err := io.ReadFull(in, b[:]); err != nil {
-		return nil, 0, 0, err
+		return record{}, err
 	}
-	headLen, bodyLen := int64(binary.LittleEndian.Uint32(b[8:])), binary.LittleEndian.Uint64(b[12:])
-	if binary.LittleEndian.Uint32(b[0:]) != magic || headLen > maxHead {
-		return nil, 0, 0, ErrDamaged
+	head, body := int64(binary.LittleEndian.Uint32(b[8:])), binary.LittleEndian.Uint64(b[12:])
+	if binary.LittleEndian.Uint32(b[0:]) != magic || head > maxHead {
+		return record{}, ErrDamaged
 	}
-	if left -= frameSize; headLen > left || bodyLen > uint64(left-headLen) { //nolint:gosec // not negative: headLen was compared
-		return nil, 0, 0, errTorn
+	if left -= frameSize; head > left || body > uint64(left-head) { //nolint:gosec // not negative: head was compared
+		return record{}, errTorn
 	}
-	head = make([]byte, headLen)
-	if _, err := io.ReadFull(in, head); err != nil {
-		return nil, 0, 0, err
+	r := record{flags: binary.LittleEndian.Uint32(b[4:]), head: make([]byte, head), size: int64(body), //nolint:gosec // at most left
+		sum: binary.LittleEndian.Uint32(b[24:])}
+	if _, err := io.ReadFull(in, r.head); err != nil {
+		return record{}, err
 	}
-	if crc32.Update(crc32.Checksum(b[:20], table), table, head) != binary.LittleEndian.Uint32(b[20:]) {
-		return nil, 0, 0, ErrDamaged
+	if crc32.Update(crc32.Checksum(b[:20], table), table, r.head) != binary.LittleEndian.Uint32(b[20:]) {
+		return record{}, ErrDamaged
 	}
-	return head, int64(bodyLen), binary.LittleEndian.Uint32(b[4:]), nil //nolint:gosec // at most left
+	return r, nil
 }
 
 // begin opens a new segment. The caller holds mu, or is Open.

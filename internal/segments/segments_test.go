@@ -148,6 +148,58 @@ func TestClearingIsWholeOrNotBegun(t *testing.T) {
 	}
 }
 
+func TestABodyThatWasChangedIsNotTakenForWhole(t *testing.T) {
+	dir := t.TempDir()
+	l, _ := open(t, dir, segments.Options{})
+	if _, err := l.Append([]byte("head"), []byte("text")); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, "000000000001.log")
+	whole, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole[len(whole)-1] ^= 1
+	if err := os.WriteFile(name, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, all := open(t, dir, segments.Options{})
+	r, err := again.Body(all[0].at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if b, err := io.ReadAll(r); !errors.Is(err, segments.ErrDamaged) || !strings.Contains(err.Error(), name) {
+		t.Errorf("got %q, %v", b, err)
+	}
+}
+
+// TestWhatIsKeptElsewhereCountsToo: the owner's files fill the log as its own
+// records do, until their segment is dropped.
+func TestWhatIsKeptElsewhereCountsToo(t *testing.T) {
+	l, _ := open(t, t.TempDir(), segments.Options{Segment: 100, Keep: 8 << 10})
+	first, err := l.Append([]byte("first"), make([]byte, 200))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Append([]byte("second"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if n, full := l.Full(); full {
+		t.Fatalf("full at segment %d", n)
+	}
+	l.Weigh(first.Segment, 8<<10)
+	if n, full := l.Full(); !full || n != first.Segment {
+		t.Errorf("segment %d, full %v", n, full)
+	}
+	if err := l.Drop(first.Segment); err != nil {
+		t.Fatal(err)
+	}
+	if n, full := l.Full(); full {
+		t.Errorf("what was dropped counts: segment %d", n)
+	}
+}
+
 func TestALogTakesNoMoreRoomThanItMay(t *testing.T) {
 	dir := t.TempDir()
 	l, _ := open(t, dir, segments.Options{Segment: 1 << 10, Keep: 8 << 10})

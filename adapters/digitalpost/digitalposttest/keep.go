@@ -67,11 +67,7 @@ func (k kept) message() *Message {
 
 // openLog opens the log and files again what it holds.
 func (s *Server) openLog() error {
-	segment := int64(64 << 20)
-	if s.cfg.Keep > 0 {
-		segment = max(64<<10, min(segment, s.cfg.Keep/16))
-	}
-	log, err := segments.Open(filepath.Join(s.cfg.Dir, "log"), segments.Options{Segment: segment, Keep: s.cfg.Keep}, s.recall)
+	log, err := segments.Open(filepath.Join(s.cfg.Dir, "log"), segments.Options{Keep: s.cfg.Keep}, s.recall)
 	if err != nil {
 		return err
 	}
@@ -198,14 +194,14 @@ func (s *Server) prune() {
 	defer s.pruning.Unlock()
 	_, last := s.log.Segments()
 	for oldest, full := s.log.Full(); full && oldest < last; oldest, full = s.log.Full() {
-		if err := s.drop1(oldest); err != nil {
+		if err := s.dropSegment(oldest); err != nil {
 			s.cfg.Log.Error("old messages not dropped", slog.Any("error", err))
 			return
 		}
 	}
 }
 
-func (s *Server) drop1(segment uint64) error {
+func (s *Server) dropSegment(segment uint64) error {
 	s.mu.Lock()
 	var old []*Message
 	for _, m := range s.order {

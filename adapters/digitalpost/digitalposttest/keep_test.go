@@ -185,6 +185,33 @@ func TestTheFolderDoesNotGrowWithoutEnd(t *testing.T) {
 	}
 }
 
+// TestFactsOfOldMessagesGoWhenTheyTakeTooMuchRoom: with a bound for 64 of them, no
+// more stay known than lie there whole and those.
+func TestFactsOfOldMessagesGoWhenTheyTakeTooMuchRoom(t *testing.T) {
+	c := config(t.TempDir())
+	c.Keep = 256 << 10
+	s := open(t, c)
+	var ids []string
+	for range 400 {
+		uuid, body := message(t, cpr, nil)
+		if status, _ := call(t, s, "POST", "/apis/v1/memos/?memo-message-uuid="+uuid, body); status != 201 {
+			t.Fatalf("got %d", status)
+		}
+		ids = append(ids, uuid)
+	}
+	for _, at := range []*digitalposttest.Server{s, open(t, c)} {
+		gone, known := 0, len(at.Messages(1000))
+		for _, id := range ids {
+			if _, err := at.XML(id); errors.Is(err, digitalposttest.ErrGone) {
+				gone++
+			}
+		}
+		if at.Known(ids[0]) || !at.Known(ids[399]) || gone == 0 || gone > 64 || known < gone || known == 400 {
+			t.Errorf("%d messages are known, %d of them without their bytes; the first is known: %v", known, gone, at.Known(ids[0]))
+		}
+	}
+}
+
 // TestTheSameMessageManyTimesAtOnceIsTakenOnce has many hand it over together.
 func TestTheSameMessageManyTimesAtOnceIsTakenOnce(t *testing.T) {
 	c := config(t.TempDir())

@@ -17,6 +17,11 @@ import (
 // at is a word of 3 mm type whose digits are 2 mm wide.
 func at(left float64, text string) preflight.Word { return word(text, left, 70) }
 
+// large is a word of 8 mm type whose digits are 3 mm wide.
+func large(left float64, text string) preflight.Word {
+	return preflight.Word{Text: text, Left: left, Top: 70, Right: left + 3*float64(len(text)), Bottom: 78}
+}
+
 // TestOnlyWhatCanBeACPRNumberIsRefusedInTheWindow has the numbers that people
 // write there. Those that can be one are replacement numbers, or of somebody who
 // would be older than anybody alive.
@@ -42,6 +47,7 @@ func TestOnlyWhatCanBeACPRNumberIsRefusedInTheWindow(t *testing.T) {
 		{"of 29 February of a leap year", []preflight.Word{at(30, "890296-1234")}, true},
 		{"of somebody born long ago", []preflight.Word{at(30, old+"-5123")}, true},
 		{"made for somebody born today", []preflight.Word{at(30, "831126-5123")}, true},
+		{"in type so large that its gaps are columns of small type", []preflight.Word{large(30, "710452"), large(60, "1145")}, true},
 
 		{"a telephone number", []preflight.Word{at(30, "72"), at(36, "25"), at(42, "30"), at(48, "00")}, false},
 		{"a telephone number with the country's", []preflight.Word{at(30, "+45"), at(38, "72253000")}, false},
