@@ -133,3 +133,26 @@ func TestOldRequestsGoAndTheirStatusesWait(t *testing.T) {
 		t.Errorf("a shipment whose request went is taken anew: %+v", got)
 	}
 }
+
+// TestFactsOfOldShipmentsGoWhenTheyTakeTooMuchRoom: with a bound for 64 of them, no
+// more stay known than lie there whole and those.
+func TestFactsOfOldShipmentsGoWhenTheyTakeTooMuchRoom(t *testing.T) {
+	dir := t.TempDir()
+	const keep = 256 << 10
+	s := in(t, dir, keep)
+	var last string
+	for range 200 {
+		last, _ = hand(t, s, 4<<10)
+	}
+	for _, at := range []*Server{s, in(t, dir, keep)} {
+		gone := 0
+		for _, p := range at.order {
+			if p.gone {
+				gone++
+			}
+		}
+		if _, ok := at.Shipment(last); !ok || gone == 0 || gone > 64 || len(at.order) > 150 {
+			t.Errorf("%d shipments are known, %d of them without their request; the last is: %v", len(at.order), gone, ok)
+		}
+	}
+}
