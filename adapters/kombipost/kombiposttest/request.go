@@ -30,7 +30,7 @@ func parseRequest(body []byte) (r request, code string) {
 	var message []byte
 	var shipment *element
 	var open []xml.StartElement
-	choices := 0
+	choices, closed := 0, false
 	for {
 		before := d.InputOffset()
 		token, err := d.Token()
@@ -41,13 +41,21 @@ func parseRequest(body []byte) (r request, code string) {
 			return r, "sim.xml"
 		}
 		start, ok := token.(xml.StartElement)
+		switch token.(type) {
+		case xml.EndElement: // of the root: what is below it is read whole
+			closed = true
+		case xml.Directive:
+			return r, "sim.xml"
+		}
 		if !ok {
 			continue
 		}
 		switch {
-		case len(open) == 0 && start.Name.Local == "kombi_request":
+		case len(open) == 0 && start.Name == xml.Name{Local: "kombi_request"}:
 			open = append(open, start)
-		case start.Name.Local == "KombiValgKode":
+		case len(open) == 0 || closed:
+			return r, "sim.root.unexpected"
+		case start.Name == xml.Name{Local: "KombiValgKode"}:
 			var v string
 			if d.DecodeElement(&v, &start) != nil {
 				return r, "sim.xml"
@@ -59,13 +67,16 @@ func parseRequest(body []byte) (r request, code string) {
 				return r, "sim.xml"
 			}
 			message = withSpaces(body[before:d.InputOffset()], open)
-		case start.Name.Local == "ForsendelseISamling" && start.Name.Space == spaceFP:
+		case start.Name.Local == "ForsendelseISamling" && start.Name.Space == spaceFP && shipment == nil:
 			if shipment, err = readElement(d, start); err != nil {
 				return r, "sim.xml"
 			}
 		default:
 			return r, "sim.element.unexpected"
 		}
+	}
+	if len(open) == 0 {
+		return r, "sim.root.unexpected"
 	}
 	needsMemo, needsPaper := r.choice != kombipost.OnPaper, r.choice == kombipost.OnPaper || r.choice == kombipost.Automatic
 	switch {
@@ -164,6 +175,22 @@ func (r *request) readShipment(n *element) string {
 	r.id, r.print = id, printOf(s)
 	if r.recipient == "" {
 		r.recipient = s.find("PersonName")
+	}
+	return ""
+}
+
+// tooLarge returns the code of a limit of size that a request breaks, or "".
+func (r request) tooLarge(paper int64) string {
+	if len(r.memo) > DigitalLimit {
+		return "sim.message.too.large"
+	}
+	if r.print == nil {
+		return ""
+	}
+	for _, d := range r.print.Documents {
+		if paper -= int64(len(d.Content)); paper < 0 {
+			return "sim.shipment.too.large"
+		}
 	}
 	return ""
 }

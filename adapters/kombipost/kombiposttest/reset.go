@@ -13,6 +13,7 @@ func (s *Server) Reset() error {
 		}
 	}
 	s.assertions, s.tokens, s.shipments = map[string]issued{}, map[string]issued{}, map[string]*Shipment{}
+	s.age++
 	s.order, s.queue, s.faults, s.stats = nil, nil, Faults{}, Stats{}
 	return nil
 }

@@ -4,10 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/xml"
+	"errors"
 	"io"
 	"log/slog"
+	"mime"
 	"net/http"
-	"strings"
 	"time"
 
 	"sikkerpost.dk/gateway/adapters/kombipost"
@@ -52,8 +53,12 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 		fault(w, http.StatusServiceUnavailable, "sim.unavailable")
 		return
 	}
-	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/xml") || r.ContentLength < 0 || r.ContentLength > maxRequest {
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/xml" {
 		fault(w, http.StatusBadRequest, "sim.media.type")
+		return
+	}
+	if r.ContentLength < 0 || r.ContentLength > maxRequest {
+		fault(w, http.StatusBadRequest, "sim.content.length")
 		return
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxRequest))
@@ -64,6 +69,9 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 	req, code := parseRequest(body)
 	if code == "" && req.cvr != "" && req.cvr != string(token.cvr) {
 		code = "sim.sender.is.not.the.token's"
+	}
+	if code == "" {
+		code = req.tooLarge(s.cfg.PaperLimit)
 	}
 	f := s.Faults()
 	if f.Refuse != 0 && s.spend(func(f *Faults) *int { return &f.Refuse }) {
@@ -78,6 +86,10 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 	}
 	sum := sha256.Sum256(body)
 	got, err := s.take(req, token.cvr, r.Header.Get("X-TransaktionsId"), hex.EncodeToString(sum[:]), body)
+	if errors.Is(err, errAnothers) {
+		respond(w, false, "", "sim.id.of.another")
+		return
+	}
 	if err != nil {
 		s.cfg.Log.ErrorContext(r.Context(), "shipment not kept", slog.Any("error", err))
 		fault(w, http.StatusServiceUnavailable, "sim.unavailable")
@@ -102,11 +114,18 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// errAnothers says that another authority's shipment has that id.
+var errAnothers = errors.New("kombiposttest: the id is another authority's")
+
 // take takes charge of a shipment once; what becomes of a repetition is a dial.
+// Another authority under the same id gets none of what the first was told.
 func (s *Server) take(req request, cvr post.CVR, transaction, sum string, body []byte) (Shipment, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if first, ok := s.shipments[req.id]; ok {
+	if first, ok := s.shipments[req.id]; ok && first.CVR != cvr {
+		s.stats.Refused++
+		return Shipment{}, errAnothers
+	} else if ok {
 		s.stats.Duplicates++
 		first.Handed++
 		if first.SHA256 != sum {
@@ -131,15 +150,25 @@ func (s *Server) take(req request, cvr post.CVR, transaction, sum string, body [
 		return Shipment{}, err
 	}
 	p.at = at
-	if old := len(s.order) - keepBodies; old >= 0 {
-		s.order[old].Body, s.order[old].Memo, s.order[old].Print = nil, nil, nil
-	}
 	s.shipments[req.id], s.order = p, append(s.order, p)
+	s.shed()
 	s.queue = append(s.queue, follows...)
 	s.stats.Accepted++
 	s.prune()
 	s.cfg.Log.Info("shipment accepted", slog.String("shipment", p.ID), slog.String("choice", string(p.Choice)), slog.Bool("paper", p.Paper))
 	return *p, nil
+}
+
+// shed lets go of requests in memory that are too many or too large. The caller
+// holds mu.
+func (s *Server) shed() {
+	room := keepBytes
+	for i := len(s.order) - 1; i >= max(0, len(s.order)-keepBodies-1); i-- {
+		p := s.order[i]
+		if room -= len(p.Body); room < 0 || len(s.order)-i > keepBodies {
+			p.Body, p.Memo, p.Print = nil, nil, nil
+		}
+	}
 }
 
 // respond writes kombi_response.
@@ -152,7 +181,7 @@ func respond(w http.ResponseWriter, result bool, transmission, code string) {
 	}
 	one := reaction{Advis: &advis{"1", "Received"}}
 	if code != "" {
-		one = reaction{Fejl: &fejl{code, "CallUUID=" + post.NewID()}}
+		one = reaction{Fejl: &fejl{code, says(code)}}
 	}
 	w.Header().Set("Content-Type", "application/xml")
 	_ = xml.NewEncoder(w).Encode(struct {

@@ -20,6 +20,7 @@
 package kombiposttest
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -29,6 +30,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -39,8 +41,19 @@ import (
 	"sikkerpost.dk/gateway/internal/segments"
 )
 
-// keepBodies is how many requests stay in memory whole.
-const keepBodies = 200
+// keepBodies is how many requests stay in memory whole, and keepBytes how much
+// of them; the log has the rest.
+const (
+	keepBodies = 200
+	keepBytes  = 32 << 20
+)
+
+// Limits of size, in bytes. Two systems that send by KombiPost agree on the
+// paper's; one of them names Digital Post's.
+const (
+	PaperLimit   = 7 << 20    // documents of one shipment, decoded
+	DigitalLimit = 79_691_776 // the MeMo as it comes
+)
 
 // Config is what a server needs.
 type Config struct {
@@ -50,6 +63,8 @@ type Config struct {
 	Callback Callback
 	// TokenLife is how long access tokens live; one hour when zero.
 	TokenLife time.Duration
+	// PaperLimit is [PaperLimit] when 0.
+	PaperLimit int64
 	// Dir keeps what was taken and the statuses that wait, through kills and
 	// restarts; "" forgets them. Keep bounds it, in bytes, about; 0 does not.
 	Dir  string
@@ -94,6 +109,7 @@ type Server struct {
 	order      []*Shipment
 	queue      []*delivery
 	pushing    []*delivery   // on their way; they wait again unless they are taken
+	age        int           // counts resets
 	log        *segments.Log // nil without a directory
 	faults     Faults
 	stats      Stats
@@ -127,6 +143,7 @@ func New(c Config) (*Server, error) {
 	if c.TokenLife == 0 {
 		c.TokenLife = time.Hour
 	}
+	c.PaperLimit = cmp.Or(c.PaperLimit, PaperLimit)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -232,13 +249,22 @@ func (s *Server) bearer(w http.ResponseWriter, r *http.Request, entity string) (
 		fault(w, http.StatusUnauthorized, "sim.token.refused")
 	case t.entity != entity:
 		fault(w, http.StatusUnauthorized, "sim.agreement.missing")
-	case !post.ValidUUID(r.Header.Get("X-TransaktionsId")) || !strings.HasSuffix(r.Header.Get("X-TransaktionsTid"), "Z"):
+	case !post.ValidUUID(r.Header.Get("X-TransaktionsId")) || !utc(r.Header.Get("X-TransaktionsTid")):
 		fault(w, http.StatusBadRequest, "sim.context.missing")
 	default:
 		return t, true
 	}
 	return issued{}, false
 }
+
+// utc reports whether text is a time in UTC, as x-TransaktionsTid is to be.
+func utc(text string) bool {
+	_, err := time.Parse("2006-01-02T15:04:05Z", text)
+	return err == nil
+}
+
+// oneNumber reads a look-up's only number.
+var oneNumber = regexp.MustCompile(`^(?:cprNumber=([0-9]{10})|cvrNumber=([0-9]{8}))$`)
 
 func (s *Server) lookup(pick func(Party) bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -248,15 +274,17 @@ func (s *Server) lookup(pick func(Party) bool) http.HandlerFunc {
 		s.mu.Lock()
 		s.stats.Lookups++
 		failed := spend(&s.faults.FailedLookups)
-		q := r.URL.Query()
-		id := q.Get("cprNumber") + q.Get("cvrNumber")
-		p := s.parties[id]
+		var p Party
+		number := oneNumber.FindStringSubmatch(r.URL.Query().Encode())
+		if number != nil {
+			p = s.parties[number[1]+number[2]]
+		}
 		s.mu.Unlock()
 		if failed {
 			fault(w, http.StatusInternalServerError, "sim.unavailable")
 			return
 		}
-		if len(q) != 1 || len(id) != 10 && len(id) != 8 {
+		if number == nil {
 			fault(w, http.StatusBadRequest, "sim.number")
 			return
 		}
@@ -277,5 +305,5 @@ func fault(w http.ResponseWriter, status int, code string) {
 	_ = xml.NewEncoder(w).Encode(struct {
 		XMLName xml.Name `xml:"ServiceplatformFault"`
 		Errors  []one    `xml:"ErrorList>Error"`
-	}{Errors: []one{{code, "CallUUID=" + post.NewID()}}}) // the caller has gone
+	}{Errors: []one{{code, says(code)}}}) // the caller has gone
 }

@@ -33,12 +33,7 @@ type delivery struct {
 	id      string // in the log
 	segment uint64 // of the log, where it is written
 	body    []byte
-	tries   int
 }
-
-// maxTries is how often a message is delivered; how often Beskedfordeler does
-// it is not known.
-const maxTries = 5
 
 // Report queues a status of a shipment.
 func (s *Server) Report(id string, st Status) error {
@@ -126,11 +121,12 @@ func (s *Server) Queued() [][]byte {
 	return out
 }
 
-// Step pushes each waiting message once; what does not get 20 waits on. It
-// returns how many got 20.
+// Step pushes each waiting message once; what does not get 20 waits on, for as
+// long as it takes (how long Beskedfordeler tries is not known). It returns how
+// many got 20.
 func (s *Server) Step(ctx context.Context) (int, error) {
 	s.mu.Lock()
-	batch, to := s.queue, s.cfg.Callback
+	batch, to, age := s.queue, s.cfg.Callback, s.age
 	s.queue, s.pushing = nil, batch
 	if s.faults.ReorderStatuses {
 		slices.Reverse(batch)
@@ -142,7 +138,7 @@ func (s *Server) Step(ctx context.Context) (int, error) {
 	var over []string
 	for _, d := range batch {
 		code, err := Push(ctx, to, d.body)
-		if d.tries++; err == nil && code == kombipost.AnswerOK {
+		if err == nil && code == kombipost.AnswerOK {
 			done++
 			over = append(over, d.id)
 			continue
@@ -150,14 +146,14 @@ func (s *Server) Step(ctx context.Context) (int, error) {
 		if err != nil {
 			errs = append(errs, err)
 		}
-		if d.tries < maxTries {
-			kept = append(kept, d)
-		} else {
-			over = append(over, d.id)
-		}
+		kept = append(kept, d)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.age != age { // reset meanwhile: nobody waits for these
+		s.pushing = nil
+		return done, errors.Join(errs...)
+	}
 	s.queue, s.pushing = append(kept, s.queue...), nil
 	s.done(over)
 	s.stats.Pushed += done

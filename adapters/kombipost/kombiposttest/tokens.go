@@ -54,6 +54,7 @@ func (s *Server) issue(w http.ResponseWriter, r *http.Request) {
 			`<saml2:AttributeStatement><saml2:Attribute Name="dk:gov:saml:attribute:CvrNumberIdentifier">`+
 			`<saml2:AttributeValue>%s</saml2:AttributeValue></saml2:Attribute></saml2:AttributeStatement></saml2:Assertion>`,
 		post.NewID(), end.Format(time.RFC3339), named)))
+	s.sweep(s.assertions)
 	s.assertions[assertion] = issued{post.CVR(cvr), entity, print, end}
 	s.stats.Assertions++
 	writeJSON(w, map[string]any{
@@ -66,20 +67,37 @@ func (s *Server) issue(w http.ResponseWriter, r *http.Request) {
 func (s *Server) exchange(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 	print, _ := caller(r)
+	text := r.PostFormValue("saml-token")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a, known := s.assertions[r.PostFormValue("saml-token")]
+	a, known := s.assertions[text]
 	if spend(&s.faults.NoTokens) {
 		fault(w, http.StatusServiceUnavailable, "sim.unavailable")
+		return
+	}
+	if text == "" {
+		fault(w, http.StatusBadRequest, "sim.assertion.missing")
 		return
 	}
 	if !known || a.print != print || s.cfg.Now().After(a.expires) {
 		fault(w, http.StatusUnauthorized, "sim.assertion.refused")
 		return
 	}
+	s.sweep(s.tokens)
 	token := post.NewID()
 	a.expires = s.cfg.Now().Add(s.cfg.TokenLife)
 	s.tokens[token] = a
 	s.stats.Tokens++
 	writeJSON(w, map[string]any{"access_token": token, "token_type": "Holder-of-key", "expires_in": int(s.cfg.TokenLife.Seconds())})
+}
+
+// sweep drops what has ended: a client may ask for a token for each letter. The
+// caller holds mu.
+func (s *Server) sweep(all map[string]issued) {
+	now := s.cfg.Now()
+	for text, one := range all {
+		if now.After(one.expires) {
+			delete(all, text)
+		}
+	}
 }

@@ -132,11 +132,12 @@ func (a *App) taken(s kombiposttest.Shipment) {
 }
 
 // pushing delivers statuses until ctx ends: at once, and more and more rarely
-// while they are not taken.
+// while none is taken.
 func (a *App) pushing(ctx context.Context) {
 	const usual, rarest = 200 * time.Millisecond, 30 * time.Second
 	wait := usual
 	for {
+		before := wait
 		select {
 		case <-ctx.Done():
 			return
@@ -146,12 +147,14 @@ func (a *App) pushing(ctx context.Context) {
 			wait = usual
 			continue
 		}
-		if _, err := a.kombi.server.Step(ctx); err != nil && ctx.Err() == nil {
+		taken, err := a.kombi.server.Step(ctx)
+		if err != nil && ctx.Err() == nil {
 			a.log.WarnContext(ctx, "statuses not delivered", slog.Any("error", err))
-			wait = min(2*wait, rarest)
-			continue
 		}
 		wait = usual
+		if taken == 0 { // nobody is there, or takes what it is given
+			wait = min(2*before, rarest)
+		}
 	}
 }
 
