@@ -46,6 +46,7 @@ func (r *report) common(c *Common) {
 	r.address("admin", c.Admin)
 	inboxes := r.inboxes(c.Inboxes)
 	r.tenants(c.Tenants, inboxes)
+	r.loops(c.Tenants)
 	r.paper(c.Paper, c.Tenants)
 	index := r.hexKey("index_key_file", c.IndexKeyFile)
 	task := r.hexKey("task_key_file", c.TaskKeyFile)

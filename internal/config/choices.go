@@ -42,19 +42,39 @@ func (r *report) kombiChoices(k KombiPost) {
 
 // loops refuses a municipality's contact point whose mail comes into an inbox
 // here: what a person wrote to the municipality would be sent on to ourselves.
-func (r *report) loops(c *Dispatcher) {
-	ours := map[string]string{}
-	for _, t := range c.Tenants {
-		ours[strings.ToLower(t.DPOContactPoint)] = fmt.Sprintf("the contact point of the DPO of %s", t.ID)
+// Every program is refused with it: portal shows the road to the municipality, and
+// the dispatcher takes it. A contact point of a DPO that two municipalities have is
+// refused as well; the mail of one of them would find no inbox.
+func (r *report) loops(all []post.Tenant) {
+	ours := map[string]post.TenantID{}
+	for i, t := range all {
+		id := strings.ToLower(t.DPOContactPoint)
+		if other, known := ours[id]; known && id != "" {
+			r.at(fmt.Sprintf("tenants[%d].dpo_contact_point", i), "is that of %s too; a contact point belongs to one authority", other)
+		}
+		ours[id] = t.ID
 	}
-	for i, p := range c.DigitalPost.Mail.ContactPoints {
-		ours[strings.ToLower(p.ID)] = fmt.Sprintf("digital_post.mail.contact_points[%d]", i)
-	}
-	delete(ours, "")
-	for i, t := range c.Tenants {
-		if what, loops := ours[strings.ToLower(t.ContactPoint)]; loops {
-			r.at(fmt.Sprintf("tenants[%d].contact_point", i), "is %s, whose mail comes into an inbox here: "+
-				"inquiries sent on would come back; name one behind which the municipality's own system stands (%s)", what, post.FaultContactPointLoops.Code)
+	for i, t := range all {
+		if of, loops := ours[strings.ToLower(t.ContactPoint)]; loops && t.ContactPoint != "" {
+			r.loop(i, fmt.Sprintf("the contact point of the DPO of %s", of))
 		}
 	}
+}
+
+// mailLoops is loops for the contact points that only the dispatcher knows of.
+func (r *report) mailLoops(c *Dispatcher) {
+	ours := map[string]int{}
+	for i, p := range c.DigitalPost.Mail.ContactPoints {
+		ours[strings.ToLower(p.ID)] = i
+	}
+	for i, t := range c.Tenants {
+		if at, loops := ours[strings.ToLower(t.ContactPoint)]; loops && t.ContactPoint != "" {
+			r.loop(i, fmt.Sprintf("digital_post.mail.contact_points[%d]", at))
+		}
+	}
+}
+
+func (r *report) loop(tenant int, what string) {
+	r.at(fmt.Sprintf("tenants[%d].contact_point", tenant), "is %s, whose mail comes into an inbox here: "+
+		"inquiries sent on would come back; name one behind which the municipality's own system stands (%s)", what, post.FaultContactPointLoops.Code)
 }

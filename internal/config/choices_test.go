@@ -51,8 +51,23 @@ func TestAContactPointThatLeadsBackIsRefused(t *testing.T) {
 		"one of mail":   strings.Replace(dispatcher, `"digital_post": {`, point, 1),
 	} {
 		_, err := load[config.Dispatcher](t, dir, text)
+		if err == nil || strings.Count(err.Error(), "tenants[0].contact_point: is ") != 1 || !strings.Contains(err.Error(), "POST-7134") {
+			t.Errorf("%s: Load = %v", name, err)
+		}
+	}
+	back := func(text string) string {
+		return strings.Replace(text, `"contact_point": "`+municipality, `"contact_point": "`+strings.ToUpper(dpo), 1)
+	}
+	_, ofPortal := load[config.Portal](t, dir, back(portal))
+	_, ofDesk := load[config.Desk](t, dir, back(desk))
+	for name, err := range map[string]error{"portal": ofPortal, "desk": ofDesk} {
 		if err == nil || !strings.Contains(err.Error(), "tenants[0].contact_point: is ") || !strings.Contains(err.Error(), "POST-7134") {
 			t.Errorf("%s: Load = %v", name, err)
 		}
+	}
+	two := strings.Replace(desk, `"tenants": [`, `"tenants": [{"id": "fjordby", "name": "Fjordby Kommune", "cvr": "29000022", "inbox": "dpo", "phone": "+45 00",
+	  "contact_point": "a1000000-0002-350c-0000-000000000440", "dpo_contact_point": "`+dpo+`"}, `, 1)
+	if _, err := load[config.Desk](t, dir, two); err == nil || !strings.Contains(err.Error(), "tenants[1].dpo_contact_point: is that of fjordby too") {
+		t.Errorf("one contact point of two DPOs: Load = %v", err)
 	}
 }

@@ -47,7 +47,7 @@ const minEvery = time.Second
 
 func (r *report) mail(c *Dispatcher) {
 	r.digitalPostChoices(c)
-	r.loops(c)
+	r.mailLoops(c)
 	m := c.DigitalPost.Mail
 	tenants, inboxes := map[post.TenantID]bool{}, map[post.InboxID]bool{}
 	for _, t := range c.Tenants {
