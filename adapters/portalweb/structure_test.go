@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -216,7 +217,8 @@ func TestHugeUploadIsRefusedBeforeItIsRead(t *testing.T) {
 	for name, declared := range map[string]int64{"by its declared size": 200 << 20, "while it streams": -1} {
 		t.Run(name, func(t *testing.T) {
 			c.send("/ny/modtager", "tenant", "engdal", "road", "dpo")
-			body := &endless{left: 200 << 20, head: "--b\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\n"}
+			body := &endless{head: "--b\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\n"}
+			body.left.Store(200 << 20)
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, town.URL+"/ny/filer", body)
 			if err != nil {
 				t.Fatal(err)
@@ -229,7 +231,7 @@ func TestHugeUploadIsRefusedBeforeItIsRead(t *testing.T) {
 				t.Fatalf("%d %s", p.status, p.heading())
 			}
 			checkStructure(t, p, "da")
-			if read := int64(200<<20) - body.left; read > 40<<20 {
+			if read := int64(200<<20) - body.left.Load(); read > 40<<20 {
 				t.Errorf("%d MB were read", read>>20)
 			}
 			if took := time.Since(began); took > 5*time.Second {
@@ -241,7 +243,7 @@ func TestHugeUploadIsRefusedBeforeItIsRead(t *testing.T) {
 
 type endless struct {
 	head string
-	left int64
+	left atomic.Int64 // it may be read still when the answer is there
 }
 
 func (e *endless) Read(p []byte) (int, error) {
@@ -250,11 +252,11 @@ func (e *endless) Read(p []byte) (int, error) {
 		e.head = e.head[n:]
 		return n, nil
 	}
-	if e.left <= 0 {
+	n := min(int64(len(p)), e.left.Load())
+	if n <= 0 {
 		return 0, io.EOF
 	}
-	n := min(int64(len(p)), e.left)
-	e.left -= n
+	e.left.Add(-n)
 	return int(n), nil
 }
 

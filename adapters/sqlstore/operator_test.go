@@ -171,6 +171,50 @@ func TestAParkedReceiptHasAWayOut(t *testing.T) {
 	})
 }
 
+// TestWhatIsTriedAgainIsTiedToNothing until it has been judged, and what was judged
+// meanwhile is left alone.
+func TestWhatIsTriedAgainIsTiedToNothing(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open opener) {
+		s, ctx := open(t), t.Context()
+		id, message := handedOver(t, s, "engdal")
+		hands, m := &track.Hands{Drawer: s, Log: nobody}, matcherOf(t, s)
+		keep := func(event string, kind track.Kind) track.ReceiptID {
+			t.Helper()
+			r := track.Receipt{Carrier: "digitalpost", EventID: event, MessageID: message, Kind: kind, At: time.Now(), Tenant: "engdal", Raw: []byte("sealed")}
+			if err := s.KeepReceipts(ctx, []track.Receipt{r}); err != nil {
+				t.Fatal(err)
+			}
+			if err := m.Step(ctx); err != nil {
+				t.Fatal(err)
+			}
+			return track.ReceiptID{Carrier: "digitalpost", Event: event}
+		}
+		keep("engdal:1", track.Delivered)
+		late := keep("engdal:2", track.RefusedRecipient) // contradicts it
+		parked := track.ParkedPage{Word: "contradicts-delivered", Tenant: "engdal", Limit: 9}
+		if page, err := hands.List(ctx, parked); err != nil || len(page) != 1 || page[0].ID != late || page[0].Letter != id || page[0].Reason != "contradicts delivered" {
+			t.Fatalf("%+v, %v", page, err)
+		}
+		parked.Tenant = "fjordby"
+		if page, err := hands.List(ctx, parked); err != nil || len(page) != 0 {
+			t.Errorf("another's: %+v, %v", page, err)
+		}
+		if _, err := hands.Retry(ctx, "op", late); err != nil {
+			t.Fatal(err)
+		}
+		if k, err := hands.Show(ctx, late); err != nil || k.Letter != "" || k.Reason != "" || k.Verdict != track.Waiting {
+			t.Errorf("tried again: %+v, %v", k, err)
+		}
+		read := track.Receipt{Carrier: "digitalpost", EventID: "engdal:1", MessageID: post.NewID(), Kind: track.RefusedContent, At: time.Now()}
+		if err := s.PutReread(ctx, read, ""); err != nil {
+			t.Fatal(err)
+		}
+		if k, err := hands.Show(ctx, track.ReceiptID{Carrier: "digitalpost", Event: "engdal:1"}); err != nil || k.Verdict != track.Applied || k.Kind != track.Delivered || k.MessageID != message {
+			t.Errorf("one that is not to be read again: %+v, %v", k, err)
+		}
+	})
+}
+
 // laterReader is a carrier whose words have become readable, or not.
 type laterReader struct {
 	t    *testing.T

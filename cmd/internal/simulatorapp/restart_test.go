@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -112,5 +115,36 @@ func TestWhoAsksTooOftenIsToldWhenToAskAgain(t *testing.T) {
 	status, _ := s.post0(t, "/limits", "application/x-www-form-urlencoded", "ngdp.memos=&kombi=30")
 	if got := fmt.Sprint(s.app.limits.state()); status != 200 || got != "map[kombi:30]" {
 		t.Errorf("the form set %s, %d", got, status)
+	}
+}
+
+func TestRetryAfterIsTheFirstWholeSecondThatIsLateEnough(t *testing.T) {
+	now := time.Now()
+	a := &App{limits: newLimits(func() time.Time { return now })}
+	door := a.limited(http.NotFoundHandler(), func(*http.Request) string { return "kombi" }, func(w http.ResponseWriter, _ *http.Request, status int) { w.WriteHeader(status) })
+	ask := func() (int, string) {
+		w := httptest.NewRecorder()
+		door.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", nil))
+		return w.Code, w.Header().Get("Retry-After")
+	}
+	for perMinute, want := range map[int]string{6000: "1", 60: "1", 40: "2", 6: "10"} {
+		if err := a.limits.set(map[string]int{"kombi": perMinute}); err != nil {
+			t.Fatal(err)
+		}
+		status, after := 0, ""
+		for status != http.StatusTooManyRequests {
+			status, after = ask()
+		}
+		if after != want {
+			t.Errorf("%d a minute: Retry-After is %q, want %q", perMinute, after, want)
+		}
+		seconds, err := strconv.Atoi(after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Duration(seconds) * time.Second)
+		if status, _ := ask(); status == http.StatusTooManyRequests {
+			t.Errorf("%d a minute: refused after %s s", perMinute, after)
+		}
 	}
 }

@@ -81,6 +81,24 @@ func TestACarrierSpeaksOnlyOfWhatItWasGiven(t *testing.T) {
 	}
 }
 
+func TestAReceiptMovesOnlyALetterOfWhoseSystemItCameTo(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		came post.TenantID
+		want Verdict
+	}{
+		{"its own system", "engdal", Applied},
+		{"another's", "fjordby", Parked},
+		{"a carrier that does not tell them apart", "", Applied},
+	} {
+		st := Standing{Letter: "l", Tenant: "engdal", State: post.LetterHandedOver, Channel: post.Digital, On: post.Digital, Generation: 1, Present: true}
+		s := decide(Receipt{Kind: Delivered, Tenant: c.came}, st, true)
+		if s.Verdict != c.want || (c.want == Parked) != (s.Reason == OtherTenant) || c.want == Parked && s.Standing.Letter != "" {
+			t.Errorf("%s: %s (%s) of letter %q", c.name, s.Verdict, s.Reason, s.Standing.Letter)
+		}
+	}
+}
+
 // rank orders what receipts bring about: no receipt may lower it, except that
 // a return re-opens.
 var rank = map[post.LetterState]int{
