@@ -24,6 +24,9 @@ func openPostgres(address string) (*sql.DB, error) {
 		// A statement is planned once on a connection, not for each list of ids anew:
 		// the plan is the same whatever they are, and takes longer than the work.
 		"plan_cache_mode": "force_generic_plan",
+		// Nothing here runs long enough to be worth compiling. Who is next, a recursive
+		// statement whose cost is guessed far too high, took 74 ms with it and 0.2 without.
+		"jit": "off",
 	} {
 		if _, ok := c.RuntimeParams[name]; !ok {
 			c.RuntimeParams[name] = value
