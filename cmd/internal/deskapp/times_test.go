@@ -93,8 +93,26 @@ func TestAPlanAsksDeskAndSaysWhatItReckonedBy(t *testing.T) {
 	if code, out, errs := plan("-offline"); code != 0 || !strings.Contains(out, "registered    1 letter, if on paper") {
 		t.Errorf("offline: %d %s %s", code, out, errs)
 	}
+	check := func(more ...string) (int, string, string) {
+		return r.postctl("case", append([]string{"batch", "check", r.path("t.csv"), "-documents", r.path("pdf"), "-now", "2026-11-23"}, more...)...)
+	}
+	const unchecked = "whether registered post is offered was not checked; desk "
+	if code, out, errs := check(); code == 0 || !strings.Contains(out, "line 3: POST-2025") || strings.Contains(errs, unchecked) {
+		t.Errorf("check: %d %s %s", code, out, errs)
+	}
+	if code, out, errs := check("-offline"); code != 0 || !strings.Contains(errs, unchecked+"was not asked") {
+		t.Errorf("check offline: %d %s %s", code, out, errs)
+	}
 	// A desk that cannot be reached is no reason to guess.
 	r.url = "https://127.0.0.1:1"
+	if code, out, errs := check(); code != 0 || !strings.Contains(errs, unchecked+"does not say: ") {
+		t.Errorf("check without desk: %d %s %s", code, out, errs)
+	}
+	table("")
+	if code, out, errs := check(); code != 0 || strings.Contains(errs, unchecked) {
+		t.Errorf("check of a table that wants none: %d %s %s", code, out, errs)
+	}
+	table("yes")
 	code, out, errs := plan()
 	if code == 0 || strings.Contains(out, "posted on") || !strings.Contains(errs, "-offline") {
 		t.Errorf("without desk: %d %s %s", code, out, errs)

@@ -22,10 +22,13 @@ type batchCheck struct {
 	Table     string `arg:"" help:"CSV file (key, id, name, address lines, title, document) or .jsonl with one line of the API on each line."`
 	Documents string `placeholder:"DIR" help:"Directory of the PDFs; without it they are not looked at."`
 	Paper     string `placeholder:"WINDOW" enum:",cover,overprint,document" default:"" help:"Look at the PDFs as paper behind this window: cover, overprint or document."`
+	Offline   bool   `help:"Ask nobody, not even desk whether registered post is offered."`
 	Now       string `hidden:"" help:"The day to check from; today."`
 }
 
-// Run checks the table and prints every fault.
+// Run checks the table and prints every fault. Desk is asked only when a line wants
+// registered post; whether it is offered stays open when desk cannot be asked, and
+// that is said: the check is of the table, and goes on without.
 func (c *batchCheck) Run(r *run) error {
 	t, err := read(c.Table, c.Documents)
 	if err != nil {
@@ -41,7 +44,31 @@ func (c *batchCheck) Run(r *run) error {
 		return err
 	}
 	t.late(now, post.LetterTimes{})
+	c.offered(r, t)
 	return r.verdict(t, ctl.NeedsPerson)
+}
+
+// offered holds lines that want registered post to what desk says of it.
+func (c *batchCheck) offered(r *run, t *table) {
+	if !slices.ContainsFunc(t.Lines, func(l wire.BatchLine) bool { return l.Registered }) {
+		return
+	}
+	why := "desk was not asked"
+	if !c.Offline && r.desk != (desk{}) {
+		d, err := r.dial()
+		if err == nil {
+			defer d.Close()
+			var times wire.Times
+			if times, err = d.Times(r.ctx); err == nil {
+				if !times.Registered {
+					t.unoffered()
+				}
+				return
+			}
+		}
+		why = "desk does not say: " + err.Error()
+	}
+	r.Say("whether registered post is offered was not checked; %s", why)
 }
 
 // verdict prints what was found, and fails with exit when anything is wrong.
