@@ -22,7 +22,8 @@ func (s *Store) PauseChannel(ctx context.Context, p letter.Pause) error {
 
 // ResumeChannel implements [letter.Pauses].
 func (s *Store) ResumeChannel(ctx context.Context, p letter.Pause) error {
-	if err := s.setPause(ctx, p, "channel.resumed", `DELETE FROM pause WHERE tenant = $1 AND channel = $2`, string(p.Tenant), string(p.Channel)); err != nil {
+	if err := s.setPause(ctx, p, "channel.resumed",
+		`DELETE FROM pause WHERE tenant = $1 AND ($2 = '' OR channel = $2)`, string(p.Tenant), string(p.Channel)); err != nil {
 		return err
 	}
 	// The letters that wait for this need not wait out their time. One that is

@@ -8,6 +8,37 @@ import (
 	"sikkerpost.dk/gateway/internal/post"
 )
 
+// Whoever halted one channel first and everything later lifts both by one word.
+func TestResumingBothLiftsEachHaltOfTheSameScopeAndNoOther(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open opener) {
+		s := open(t)
+		ctx := t.Context()
+		for _, p := range []letter.Pause{{Channel: post.Digital}, {Channel: post.Physical}, {}, {Tenant: "engdal", Channel: post.Digital}} {
+			if err := s.PauseChannel(ctx, p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.ResumeChannel(ctx, letter.Pause{Channel: post.Physical}); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := s.Paused(ctx); err != nil || len(all) != 3 {
+			t.Fatalf("one channel was resumed: %+v, %v", all, err)
+		}
+		if err := s.ResumeChannel(ctx, letter.Pause{}); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := s.Paused(ctx); err != nil || len(all) != 1 || all[0].Tenant != "engdal" {
+			t.Errorf("both were resumed for every one: %+v, %v", all, err)
+		}
+		if err := s.ResumeChannel(ctx, letter.Pause{Tenant: "engdal"}); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := s.Paused(ctx); err != nil || len(all) != 0 {
+			t.Errorf("both were resumed for the municipality: %+v, %v", all, err)
+		}
+	})
+}
+
 func TestAPauseIsKeptOnceAndItsEndWakesTheLettersThatWaitForIt(t *testing.T) {
 	eachEngine(t, func(t *testing.T, open opener) {
 		s := open(t)

@@ -73,3 +73,26 @@ func TestHandOversAreHaltedForOneMunicipalityOrForAll(t *testing.T) {
 		t.Errorf("%+v, %v", p, err)
 	}
 }
+
+// TestResumeSaysWhatIsHaltedStill: somebody who lifts one halt and is left with
+// another would else believe that the mail flows.
+func TestResumeSaysWhatIsHaltedStill(t *testing.T) {
+	r := newRig(t)
+	for _, args := range [][]string{{"digital"}, {"both"}, {"physical", "-tenant", "engdal"}} {
+		if code, out, errs := r.postctl("operator", append([]string{"channel", "pause"}, args...)...); code != 0 {
+			t.Fatalf("%v: %d %s %s", args, code, out, errs)
+		}
+	}
+	code, out, errs := r.postctl("operator", "channel", "resume", "digital")
+	if code != 0 || strings.Contains(errs, "engdal") || !strings.Contains(errs, "still halted; next: postctl channel resume both\n") {
+		t.Errorf("one channel, and both are halted: %d %s %s", code, out, errs)
+	}
+	code, out, errs = r.postctl("operator", "channel", "resume", "both")
+	if code != 0 || !strings.Contains(errs, "still halted; next: postctl channel resume physical -tenant engdal\n") || strings.Contains(errs, "resume both") {
+		t.Errorf("both, and a municipality's is halted: %d %s %s", code, out, errs)
+	}
+	code, out, errs = r.postctl("operator", "channel", "resume", "both", "-tenant", "engdal")
+	if code != 0 || !strings.Contains(out, "nothing is halted") || errs != "" {
+		t.Errorf("all: %d %s %s", code, out, errs)
+	}
+}

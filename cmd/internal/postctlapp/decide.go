@@ -1,6 +1,7 @@
 package postctlapp
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -133,11 +134,29 @@ func (c *channelResume) Run(r *run) error {
 		return err
 	}
 	defer d.Close()
-	got, err := d.ResumeChannel(r.ctx, c.set())
+	asked := c.set()
+	got, err := d.ResumeChannel(r.ctx, asked)
 	if err != nil {
 		return err
 	}
-	return r.printPauses(got)
+	if err := r.printPauses(got); err != nil {
+		return err
+	}
+	for _, p := range got.Items {
+		if p.Channel == "" || asked.Channel == "" || p.Channel == asked.Channel {
+			r.Say("this is still halted; next: %s", resumeCommand(p))
+		}
+	}
+	return nil
+}
+
+// resumeCommand is what lifts the pause p.
+func resumeCommand(p wire.Pause) string {
+	command := "postctl channel resume " + cmp.Or(p.Channel, "both")
+	if p.Tenant != "" {
+		command += " -tenant " + ctl.Line(p.Tenant)
+	}
+	return command
 }
 
 // Run shows what is halted.

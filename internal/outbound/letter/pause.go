@@ -20,6 +20,8 @@ type Pause struct {
 // changes nothing.
 type Pauses interface {
 	PauseChannel(ctx context.Context, p Pause) error
+	// ResumeChannel lifts the pause of just that municipality, or of every one,
+	// on that channel; with both channels, also those on a single one.
 	ResumeChannel(ctx context.Context, p Pause) error
 	// Paused returns every pause, ordered by municipality and channel.
 	Paused(ctx context.Context) ([]Pause, error)
