@@ -23,7 +23,7 @@ var danishOf = map[string]string{ //nolint:gosec // sentences, some of which spe
 	"%d bytes":              "%d byte",
 	"No such page":          "Siden findes ikke",
 	"To the mailboxes":      "Til postkasserne",
-	"There is no such page, or what lay there was emptied.": "Siden findes ikke, eller det, der lå der, er tømt ud.",
+	"There is no such page, or what lay there was emptied.": "Siden findes ikke, eller det, der lå der, er slettet.",
 
 	// Mailboxes.
 	"The outside world on this machine: NemLog-in, Digital Post, KombiPost and a print house. Send a letter to one of these people, and read it here as they would.": "Omverdenen på din egen maskine: NemLog-in, Digital Post, KombiPost og et printhus. Send et brev til en af personerne, og læs det her, som de ville se det.",

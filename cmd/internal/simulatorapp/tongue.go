@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sikkerpost.dk/gateway/internal/calendar"
 )
 
 //go:embed pages
@@ -56,13 +58,14 @@ func (l tongue) word(code any) string {
 	return text
 }
 
-// when writes a time of this machine's zone.
+// when writes a Danish time, as a recipient's screen shows it, whatever the
+// zone of this machine is.
 func (l tongue) when(t time.Time) string {
+	at := t.In(calendar.Zone())
 	if l == danish {
-		at := t.Local()
 		return fmt.Sprintf("%d. %s %s", at.Day(), danishMonths[at.Month()-1], at.Format("2006 15.04.05"))
 	}
-	return t.Local().Format("2 Jan 2006 15:04:05")
+	return at.Format("2 Jan 2006 15:04:05")
 }
 
 type tongueKey struct{}
@@ -127,7 +130,7 @@ func viewsIn(l tongue) *template.Template {
 		"lang":  func() string { return string(l) },
 		"root":  l.root,
 		"next":  func(i int) int { return i + 1 },
-		"short": func(t time.Time) string { return t.Local().Format("15:04:05.000") },
+		"short": func(t time.Time) string { return t.In(calendar.Zone()).Format("15:04:05.000") },
 		"class": func(status int) string { return "s" + strconv.Itoa(status/100) },
 		// statuses are offered by the page; the API takes any.
 		"statuses": func(now int) []int {

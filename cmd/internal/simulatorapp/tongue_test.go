@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"sikkerpost.dk/gateway/adapters/digitalpost/digitalposttest"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
@@ -53,6 +54,19 @@ func sentences(t *testing.T) map[string]string {
 		all[p.Story] = "the people"
 	}
 	return all
+}
+
+// A container's zone is UTC; portal and postctl write Danish time all the same.
+func TestTimesAreDanishWhateverTheZoneOfTheMachine(t *testing.T) {
+	winter, summer := time.Date(2026, 11, 22, 16, 28, 27, 0, time.UTC), time.Date(2026, 6, 30, 22, 30, 0, 0, time.UTC)
+	for _, c := range []struct{ got, want string }{
+		{danish.when(winter), "22. nov. 2026 17.28.27"}, {english.when(winter), "22 Nov 2026 17:28:27"},
+		{danish.when(summer), "1. juli 2026 00.30.00"}, {english.when(summer), "1 Jul 2026 00:30:00"},
+	} {
+		if c.got != c.want {
+			t.Errorf("%q, want %q", c.got, c.want)
+		}
+	}
 }
 
 func TestEachSentenceOfThePagesHasItsDanish(t *testing.T) {
