@@ -73,7 +73,7 @@ func flags(n *kong.Node) (all []*kong.Flag) {
 
 func (m *Manual) bash(w io.Writer) {
 	f := "_" + m.name
-	fmt.Fprintf(w, "%s() {\n  local cur=\"${COMP_WORDS[COMP_CWORD]}\" at= word i\n  for ((i = 1; i < COMP_CWORD; i++)); do\n    word=\"${COMP_WORDS[i]}\"\n    case \"$at $word\" in\n", f)
+	fmt.Fprintf(w, "%s() {\n  local cur=\"${COMP_WORDS[COMP_CWORD]}\" at= words= word i\n  for ((i = 1; i < COMP_CWORD; i++)); do\n    word=\"${COMP_WORDS[i]}\"\n    case \"$at $word\" in\n", f)
 	var known []string
 	visit(m.app.Node, nil, func(words []string, _ *kong.Node) {
 		if len(words) > 0 {
@@ -82,9 +82,18 @@ func (m *Manual) bash(w io.Writer) {
 	})
 	fmt.Fprintf(w, "      %s) at=\"$at $word\" ;;\n    esac\n  done\n  case \"$at\" in\n", strings.Join(known, "|"))
 	visit(m.app.Node, nil, func(words []string, n *kong.Node) {
-		fmt.Fprintf(w, "    \"%s\") COMPREPLY=($(compgen -W \"%s\" -- \"$cur\")) ;;\n", at(words), strings.Join(offers(n), " "))
+		fmt.Fprintf(w, "    \"%s\") words=\"%s\" ;;\n", at(words), strings.Join(offers(n), " "))
 	})
-	fmt.Fprintf(w, "  esac\n}\ncomplete -o default -F %s %s\n", f, m.name)
+	fmt.Fprint(w, "  esac\n  case \"$at ${COMP_WORDS[COMP_CWORD-1]/#--/-}\" in\n")
+	visit(m.app.Node, nil, func(words []string, n *kong.Node) {
+		for _, f := range n.Flags {
+			if of := values(f.Value); len(of) > 0 {
+				fmt.Fprintf(w, "    \"%s -%s\") words=\"%s\" ;;\n", at(words), f.Name, strings.Join(of, " "))
+			}
+		}
+	})
+	// One dash serves as well as two, as the examples have it.
+	fmt.Fprintf(w, "  esac\n  [[ $cur == -[!-]* ]] && words=\"${words//--/-}\"\n  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -o default -F %s %s\n", f, m.name)
 }
 
 // at writes the words of a command, each after a blank.
@@ -95,12 +104,26 @@ func at(words []string) string {
 	return " " + strings.Join(words, " ")
 }
 
-// offers are what may follow a command: its sub-commands, then its flags.
+// values are the words that a flag or an argument takes, when they are few and known.
+func values(v *kong.Value) (all []string) {
+	for _, word := range v.EnumSlice() {
+		if word != "" {
+			all = append(all, word)
+		}
+	}
+	return all
+}
+
+// offers are what may follow a command: its sub-commands, or the known words of
+// its arguments; then its flags.
 func offers(n *kong.Node) (all []string) {
 	for _, c := range n.Children {
 		if !c.Hidden {
 			all = append(all, c.Name)
 		}
+	}
+	for _, p := range n.Positional {
+		all = append(all, values(p)...)
 	}
 	for _, f := range flags(n) {
 		all = append(all, "--"+f.Name)
@@ -127,7 +150,11 @@ func (m *Manual) fish(w io.Writer) {
 				fmt.Fprintf(w, "complete -c %s -l %s -d %s\n", m.name, f.Name, quoted(f.Help))
 				continue
 			}
-			fmt.Fprintf(w, "complete -c %s -n '%s' -l %s -d %s\n", m.name, condition, f.Name, quoted(f.Help))
+			takes := ""
+			if of := values(f.Value); len(of) > 0 {
+				takes = " -x -a " + quoted(strings.Join(of, " "))
+			}
+			fmt.Fprintf(w, "complete -c %s -n '%s' -l %s%s -d %s\n", m.name, condition, f.Name, takes, quoted(f.Help))
 		}
 	})
 }

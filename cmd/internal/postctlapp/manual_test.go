@@ -33,6 +33,12 @@ func TestBashCompletesWhatPostctlParses(t *testing.T) {
 		"postctl letter list --la":        "--late",
 		"postctl receipts close X --reas": "--reason",
 		"postctl mail close --js":         "--json",
+		"postctl receipts close X -reas":  "-reason",
+		"postctl letter list -ne":         "-needs-person",
+		"postctl mail close X -reason ":   "answered",
+		"postctl mail close X --reason h": "harmful",
+		"postctl channel pause b":         "both",
+		"postctl completion f":            "fish",
 	} {
 		words := strings.Split(typed, " ")
 		run := exec.CommandContext(t.Context(), bash, "-c", script+"\nCOMP_WORDS=(\"$@\"); COMP_CWORD=$(($#-1)); _postctl; echo \"${COMPREPLY[@]}\"", "bash") //nolint:gosec // our own script
