@@ -5,8 +5,8 @@ import "net/http"
 // Faults of what operators do (POST-714n).
 var (
 	FaultReceiptNotParked = fault("POST-7141", http.StatusConflict,
-		"The receipt does not wait for a person: it was settled.",
-		"Kvitteringen venter ikke på et menneske: den er afgjort.",
+		"The receipt does not wait for a person: it was settled, or is being judged.",
+		"Kvitteringen venter ikke på et menneske: den er afgjort eller ved at blive bedømt.",
 		"See postctl receipts show; a receipt that has moved its letter is never taken back.",
 		"Se postctl receipts show; en kvittering, der har flyttet sit brev, tages aldrig tilbage.")
 	FaultReceiptGone = fault("POST-7142", http.StatusConflict,

@@ -152,7 +152,7 @@ func printReport(w io.Writer, r *account.Report, took time.Duration) {
 	if r.Ledger != nil {
 		fmt.Fprintf(w, "ledger        %d entries hash to the published checkpoint, %d bodies compared, %d erased\n", r.Ledger.Size, r.Ledger.Bodies, r.Ledger.Erased)
 	}
-	fmt.Fprintf(w, "for a person  %d letters wait for somebody\n", r.NeedPerson)
+	fmt.Fprintf(w, "for a person  %s\n", ctl.Count(r.NeedPerson, "letter"))
 	if r.Found == 0 {
 		fmt.Fprintf(w, "everything adds up (%s)\n", took.Round(time.Millisecond))
 		return
