@@ -28,6 +28,7 @@ type plan struct {
 	unsure float64 // of a look-up
 	fade   float64 // of a person who opts out after the look-up
 	cancel float64 // of a caller who takes the letter back
+	retry  float64 // of an operator who lets parked receipts be tried again, each time that a person decides
 	alone  float64 // of a ring that moves its letter only, not all that are due
 	// strict: the carrier judges the recipient before it looks whether it has
 	// the message already.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/persona"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
@@ -24,6 +25,7 @@ import (
 
 var (
 	seeds = flag.Int("seeds", 1000, "how many worlds to run")
+	from  = flag.Uint64("from", 1, "the seed of the first of them")
 	seed  = flag.Uint64("seed", 0, "run this one world only, and tell its story with -v")
 )
 
@@ -32,7 +34,7 @@ func play(seed uint64, hz hazard, verbose bool) *world {
 	r := rand.New(rand.NewPCG(seed, 1))
 	w := &world{seed: seed, plan: newPlan(r), luck: r, now: start, db: memstore.New(), sealed: map[string][]byte{}, opened: map[string][]byte{}, shelf: map[string][]byte{}, owner: map[post.LetterID]*person{}, lastLease: map[string]queue.Lease{}, alarms: map[string]int{},
 		verbose: verbose, hazard: hz}
-	w.plan.clocks, w.posted = newClocks(seed), map[post.LetterID]time.Time{}
+	w.plan.clocks, w.plan.retry, w.posted = newClocks(seed), newRetry(seed), map[post.LetterID]time.Time{}
 	if hz.plan != nil {
 		hz.plan(&w.plan)
 	}
@@ -72,6 +74,9 @@ func play(seed uint64, hz hazard, verbose bool) *world {
 	}
 	if len(w.broken) == 0 {
 		w.flush()
+	}
+	if len(w.broken) == 0 && w.plan.retry > 0 {
+		w.retryAll()
 	}
 	return w
 }
@@ -134,6 +139,7 @@ func (w *world) submit(who *person) {
 
 // decide is the person to whom letters come that no rule can decide.
 func (w *world) decide(n *node) {
+	w.lookIntoDrawer()
 	rows, _ := w.db.Rows()
 	for _, r := range rows {
 		var d letter.Decision
@@ -217,6 +223,7 @@ func TestSeeds(t *testing.T) {
 	begin := time.Now()
 	var steps, failed atomic.Int64
 	each(*seeds, func(s uint64) {
+		s += *from - 1
 		w := play(s, hazard{}, false)
 		steps.Add(int64(w.steps))
 		if len(w.broken) > 0 && failed.Add(1) <= 10 {
@@ -225,6 +232,27 @@ func TestSeeds(t *testing.T) {
 	})
 	took := time.Since(begin)
 	t.Logf("%d worlds, %d steps, %d broken, %.0f worlds/s", *seeds, steps.Load(), failed.Load(), float64(*seeds)/took.Seconds())
+}
+
+// TestParkedReceiptsAreRetried: worlds in which an operator retries do so, and in
+// some what was parked is parked again.
+func TestParkedReceiptsAreRetried(t *testing.T) {
+	var retried, again atomic.Int64
+	each(60, func(s uint64) {
+		w := play(s, hazard{plan: func(p *plan) { p.retry, p.contradict = .5, 1 }}, false)
+		for _, b := range w.broken {
+			t.Errorf("seed %d: %s", s, b)
+		}
+		retried.Add(int64(w.retried))
+		for _, k := range w.db.Kept() {
+			if k.Verdict == track.Parked {
+				again.Add(1)
+			}
+		}
+	})
+	if retried.Load() < 100 || again.Load() == 0 {
+		t.Errorf("%d retried, %d parked in the end", retried.Load(), again.Load())
+	}
 }
 
 // TestNamedSeeds runs the worlds that have shown a fault of the house.

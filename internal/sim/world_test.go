@@ -47,6 +47,7 @@ type world struct {
 	posted    map[post.LetterID]time.Time // when it came to be so
 	lastLease map[string]queue.Lease      // kept by a hazard only
 	alarms    map[string]int              // warnings and errors that were logged, by event
+	retried   int                         // parked receipts that an operator let be tried again
 	broken    []string
 	verbose   bool
 	trail     []string

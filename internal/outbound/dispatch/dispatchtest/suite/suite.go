@@ -29,6 +29,7 @@ type Store interface {
 	letter.Records
 	dispatch.Store
 	track.Inbox
+	track.Drawer
 	queue.Jobs
 }
 
@@ -60,6 +61,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Store) {
 		"a group keeps its receipts, however many":                 aGroupIsKept,
 		"receipts that cannot be settled stand in nobody's way":    theUnsettledStandInNobodysWay,
 		"a receipt that came before its intent is matched again":   anEarlyReceiptIsMatchedAgain,
+		"parked receipts are listed, and dealt with once":          parkedReceiptsAreDealtWithOnce,
 		"a refusal by receipt ends every doubt":                    aRefusalEndsDoubt,
 		"a letter of another tenant is not found":                  anotherTenantsLetterIsNotFound,
 		"a decision moves the letter and its job, or nothing":      aDecisionMovesTheLetter,
