@@ -15,15 +15,8 @@ var _ track.Reader = (*Client)(nil)
 func (c *Client) Reread(_ context.Context, old track.Receipt) (track.Receipt, error) {
 	tenant, _ := split(old.EventID)
 	var got receipt
-	now := old
 	if json.Unmarshal(old.Raw, &got) == nil && post.ValidUUID(got.ID) {
-		now = read(tenant, old.Raw)
-	} else {
-		now = readPushed(tenant, old.Raw)
+		return read(tenant, old.Raw), nil
 	}
-	if now.Kind == track.Unreadable {
-		return old, nil
-	}
-	now.EventID = old.EventID
-	return now, nil
+	return readPushed(tenant, old.Raw), nil
 }

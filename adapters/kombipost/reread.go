@@ -24,10 +24,5 @@ func (*Rereader) Carrier() string { return carrier }
 
 // Reread implements [track.Reader].
 func (r *Rereader) Reread(ctx context.Context, old track.Receipt) (track.Receipt, error) {
-	now, err := r.judge(ctx, old.Raw)
-	if err != nil || now.Kind == track.Unreadable {
-		return old, err
-	}
-	now.EventID = old.EventID
-	return now, nil
+	return r.judge(ctx, old.Raw)
 }

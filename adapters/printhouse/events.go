@@ -122,7 +122,7 @@ func (h *House) read(p place, info fs.FileInfo) (track.Receipt, bool, error) {
 		}
 		return track.Receipt{}, false, fmt.Errorf("read event: %w", err)
 	}
-	r := receipt(info.Name(), raw, info)
+	r := receipt(info.Name(), raw, info.ModTime())
 	if r.Kind == track.Unreadable && h.growing(info) {
 		return track.Receipt{}, false, nil
 	}
@@ -164,14 +164,14 @@ var kinds = map[EventKind]track.Kind{
 
 // receipt reads an event. One that cannot be read is named by its bytes too: the
 // print house may put a good one under the same name later, which is another.
-func receipt(name string, raw []byte, info fs.FileInfo) track.Receipt {
+func receipt(name string, raw []byte, came time.Time) track.Receipt {
 	id := eventID(name)
 	r := track.Receipt{
 		Carrier: carrier, EventID: id + besides + digest(raw), Kind: track.Unreadable,
-		At: info.ModTime().UTC(), Raw: raw,
+		At: came.UTC(), Raw: raw,
 	}
 	var e Event
-	if info.Size() > maxEvent || int64(len(raw)) >= maxEvent || json.Unmarshal(raw, &e) != nil ||
+	if len(raw) >= maxEvent || json.Unmarshal(raw, &e) != nil ||
 		e.EventID != id || !post.ValidUUID(e.JobID) || e.At.Year() < 2000 {
 		return r
 	}

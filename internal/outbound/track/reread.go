@@ -10,12 +10,12 @@ import (
 )
 
 // A Reader reads a carrier's word once more from its own form, by the rules of
-// today: what could not be read when it came may be readable since. It keeps
-// EventID, and At where the form names no time.
+// today: what could not be read when it came may be readable since.
 type Reader interface {
 	Carrier() string
-	// Reread returns what old.Raw, in clear, says now; Unreadable when it is no
-	// better. An error is ours, not the receipt's: it is tried again later.
+	// Reread returns what old.Raw, in clear, says now, at old.At where it names no
+	// time; Unreadable when it is no better. Which event it is, old says. An error
+	// is ours, not the receipt's: it is tried again later.
 	Reread(ctx context.Context, old Receipt) (Receipt, error)
 }
 
