@@ -130,7 +130,7 @@ func TestAllTogetherAreBoundedToo(t *testing.T) {
 		Each: portalweb.Rate{PerMinute: 1, Burst: 1}, All: portalweb.Rate{PerMinute: 60, Burst: 10},
 	}})
 	for i := range 50 {
-		g.ask("GET", "/saml/login", fmt.Sprintf("198.51.100.%d:1", i))
+		g.ask("GET", "/saml/login", fmt.Sprintf("198.%d.100.7:1", i))
 	}
 	if n := g.started.Load(); n != 10 {
 		t.Fatalf("%d got in, want 10", n)
