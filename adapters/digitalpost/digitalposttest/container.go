@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"sikkerpost.dk/gateway/internal/outbound/memo"
@@ -58,6 +59,13 @@ func (s *Server) postContainer(w http.ResponseWriter, r *http.Request, system, k
 		return
 	}
 	transmission := derived("container", hex.EncodeToString(sum.Sum(nil)))
+	s.mu.Lock()
+	strange := slices.ContainsFunc(ids, func(uuid string) bool { return s.anothers(strings.ToLower(uuid), system) })
+	s.mu.Unlock()
+	if strange {
+		refuse(w, http.StatusBadRequest, "sim.message.uuid.of.another")
+		return
+	}
 	for i, in := range all {
 		in.transmission = transmission
 		if _, _, err := s.accept(ids[i], system, in); err != nil {

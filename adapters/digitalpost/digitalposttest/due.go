@@ -21,3 +21,10 @@ func (s *Server) due(m *memo.Message, at time.Time) time.Time {
 	}
 	return day.UTC()
 }
+
+// past reports whether a value date is before the day of at in Denmark. How far
+// ahead one may lie is not known to us.
+func past(date string, at time.Time) bool {
+	day, err := time.ParseInLocation(time.DateOnly, date, calendar.Zone())
+	return err == nil && day.AddDate(0, 0, 1).Before(at.In(calendar.Zone()))
+}

@@ -59,6 +59,10 @@ func (s *Server) postMemo(w http.ResponseWriter, r *http.Request, system string)
 		return
 	}
 	msg, fresh, err := s.accept(uuid, system, in)
+	if errors.Is(err, errAnothers) {
+		refuse(w, http.StatusBadRequest, "sim.message.uuid.of.another")
+		return
+	}
 	if err != nil {
 		refuse(w, http.StatusServiceUnavailable, "sim.unavailable")
 		return
@@ -135,8 +139,9 @@ func (s *Server) accept(uuid, system string, in *incoming) (*Message, bool, erro
 	taking := s.takes(uuid)
 	taking.Lock()
 	defer taking.Unlock()
-	if first := s.again(uuid, in); first != nil {
-		return first, false, nil
+	first, err := s.again(uuid, system, in)
+	if first != nil || err != nil {
+		return first, false, err
 	}
 	msg := s.judged(uuid, system, in, s.cfg.Now().UTC())
 	if err := s.keep(msg, in); err != nil {
@@ -157,15 +162,30 @@ func (s *Server) takes(uuid string) *sync.Mutex {
 	return &s.taking[h.Sum32()%uint32(len(s.taking))]
 }
 
-// again counts a repetition of a message that is known, and returns that.
-func (s *Server) again(uuid string, in *incoming) *Message {
+// errAnothers says that another organization's message has that UUID.
+var errAnothers = errors.New("digitalposttest: the UUID is another organization's")
+
+// again counts a repetition of a message that is known, and returns that. Who
+// takes another's UUID is not told what the other was.
+func (s *Server) again(uuid, system string, in *incoming) (*Message, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	first := s.messages[uuid]
-	if first != nil {
-		s.repeated(first, in)
+	switch {
+	case first == nil:
+		return nil, nil //nolint:nilnil // it is none
+	case s.anothers(uuid, system):
+		return nil, errAnothers
 	}
-	return first
+	s.repeated(first, in)
+	return first, nil
+}
+
+// anothers reports whether another organization's message has that UUID. The
+// caller holds mu.
+func (s *Server) anothers(uuid, system string) bool {
+	first := s.messages[uuid]
+	return first != nil && s.owner(first.system) != s.owner(system)
 }
 
 func (s *Server) repeated(first *Message, in *incoming) {

@@ -2,6 +2,7 @@ package digitalposttest
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"time"
 
@@ -108,6 +109,12 @@ func (s *Server) outcome(msg *Message, m *memo.Message, invalid error) (status, 
 	if invalid != nil {
 		return statusInvalid, "memo.invalid", invalid.Error()
 	}
+	if m.Header.Type == memo.NemSMS && m.Header.Notification == "" {
+		return statusInvalid, "empty.notification.not.allowed", "a NemSMS without text"
+	}
+	if past(m.Header.DeliverFrom, msg.ReceivedAt) {
+		return statusInvalid, "do.not.deliver.until.date.too.early", "the value date is before today"
+	}
 	if broken := m.CheckRules(); broken != nil {
 		return statusInvalid, ruleCode(broken), broken.Error()
 	}
@@ -127,7 +134,13 @@ func (s *Server) outcome(msg *Message, m *memo.Message, invalid error) (status, 
 				return statusCompleted, "", ""
 			}
 		}
+		if !contactPointID.MatchString(r.ContactPoint.ID) {
+			return statusInvalid, "contact.point.id.format.not.allowed", "the id of a contact point has the form of a UUID"
+		}
 		return statusInvalid, "sim.contact.point.unknown", "the authority has no such contact point"
+	}
+	if s.parties[r.ID].Since.After(msg.ReceivedAt) {
+		return statusNotAllowed, "sim.recipient.waiting.not.allowed", "the recipient's mailbox opens later: a new company waits twelve days"
 	}
 	switch s.registration(r.ID) {
 	case "REGISTERED":
@@ -142,6 +155,9 @@ func (s *Server) outcome(msg *Message, m *memo.Message, invalid error) (status, 
 	}
 	return statusNotAllowed, "sim.recipient.not.registered.not.allowed", "the recipient has no mailbox"
 }
+
+// contactPointID is the form of real ones, which are no UUIDs of RFC 4122.
+var contactPointID = regexp.MustCompile(`(?i)^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // ownedBy reports whether the organization sends the message itself or stands
 // in for the person who does.

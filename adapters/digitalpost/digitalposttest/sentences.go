@@ -23,6 +23,8 @@ var refusals = map[string]refusal{
 	"sim.message.uuid.duplicate":            {"A message with this messageUUID was taken before.", "memo-message-uuid"},
 	"sim.message.uuid.mismatch":             {"memo-message-uuid of the query is not the messageUUID of the header.", "memo-message-uuid"},
 	"sim.message.uuid.missing":              {"memo-message-uuid is missing, or no UUID of version 4.", "memo-message-uuid"},
+	"sim.message.uuid.of.another":           {"Another organization has sent a message with this messageUUID.", "memo-message-uuid"},
+	"sim.method.not.allowed":                {"The path is there, and takes another method.", ""},
 	"sim.paging.invalid":                    {"page counts from 0, size is 1 to 1000.", "size"},
 	"sim.path.unknown":                      {"There is no such path; paths end with a slash.", ""},
 	"sim.receipt.duplicate":                 {"A receipt of this message was given before.", "messageUUID"},

@@ -203,7 +203,30 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "sim.path.unknown")
 		return
 	}
+	if _, pattern := s.mux.Handler(r); pattern == "" {
+		s.unrouted(w, r)
+		return
+	}
 	s.mux.ServeHTTP(w, r)
+}
+
+// unrouted answers what has no route in the carrier's error form: 404, or 405
+// with the methods that are there.
+func (s *Server) unrouted(w http.ResponseWriter, r *http.Request) {
+	var there []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := s.mux.Handler(other); pattern != "" {
+			there = append(there, method)
+		}
+	}
+	if len(there) == 0 {
+		refuse(w, http.StatusNotFound, "sim.path.unknown")
+		return
+	}
+	w.Header().Set("Allow", strings.Join(there, ", "))
+	refuse(w, http.StatusMethodNotAllowed, "sim.method.not.allowed")
 }
 
 // BasePath is the root of the API below the listener's address.
