@@ -21,7 +21,28 @@ type envelope struct {
 	object   string   // ObjektId of the first ObjektRegistrering
 	action   string   // ObjektHandling of the same
 	multiple bool     // more than one ObjektRegistrering: which is meant?
+	payloads int      // how many PKO_PostStatus there are: which is meant?
+	doubled  bool     // something that can be said once is said twice
 	status   *node    // PKO_PostStatus, nil when it cannot be read
+}
+
+// Elements that are read where they may stand once. Of two, whoever reads the
+// other one reads another message than we do.
+var (
+	onceInMessage = []string{"BeskedId", "Beskedkuvert"}
+	onceInFilter  = []string{"Beskedtype", "BeskedAnsvarligAktoer"}
+	onceInObject  = []string{"ObjektId", "ObjektHandling"}
+	onceInStatus  = []string{"MessageUUID", "AfsendelseIdentifikator", "KanalKode", "TransaktionsDatoTid", "TransaktionsStatusKode", "FejlDetaljer"}
+)
+
+// twice reports whether n has one of names more than once.
+func (n *node) twice(names []string) bool {
+	for _, name := range names {
+		if len(n.children(name)) > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // uniqueID is a UnikId: a choice of UUID and URN.
@@ -53,11 +74,19 @@ func readEnvelope(root *node) (envelope, bool) {
 	}
 	objects := filter.children("ObjektRegistrering")
 	e.multiple = len(objects) > 1
+	e.doubled = besked.twice(onceInMessage) || len(besked.child("Beskedkuvert").children("Filtreringsdata")) > 1 || filter.twice(onceInFilter)
 	if len(objects) > 0 {
 		e.object = uniqueID(objects[0].child("ObjektId"))
 		e.action = uniqueID(objects[0].child("ObjektHandling"))
+		e.doubled = e.doubled || objects[0].twice(onceInObject)
 	}
-	e.status = readStatus(besked.child("Beskeddata"))
+	for _, data := range besked.children("Beskeddata") {
+		for _, status := range readStatuses(data) {
+			e.status = status
+			e.payloads++
+			e.doubled = e.doubled || status.twice(onceInStatus) || status.child("FejlDetaljer").twice([]string{"FejlKode"})
+		}
+	}
 	return e, true
 }
 
@@ -72,22 +101,19 @@ func cvrOf(urn string) (string, bool) {
 	return "", false
 }
 
-// readStatus reads the payload of Beskeddata: base64 of an XML document. The
-// body that it came in bounds its size.
-func readStatus(data *node) *node {
-	if data == nil {
-		return nil
-	}
+// readStatuses reads the payloads of Beskeddata: base64 of an XML document. The
+// body that they came in bounds their size.
+func readStatuses(data *node) (found []*node) {
 	for _, b := range data.all("Base64") {
 		text, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(b.value()), ""))
 		if err != nil {
 			continue
 		}
 		if root, err := readTree(text); err == nil && root.name == "PKO_PostStatus" {
-			return root
+			found = append(found, root)
 		}
 	}
-	return nil
+	return found
 }
 
 // eventID is BeskedId, the key by which a message that comes again is known. A

@@ -193,15 +193,20 @@ func (p *reader) judge(ctx context.Context, raw []byte) (track.Receipt, error) {
 	if err != nil && !unknown {
 		return r, fmt.Errorf("find the letter of status %s: %w", r.EventID, err)
 	}
+	served := map[post.TenantID]bool{}
 	for _, cvr := range allowed {
-		tenant, served := p.Tenants[post.CVR(cvr)]
-		if served && (unknown || tenant == owner) {
-			if !unknown || len(allowed) == 1 { // else it is not known whose it will be
-				r.Tenant = tenant
-			}
-			return r, nil
+		if tenant, ok := p.Tenants[post.CVR(cvr)]; ok {
+			served[tenant], r.Tenant = true, tenant
 		}
 	}
+	switch { // a letter that is not known yet must be that of the only one
+	case !unknown && served[owner]:
+		r.Tenant = owner
+		return r, nil
+	case unknown && len(served) == 1:
+		return r, nil
+	}
+	r.Tenant = ""
 	r.Kind, r.Code, r.MessageID = track.Unreadable, CodeTenant, ""
 	return r, nil
 }

@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -352,8 +353,9 @@ func good(id string) string {
 func TestGarbageIsKeptWholeAndMovesNothing(t *testing.T) {
 	id := post.DerivedID("a", post.Digital, 1)
 	swap := func(old, new string) string {
-		s := strings.Replace(good(id), old, new, 1)
-		if s == good(id) {
+		whole := good(id)
+		s := strings.Replace(whole, old, new, 1)
+		if s == whole {
 			panic("nothing swapped: " + old)
 		}
 		return s
@@ -386,6 +388,16 @@ func TestGarbageIsKeptWholeAndMovesNothing(t *testing.T) {
 		{"no time", kombipost.CodeNoTime, status(`<KanalKode>Digital Post</KanalKode>`)},
 		{"no letter", kombipost.CodeNoLetter, status(`<KanalKode>Digital Post</KanalKode><TransaktionsDatoTid>2026-11-22T09:00:00Z</TransaktionsDatoTid>`)},
 		{"another letter than the envelope's", kombipost.CodeNoLetter, status(`<KanalKode>Digital Post</KanalKode><TransaktionsDatoTid>2026-11-22T09:00:00Z</TransaktionsDatoTid><MessageUUID>` + post.DerivedID("b", post.Digital, 1) + `</MessageUUID>`)},
+		{"two statuses", kombipost.CodeManyPayloads, swap(`</Base64>`, `</Base64>`+base64Of(good(id)))},
+		{"two statuses apart", kombipost.CodeManyPayloads, beside(good(id), "Beskeddata")},
+		{"two envelopes", kombipost.CodeDoubled, beside(good(id), "Beskedkuvert")},
+		{"two filters", kombipost.CodeDoubled, beside(good(id), "Filtreringsdata")},
+		{"two ids", kombipost.CodeDoubled, beside(good(id), "BeskedId")},
+		{"two senders", kombipost.CodeDoubled, beside(good(id), "BeskedAnsvarligAktoer")},
+		{"two objects' ids", kombipost.CodeDoubled, beside(good(id), "ObjektId")},
+		{"two events", kombipost.CodeDoubled, beside(good(id), "ObjektHandling")},
+		{"two letters in a status", kombipost.CodeDoubled, status(`<KanalKode>Digital Post</KanalKode><TransaktionsDatoTid>2026-11-22T09:00:00Z</TransaktionsDatoTid><MessageUUID>` + id + `</MessageUUID><MessageUUID>` + post.DerivedID("b", post.Digital, 1) + `</MessageUUID>`)},
+		{"two times", kombipost.CodeDoubled, status(`<KanalKode>Digital Post</KanalKode><TransaktionsDatoTid>2026-11-22T09:00:00Z</TransaktionsDatoTid><TransaktionsDatoTid>2026-11-23T09:00:00Z</TransaktionsDatoTid><MessageUUID>` + id + `</MessageUUID>`)},
 		{"2 MiB", kombipost.CodeTooLarge, strings.Repeat("x", 2<<20)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -411,6 +423,77 @@ func TestGarbageIsKeptWholeAndMovesNothing(t *testing.T) {
 	in := newInbox()
 	if answer := serve(receiver(t, in, false), nil); answer.Code != http.StatusBadRequest || len(in.all()) != 0 {
 		t.Errorf("an empty body: HTTP %d", answer.Code)
+	}
+}
+
+// element cuts the first element of that name out of an envelope.
+func element(envelope, name string) string {
+	m := regexp.MustCompile(`(?s)<((?:\w+:)?` + name + `)[ >].*?</(?:\w+:)?` + name + `>`).FindString(envelope)
+	if m == "" {
+		panic("no " + name)
+	}
+	return m
+}
+
+// base64Of is the payload of an envelope.
+func base64Of(envelope string) string { return element(envelope, "Base64") }
+
+// beside puts an element of an envelope there twice.
+func beside(envelope, name string) string {
+	e := element(envelope, name)
+	return strings.Replace(envelope, e, e+e, 1)
+}
+
+// TestAStatusForSeveralIsBelievedOfALetterThatIsKnownOnly: a status that overtakes
+// our own commit is that of the one municipality here that it names. One that names
+// two, or one of ours beside others, must not move a third one's letter later.
+func TestAStatusForSeveralIsBelievedOfALetterThatIsKnownOnly(t *testing.T) {
+	id := post.DerivedID("a", post.Digital, 1)
+	naming := func(cvrs ...string) []byte {
+		e := element(good(id), "TilladtModtager")
+		all := ""
+		for _, cvr := range cvrs {
+			all += strings.Replace(e, "29000011", cvr, 1)
+		}
+		return []byte(strings.Replace(good(id), e, all, 1))
+	}
+	for _, c := range []struct {
+		name   string
+		body   []byte
+		owner  post.TenantID // "" is not known yet
+		tenant post.TenantID
+		code   string
+	}{
+		{"one, not known yet", naming("29000011"), "", "engdal", ""},
+		{"one twice", naming("29000011", "29000011"), "", "engdal", ""},
+		{"one of ours and a stranger, not known yet", naming("29000011", "12345674"), "", "engdal", ""},
+		{"two of ours, not known yet", naming("29000011", "29000022"), "", "", kombipost.CodeTenant},
+		{"two of ours, the second's", naming("29000011", "29000022"), "fjordby", "fjordby", ""},
+		{"two of ours, a third's", naming("29000011", "29000022"), "lyngsoe", "", kombipost.CodeTenant},
+		{"a stranger, not known yet", naming("12345674"), "", "", kombipost.CodeTenant},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in := newInbox()
+			if c.owner != "" {
+				in.owners[id] = c.owner
+			}
+			h, err := kombipost.NewReceiver(kombipost.PushConfig{
+				StatusConfig: kombipost.StatusConfig{Inbox: in, Log: slog.New(slog.DiscardHandler),
+					Tenants: map[post.CVR]post.TenantID{"29000011": "engdal", "29000022": "fjordby", "29000033": "lyngsoe"}},
+				Peer: func(*x509.Certificate) bool { return true },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			serve(h, c.body)
+			all := in.all()
+			if len(all) != 1 {
+				t.Fatalf("%d kept", len(all))
+			}
+			if r := all[0]; r.Tenant != c.tenant || (r.Kind == track.Unreadable) != (c.code != "") || c.code != "" && (r.Code != c.code || r.MessageID != "") {
+				t.Errorf("%s %q of %s for %q", r.Kind, r.Code, r.MessageID, r.Tenant)
+			}
+		})
 	}
 }
 

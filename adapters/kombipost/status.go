@@ -16,6 +16,8 @@ const (
 	CodeOtherType    = "other-type"    // not PKO_PostStatus
 	CodeNoPayload    = "no-payload"    // no base64 that holds a PKO_PostStatus
 	CodeManyObjects  = "many-objects"  // more than one ObjektRegistrering
+	CodeManyPayloads = "many-payloads" // more than one PKO_PostStatus
+	CodeDoubled      = "doubled"       // an element that says what is meant stands twice
 	CodeUnknownEvent = "unknown-event" // ObjektHandling is none of the ten
 	CodeSender       = "sender"        // unknown, or not one of that channel
 	CodeChannel      = "channel"       // KanalKode and event do not go together
@@ -88,6 +90,10 @@ func (s statusRules) fault(e envelope) string {
 		return CodeTenant
 	case e.multiple:
 		return CodeManyObjects
+	case e.payloads > 1:
+		return CodeManyPayloads
+	case e.doubled:
+		return CodeDoubled
 	case !known:
 		return CodeUnknownEvent
 	case e.status == nil:
