@@ -34,6 +34,9 @@ type Limits struct {
 	// Page is everything else, and the public ledger with its many small files:
 	// 1,200 and 600, 60,000 and 6,000.
 	Page Door
+	// Body is how long the body of a request may take, the files of somebody logged
+	// in apart; 30 seconds.
+	Body time.Duration
 }
 
 var (
@@ -57,6 +60,9 @@ func (l *Limits) check() error {
 				return fmt.Errorf("portalweb: Limits.%s lets nobody in, or bounds nothing", d.name)
 			}
 		}
+	}
+	if l.Body <= 0 {
+		l.Body = usualBody
 	}
 	if len(l.Proxies.Trusted) > 0 && l.Proxies.Header == "" {
 		l.Proxies.Header = "X-Forwarded-For"

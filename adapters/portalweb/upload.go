@@ -49,6 +49,7 @@ func (v *visit) files() error {
 		v.w.Header().Set("Connection", "close")
 		return post.FaultRequestTooLarge
 	}
+	_ = readUntil(v.w, uploadTime) // where it fails, nothing hurries
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, limit)
 	parts, err := v.r.MultipartReader()
 	if err != nil {
