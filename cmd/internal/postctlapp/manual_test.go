@@ -3,7 +3,10 @@ package postctlapp
 import (
 	"bytes"
 	"context"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -46,6 +49,31 @@ func TestBashCompletesWhatPostctlParses(t *testing.T) {
 		out, err := run.CombinedOutput()
 		if got := strings.TrimSpace(string(out)); err != nil || !strings.HasPrefix(got, want) {
 			t.Errorf("%q: %q, %v; want %q", typed, got, err, want)
+		}
+	}
+}
+
+// TestAPageTellsOfEachCommand: who works with the pages alone finds it there.
+func TestAPageTellsOfEachCommand(t *testing.T) {
+	m, err := manual()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob("../../../docs/*.md")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%v, %d pages", err, len(names))
+	}
+	var docs strings.Builder
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs.Write(b)
+	}
+	for _, c := range m.Commands() {
+		if !regexp.MustCompile(`postctl ` + c + `\b`).MatchString(docs.String()) {
+			t.Errorf("no page tells of postctl %s", c)
 		}
 	}
 }
