@@ -3,6 +3,7 @@ package kombipost
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
@@ -52,6 +53,16 @@ func meaningOf(configured map[string]Meaning, code string) Meaning {
 	return Content
 }
 
+// weightiest returns the code that decides when an answer gives several: what is
+// unclear before all, since the letter may have been taken; then what a person must
+// see; and another channel only when nothing else is said.
+func (c *Client) weightiest(codes []string) string {
+	order := []Meaning{Unclear, Content, Later, Recipient}
+	return slices.MinFunc(codes, func(a, b string) int {
+		return slices.Index(order, c.meaning(a)) - slices.Index(order, c.meaning(b))
+	})
+}
+
 func (m Meaning) verdict() dispatch.Verdict {
 	switch m {
 	case Recipient:
@@ -83,6 +94,9 @@ func parseResponse(text []byte) (response, error) {
 		return response{}, fmt.Errorf("read answer: %w", errOtherDocument)
 	}
 	r := response{result: strings.ToLower(root.text("Result")), transmission: root.text("TransmissionID")}
+	if len(root.children("Result")) > 1 { // yes and no at once is neither
+		r.result = ""
+	}
 	switch r.result {
 	case "1":
 		r.result = "true"
@@ -115,7 +129,7 @@ func (c *Client) judge(status int, body []byte, readErr error) dispatch.Outcome 
 			return dispatch.Outcome{Verdict: dispatch.NotTaken, Code: refusal(status, body)}
 		}
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
-		code := refusal(status, body)
+		code := c.weightiest(refusals(status, body))
 		return dispatch.Outcome{Verdict: c.meaning(code).verdict(), Code: code}
 	}
 	return dispatch.Outcome{Verdict: dispatch.Unknown, Code: refusal(status, body)}
@@ -130,26 +144,33 @@ func (c *Client) judgeOK(body []byte, readErr error) dispatch.Outcome {
 	case r.result == "true" && len(r.faults) == 0:
 		return dispatch.Outcome{Verdict: dispatch.Taken, Transmission: r.transmission}
 	case r.result == "false" && len(r.faults) > 0:
-		return dispatch.Outcome{Verdict: c.meaning(r.faults[0]).verdict(), Code: r.faults[0]}
+		code := c.weightiest(r.faults)
+		return dispatch.Outcome{Verdict: c.meaning(code).verdict(), Code: code}
 	case len(r.faults) > 0:
 		return dispatch.Outcome{Verdict: dispatch.Unknown, Code: codeContradicts, Transmission: r.transmission}
 	}
 	return dispatch.Outcome{Verdict: dispatch.Unknown, Code: codeNoResult, Transmission: r.transmission}
 }
 
-// refusal returns the code in a ServiceplatformFault or a kombi_response, or
+// refusal returns the first of [refusals].
+func refusal(status int, body []byte) string { return refusals(status, body)[0] }
+
+// refusals returns the codes in a ServiceplatformFault or a kombi_response, or
 // http.<status>. Their texts may repeat values, so none is read.
-func refusal(status int, body []byte) string {
+func refusals(status int, body []byte) (codes []string) {
 	if root, err := readTree(body); err == nil {
 		for _, name := range []string{"FejlId", "ErrorCode"} {
 			for _, e := range root.all(name) {
 				if code := cleanCode(e.value()); code != "" {
-					return code
+					codes = append(codes, code)
 				}
 			}
 		}
 	}
-	return fmt.Sprintf("http.%d", status)
+	if len(codes) == 0 {
+		return []string{fmt.Sprintf("http.%d", status)}
+	}
+	return codes
 }
 
 // cleanCode keeps a carrier's code within a closed set of characters and 64 of

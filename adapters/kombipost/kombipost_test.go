@@ -255,6 +255,11 @@ func TestAnswersAreReadWithCare(t *testing.T) {
 		{"no Result", 200, `<kombi_response/>`, dispatch.Unknown, "answer.no-result"},
 		{"Result false and no reason", 200, `<kombi_response><Result>false</Result></kombi_response>`, dispatch.Unknown, "answer.no-result"},
 		{"a Fejl with a number in its id", 200, `<kombi_response><Result>false</Result><SvarReaktion><Fejl><FejlId>bad 6503851236!</FejlId></Fejl></SvarReaktion></kombi_response>`, dispatch.RefusedContent, "bad-6503-"},
+		{"two Results", 200, `<kombi_response><Result>true</Result><Result>false</Result></kombi_response>`, dispatch.Unknown, "answer.no-result"},
+		{"nobody there, and no file either", 200, `<kombi_response><Result>false</Result><Fejl><FejlId>recipient.exempt.not.allowed</FejlId></Fejl><Fejl><FejlId>memo.invalid</FejlId></Fejl></kombi_response>`, dispatch.RefusedContent, "memo.invalid"},
+		{"nobody there, twice", 200, `<kombi_response><Result>false</Result><Fejl><FejlId>recipient.exempt.not.allowed</FejlId></Fejl><Fejl><FejlId>recipient.closed.not.allowed</FejlId></Fejl></kombi_response>`, dispatch.RefusedRecipient, "recipient.exempt.not.allowed"},
+		{"nobody there, and perhaps taken", 200, `<kombi_response><Result>false</Result><Fejl><FejlId>recipient.exempt.not.allowed</FejlId></Fejl><Fejl><FejlId>perhaps</FejlId></Fejl></kombi_response>`, dispatch.Unknown, "perhaps"},
+		{"nobody there, and perhaps taken, as a 400", 400, `<kombi_response><Fejl><FejlId>recipient.exempt.not.allowed</FejlId></Fejl><Fejl><FejlId>perhaps</FejlId></Fejl></kombi_response>`, dispatch.Unknown, "perhaps"},
 		{"a Fejl without id", 200, `<kombi_response><Result>false</Result><Fejl/></kombi_response>`, dispatch.RefusedContent, "fejl"},
 		{"not XML", 200, `Result=true`, dispatch.Unknown, "answer.unreadable"},
 		{"another document", 200, `<html><Result>true</Result></html>`, dispatch.Unknown, "answer.unreadable"},
@@ -280,7 +285,9 @@ func TestAnswersAreReadWithCare(t *testing.T) {
 				rw.WriteHeader(c.status)
 				_, _ = io.WriteString(rw, c.body)
 			}))
-			o := w.send(t, w.connect(t, w.config()), w.Job(post.Digital, w.Registered))
+			cfg := w.config()
+			cfg.Codes = map[string]kombipost.Meaning{"perhaps": kombipost.Unclear}
+			o := w.send(t, w.connect(t, cfg), w.Job(post.Digital, w.Registered))
 			if o.Verdict != c.want || o.Code != c.code || o.At.IsZero() {
 				t.Errorf("got %s %q", o.Verdict, o.Code)
 			}
