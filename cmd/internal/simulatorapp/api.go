@@ -22,31 +22,6 @@ const maxWait = 30 * time.Second
 // maxDial bounds the body of a request to the API.
 const maxDial = 64 << 10
 
-func (a *App) api(mux *http.ServeMux) {
-	mux.HandleFunc("GET /api/v1/box/{persona}", a.apiBox)
-	mux.HandleFunc("GET /api/v1/box/{persona}/latest", a.apiLatest)
-	mux.HandleFunc("POST /api/v1/box/{persona}", a.apiWrite)
-	mux.HandleFunc("GET /api/v1/authority/{cvr}/box", a.apiAuthority)
-	mux.HandleFunc("GET /api/v1/messages/{uuid}", a.apiMessage)
-	mux.HandleFunc("GET /api/v1/counts", a.apiCounts)
-	mux.HandleFunc("GET /api/v1/print", a.apiPrint)
-	mux.HandleFunc("POST /api/v1/print/{job}/{event}", a.apiReport)
-	mux.HandleFunc("GET /api/v1/faults", a.apiFaults)
-	mux.HandleFunc("POST /api/v1/faults", a.apiSetFaults)
-	mux.HandleFunc("GET /api/v1/dial", a.apiDial)
-	mux.HandleFunc("PUT /api/v1/dial", a.apiSetDial)
-	mux.HandleFunc("GET /api/v1/limits", a.apiLimits)
-	mux.HandleFunc("PUT /api/v1/limits", a.apiSetLimits)
-	mux.HandleFunc("GET /api/v1/clock", a.apiClock)
-	mux.HandleFunc("POST /api/v1/clock", a.apiSetClock)
-	mux.HandleFunc("GET /api/v1/events", a.apiEvents)
-	mux.HandleFunc("GET /api/v1/events/stream", a.apiStream)
-	mux.HandleFunc("GET /api/v1/messages", a.apiMessages)
-	mux.HandleFunc("GET /api/v1/messages/{uuid}/check", a.apiCheck)
-	mux.HandleFunc("GET /api/v1/messages/{uuid}/xml", a.pageXML)
-	mux.HandleFunc("POST /api/v1/reset", a.apiReset)
-}
-
 func write[T any](w http.ResponseWriter, status int, body T) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
@@ -133,18 +108,21 @@ func (a *App) apiMessage(w http.ResponseWriter, r *http.Request) {
 	write(w, http.StatusOK, m)
 }
 
+// countsJSON counts what came.
+type countsJSON struct {
+	DigitalPost digitalposttest.Stats        `json:"digital_post"`
+	KombiPost   *kombiposttest.Stats         `json:"kombi_post,omitempty"`
+	PrintJobs   int                          `json:"print_jobs"`
+	PrintStates map[printhouse.EventKind]int `json:"print_states"`
+}
+
 func (a *App) apiCounts(w http.ResponseWriter, _ *http.Request) {
 	states := map[printhouse.EventKind]int{}
 	jobs := a.paper.Jobs()
 	for _, j := range jobs {
 		states[j.State]++
 	}
-	all := struct {
-		DigitalPost digitalposttest.Stats        `json:"digital_post"`
-		KombiPost   *kombiposttest.Stats         `json:"kombi_post,omitempty"`
-		PrintJobs   int                          `json:"print_jobs"`
-		PrintStates map[printhouse.EventKind]int `json:"print_states"`
-	}{a.post.Stats(), nil, len(jobs), states}
+	all := countsJSON{a.post.Stats(), nil, len(jobs), states}
 	if a.kombi != nil {
 		stats := a.kombi.server.Stats()
 		all.KombiPost = &stats

@@ -36,6 +36,12 @@ type clockJSON struct {
 	Ahead string    `json:"ahead"` // of the machine's clock
 }
 
+// setClockJSON adds to the clock, or sets it: one of the two.
+type setClockJSON struct {
+	Advance *string `json:"advance,omitempty"`
+	Ahead   *string `json:"ahead,omitempty"`
+}
+
 func (a *App) clockJSON() clockJSON {
 	return clockJSON{a.clock.now().UTC(), a.clock.lead().String()}
 }
@@ -49,10 +55,7 @@ func (a *App) apiClock(w http.ResponseWriter, _ *http.Request) {
 func (a *App) apiSetClock(w http.ResponseWriter, r *http.Request) {
 	in := json.NewDecoder(io.LimitReader(r.Body, maxDial))
 	in.DisallowUnknownFields()
-	var by struct {
-		Advance *string `json:"advance"`
-		Ahead   *string `json:"ahead"`
-	}
+	var by setClockJSON
 	ok := in.Decode(&by) == nil && (by.Advance == nil) != (by.Ahead == nil)
 	if ok {
 		from, text := a.clock.lead(), by.Advance

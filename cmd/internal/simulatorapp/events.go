@@ -32,6 +32,10 @@ func since(r *http.Request) (uint64, bool) {
 	return n, err == nil
 }
 
+type eventsJSON struct {
+	Events []Event `json:"events"`
+}
+
 // apiEvents lists the last events, oldest first, at most 500; with ?polls=no
 // without the calls that only asked.
 func (a *App) apiEvents(w http.ResponseWriter, r *http.Request) {
@@ -40,9 +44,7 @@ func (a *App) apiEvents(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("polls") == "no" {
 		all = a.feed.told(after)
 	}
-	write(w, http.StatusOK, struct {
-		Events []Event `json:"events"`
-	}{all})
+	write(w, http.StatusOK, eventsJSON{all})
 }
 
 // apiStream sends each event as it happens, as server-sent events, beginning

@@ -252,10 +252,12 @@ func (a *App) formReport(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+type jobsJSON struct {
+	Jobs []sheet `json:"jobs"`
+}
+
 func (a *App) apiPrint(w http.ResponseWriter, _ *http.Request) {
-	write(w, http.StatusOK, struct {
-		Jobs []sheet `json:"jobs"`
-	}{a.tray()})
+	write(w, http.StatusOK, jobsJSON{a.tray()})
 }
 
 func (a *App) apiReport(w http.ResponseWriter, r *http.Request) {

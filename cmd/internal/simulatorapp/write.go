@@ -10,13 +10,17 @@ import (
 
 // writeJSON is a letter that a persona writes in a viewer.
 type writeJSON struct {
-	To           post.CVR `json:"to"` // an authority
-	ContactPoint string   `json:"contact_point"`
-	Subject      string   `json:"subject"`
+	To           post.CVR `json:"to,omitempty"` // an authority
+	ContactPoint string   `json:"contact_point,omitempty"`
+	Subject      string   `json:"subject,omitempty"`
 	Text         string   `json:"text"`
 	// Answers is a message in the persona's mailbox; To and ContactPoint are not
 	// needed then.
-	Answers string `json:"answers"`
+	Answers string `json:"answers,omitempty"`
+}
+
+type writtenJSON struct {
+	UUID string `json:"message_uuid"`
 }
 
 // apiWrite sends a persona's letter to an authority, as borger.dk does: POST
@@ -43,5 +47,5 @@ func (a *App) apiWrite(w http.ResponseWriter, r *http.Request) {
 		problem(w, post.FaultRequestUnreadable, http.StatusUnprocessableEntity, err.Error())
 		return
 	}
-	write(w, http.StatusOK, map[string]string{"message_uuid": id})
+	write(w, http.StatusOK, writtenJSON{id})
 }
