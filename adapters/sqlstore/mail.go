@@ -106,10 +106,10 @@ func (s *Store) KeepMail(ctx context.Context, a mailroom.Arrival, e ledger.Event
 }
 
 // UnansweredMail implements [mailroom.Shelf].
-func (s *Store) UnansweredMail(ctx context.Context, now time.Time, pause time.Duration, n int) ([]mailroom.Arrival, error) {
+func (s *Store) UnansweredMail(ctx context.Context, carrier string, tenant post.TenantID, now time.Time, pause time.Duration, n int) ([]mailroom.Arrival, error) {
 	return s.mails(ctx, `UPDATE mail SET answer_at = $1 WHERE id IN (
-		     SELECT id FROM mail WHERE answered = 0 AND answer_at <= $2 ORDER BY answer_at LIMIT $3`+s.d.skipLocked+`)
-		 RETURNING `+mailColumns, micros(now.Add(pause)), micros(now), n)
+		     SELECT id FROM mail WHERE answered = 0 AND answer_at <= $2 AND carrier = $4 AND tenant = $5 ORDER BY answer_at LIMIT $3`+s.d.skipLocked+`)
+		 RETURNING `+mailColumns, micros(now.Add(pause)), micros(now), n, carrier, string(tenant))
 }
 
 // MailAnswered implements [mailroom.Shelf].

@@ -405,3 +405,102 @@ func TestASystemThatNeverAnswersKeepsNobodyElsesMailWaiting(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// deaf is a carrier that takes no answer about one tenant's mail, and tells of those
+// about the others'.
+type deaf struct {
+	mailroom.Source
+	stuck post.TenantID
+	told  chan string
+}
+
+func (d deaf) Answer(ctx context.Context, tenant post.TenantID, id string, listed bool) error {
+	if tenant == d.stuck {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	err := d.Source.Answer(ctx, tenant, id, listed)
+	d.told <- id
+	return err
+}
+
+// TestASystemThatHangsDelaysNoOtherInAnyRound: what comes later is fetched and
+// answered while another's list hangs, or an answer to it.
+func TestASystemThatHangsDelaysNoOtherInAnyRound(t *testing.T) {
+	for _, hangs := range []string{"list", "answer"} {
+		t.Run(hangs, func(t *testing.T) {
+			m := newMailHouse(t)
+			bad, good := m.tenants[0], m.tenants[1]
+			pushed, xml := m.memo(t, func(*memo.Message) {})
+			if err := m.room.Take(t.Context(), "digitalpost", bad.ID, pushed, bytes.NewReader(xml)); err != nil { // is to be answered
+				t.Fatal(err)
+			}
+			told := make(chan string, 10)
+			source := deaf{m.box, bad.ID, told}
+			if hangs == "list" {
+				source.Source = drip{m.box, bad.ID}
+			}
+			room := m.open(t, source)
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- room.Run(ctx, 10*time.Millisecond) }()
+			defer func() {
+				stop()
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			}()
+			for i := range 3 { // each is written when the former was answered
+				id := m.write(t, func(l *digitalposttest.Letter) { l.To, l.ContactPoint = good.CVR, good.DPOContactPoint })
+				select {
+				case got := <-told:
+					if !strings.EqualFold(got, id) {
+						t.Errorf("%s was answered, want %s", got, id)
+					}
+				case <-time.After(20 * time.Second):
+					t.Fatalf("message %d waits for a system that hangs", i+1)
+				}
+			}
+		})
+	}
+}
+
+// TestASystemThatIsNotReachedIsAskedEverLater: twice as long after each failure in a
+// row, and as often as before once it is back.
+func TestASystemThatIsNotReachedIsAskedEverLater(t *testing.T) {
+	m := newMailHouse(t)
+	gone := &away{Source: m.box, left: 6}
+	room := m.open(t, gone)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	begun := time.Now()
+	go func() { done <- room.Run(ctx, time.Millisecond) }()
+	for deadline := time.Now().Add(20 * time.Second); gone.asked.Load() < 10; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it is not asked any more")
+		}
+	}
+	if least := (2 + 4 + 8 + 16 + 32 + 64) * time.Millisecond; time.Since(begun) < least {
+		t.Errorf("six failures took %v, want at least %v", time.Since(begun), least)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// away does not answer a few times.
+type away struct {
+	mailroom.Source
+	left  int32
+	asked atomic.Int32
+}
+
+func (a *away) Serves(tenant post.TenantID) bool { return tenant == "engdal" }
+
+func (a *away) Waiting(context.Context, post.TenantID) ([]string, error) {
+	if a.asked.Add(1) <= a.left {
+		return nil, errors.New("no answer")
+	}
+	return nil, nil
+}

@@ -42,10 +42,10 @@ func (r *Room) Pull(ctx context.Context) error {
 			slots <- struct{}{}
 			all.Go(func() {
 				defer func() { <-slots }()
-				if err := r.pull(ctx, s, t.ID); err != nil {
+				if err := r.pullOf(ctx, s, t.ID); err != nil {
 					mu.Lock()
 					defer mu.Unlock()
-					failed = append(failed, fmt.Errorf("fetch mail of %s at %s: %w", t.ID, s.Carrier(), err))
+					failed = append(failed, err)
 				}
 			})
 		}
@@ -64,7 +64,7 @@ func (r *Room) pull(ctx context.Context, s Source, tenant post.TenantID) error {
 		return nil // this tenant has no recipient system here
 	}
 	if err != nil && len(ids) == 0 {
-		return err
+		return fmt.Errorf("%w: %w", errSilent, err)
 	}
 	failed := []error{err}
 	if err := r.Heard(ctx, s.Carrier(), tenant); err != nil {
@@ -234,21 +234,12 @@ func (r *Room) answer(ctx context.Context, s Source, a Arrival, listed bool) err
 	return r.Shelf.MailAnswered(ctx, a.ID)
 }
 
-// Answer tells the carriers what they do not know yet.
+// Answer tells the carriers what they do not know yet, one tenant after the other.
 func (r *Room) Answer(ctx context.Context) error {
-	all, err := r.Shelf.UnansweredMail(ctx, r.Now(), answerPause, atOnce)
-	if err != nil {
-		return fmt.Errorf("find unanswered mail: %w", err)
-	}
 	var failed []error
-	for _, a := range all {
-		for _, s := range r.Sources {
-			if s.Carrier() != a.Carrier {
-				continue
-			}
-			if err := r.answer(ctx, s, a, false); err != nil {
-				failed = append(failed, fmt.Errorf("mail %s: %w", a.ID, err))
-			}
+	for _, s := range r.Sources {
+		for _, t := range r.Tenants {
+			failed = append(failed, r.answerOf(ctx, s, t.ID))
 		}
 	}
 	return errors.Join(failed...)

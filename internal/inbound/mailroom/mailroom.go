@@ -134,9 +134,9 @@ type Shelf interface {
 	// KeepMail stores a and records e. It answers fresh=false, and has changed
 	// nothing, when the same bytes are kept under the same id.
 	KeepMail(ctx context.Context, a Arrival, e ledger.Event) (fresh bool, err error)
-	// UnansweredMail returns up to n messages whose carrier is to be told, and
-	// puts each off by pause.
-	UnansweredMail(ctx context.Context, now time.Time, pause time.Duration, n int) ([]Arrival, error)
+	// UnansweredMail returns up to n messages to tenant of which carrier is to be
+	// told, and puts each off by pause.
+	UnansweredMail(ctx context.Context, carrier string, tenant post.TenantID, now time.Time, pause time.Duration, n int) ([]Arrival, error)
 	// MailAnswered records that the carrier knows.
 	MailAnswered(ctx context.Context, id string) error
 	// MailContact records that the carrier answered for tenant, and returns

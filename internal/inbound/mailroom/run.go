@@ -38,8 +38,9 @@ var (
 )
 
 // Run fetches, answers and takes mail until ctx ends: it asks every so often,
-// and is woken by what comes in. What a carrier does with its time keeps nothing
-// from being read that is here. Parked messages are tried once more at the start:
+// and is woken by what comes in. Each tenant's system is asked in turns of its own:
+// one that is slow or silent keeps nobody else's mail waiting, and nothing from being
+// read that is here. Parked messages are tried once more at the start:
 // a contact point may have been added. A failed round is reported and repeated.
 func (r *Room) Run(ctx context.Context, every time.Duration) error {
 	if _, _, err := r.Desk.ParkedMail(ctx, true); err != nil && ctx.Err() == nil {
@@ -56,7 +57,14 @@ func (r *Room) Run(ctx context.Context, every time.Duration) error {
 		return r.Report(ctx, began)
 	}
 	var all sync.WaitGroup
-	all.Go(func() { r.rounds(ctx, every, nil, r.Pull, r.Answer) })
+	asking := make(chan struct{}, askedAtOnce)
+	for _, s := range r.Sources {
+		for _, t := range r.Tenants {
+			if r.serves(s, t.ID) {
+				all.Go(func() { r.turns(ctx, every, asking, s, t.ID) })
+			}
+		}
+	}
 	r.rounds(ctx, every, r.wake, r.Step, r.measure, report)
 	all.Wait()
 	return nil
@@ -148,9 +156,15 @@ func (r *Room) watchPushed(ctx context.Context, carrier string, tenant post.Tena
 		slog.Duration("silent", silent.Truncate(time.Minute)))
 }
 
+// serves reports whether tenant may have a system at s.
+func (r *Room) serves(s Source, tenant post.TenantID) bool {
+	served, ok := s.(interface{ Serves(post.TenantID) bool })
+	return !ok || served.Serves(tenant)
+}
+
 // watch reports a recipient system that is on its way to being deactivated.
 func (r *Room) watch(ctx context.Context, s Source, tenant post.TenantID, began time.Time) error {
-	if served, ok := s.(interface{ Serves(post.TenantID) bool }); ok && !served.Serves(tenant) {
+	if !r.serves(s, tenant) {
 		return nil
 	}
 	last, err := r.Shelf.MailContact(ctx, s.Carrier(), tenant, time.Time{})
