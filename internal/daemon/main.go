@@ -39,8 +39,11 @@ const (
 //	portal -config portal.json -check   say what is wrong with the file, and end
 //	portal -config portal.json health   ask a running one whether it is live (for HEALTHCHECK)
 //
+// others are the names of further commands, which the caller has tried before;
+// the usage shows them.
+//
 // Logs are JSON lines on stderr. A second signal ends the process at once.
-func Main[T config.Program, A App](name string, args []string, stderr io.Writer, open func(context.Context, T, *slog.Logger) (A, error)) int {
+func Main[T config.Program, A App](name string, args []string, stderr io.Writer, open func(context.Context, T, *slog.Logger) (A, error), others ...string) int {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	path := flags.String("config", "/etc/sikkerpost/"+name+".json", "configuration file")
@@ -48,6 +51,9 @@ func Main[T config.Program, A App](name string, args []string, stderr io.Writer,
 	debug := flags.Bool("debug", false, "log more")
 	flags.Usage = func() {
 		fmt.Fprintf(stderr, "usage: %s [-config FILE] [-check] [-debug] [health]\n", name)
+		for _, command := range others {
+			fmt.Fprintf(stderr, "       %s %s -h\n", name, command)
+		}
 		flags.PrintDefaults()
 		fmt.Fprintln(stderr, "exit codes: 0 done, 1 failed, 2 used wrongly, 78 configuration wrong")
 	}

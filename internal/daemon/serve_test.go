@@ -181,6 +181,7 @@ func TestMainRefuses(t *testing.T) {
 		want string
 	}{
 		{"help is no misuse", []string{"-h"}, 0, "exit codes"},
+		{"help names the further commands", []string{"-h"}, 0, "portal further-command -h"},
 		{"an unknown flag", []string{"-nope"}, 2, "usage"},
 		{"an unknown word", []string{"-config", bad, "helth"}, 2, "usage"},
 		{"a wrong file lists its faults", []string{"-config", bad, "-check"}, 78, `lisen: unknown key`},
@@ -189,7 +190,7 @@ func TestMainRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var stderr bytes.Buffer
-			if code := daemon.Main("portal", tt.args, &stderr, open); code != tt.code {
+			if code := daemon.Main("portal", tt.args, &stderr, open, "further-command"); code != tt.code {
 				t.Errorf("exit code %d, want %d", code, tt.code)
 			}
 			if !strings.Contains(stderr.String(), tt.want) {
