@@ -7,8 +7,9 @@
 //
 // A carrier that cannot be asked, does not answer or has nothing is said in words;
 // nothing of a trace moves a letter. An answer holds times and the carrier's tags,
-// nothing that names a person, and is gone a day later. More questions at a time
-// than [MaxOpen] are refused with [post.FaultTracesMany].
+// nothing that names a person, and goes with the first question that is asked when it
+// is a day old. More questions at a time than [MaxOpen] are refused with
+// [post.FaultTracesMany].
 package trace
 
 import (
