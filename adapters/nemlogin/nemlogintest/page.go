@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"sikkerpost.dk/gateway/internal/persona"
 )
@@ -38,9 +39,18 @@ type view struct {
 	Relay       string
 	Detail      string
 	Person      string
+	Danish      bool // for a browser whose first language it is
 }
 
-type choice struct{ Key, Name, Org, Level, Story, Why string }
+// Say returns a sentence of the pages in the reader's language.
+func (v view) Say(english string) string {
+	if v.Danish {
+		return danish[english]
+	}
+	return english
+}
+
+type choice struct{ Key, Name, Org, Level, Story, Why, LevelWord string }
 
 func personaPage(all []persona.Persona, req Request, query string) view {
 	v := view{Title: "Log on", Body: "persona", Service: req.SP.Name, Level: req.Level, Kind: req.Kind,
@@ -49,7 +59,7 @@ func personaPage(all []persona.Persona, req Request, query string) view {
 		if p.Level == "" {
 			continue
 		}
-		c := choice{p.Key, p.Name, p.Org, p.Level, p.Story, fits(p, req)}
+		c := choice{p.Key, p.Name, p.Org, p.Level, p.Story, fits(p, req), "Level"}
 		if c.Why == "" {
 			v.Fit = append(v.Fit, c)
 		} else {
@@ -77,11 +87,17 @@ func (i *IDP) serveHome(w http.ResponseWriter, r *http.Request) {
 	if s := i.session(r); s != nil {
 		v.Person = s.who.Name
 	}
-	i.page(w, http.StatusOK, v, "")
+	i.page(w, r, http.StatusOK, v, "")
 }
 
 // page writes v. acs is where its form may post to besides ourselves.
-func (i *IDP) page(w http.ResponseWriter, status int, v view, acs string) {
+func (i *IDP) page(w http.ResponseWriter, r *http.Request, status int, v view, acs string) {
+	v.Danish = strings.HasPrefix(strings.ToLower(r.Header.Get("Accept-Language")), "da")
+	for _, all := range [][]choice{v.Fit, v.Unfit} {
+		for n := range all {
+			all[n].LevelWord = v.Say("Level")
+		}
+	}
 	v.Style = template.CSS(style) //nolint:gosec // our own file
 	var b bytes.Buffer
 	if err := templates.ExecuteTemplate(&b, "page", v); err != nil {
@@ -95,6 +111,8 @@ func (i *IDP) page(w http.ResponseWriter, status int, v view, acs string) {
 	}
 	i.mu.Unlock()
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Language", v.Say("en"))
+	w.Header().Add("Vary", "Accept-Language")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; "+
 		"style-src '"+digest(style)+"'; script-src '"+digest(submit)+"'; form-action "+targets+origin(acs))
 	w.WriteHeader(status)

@@ -222,7 +222,7 @@ func (i *IDP) finish(w http.ResponseWriter, r *http.Request, ch *chain) {
 	sp, ok := i.sps[ch.asker]
 	i.mu.Unlock()
 	if !ok {
-		i.page(w, http.StatusOK, loggedOffPage(), "")
+		i.page(w, r, http.StatusOK, loggedOffPage(), "")
 		return
 	}
 	doc, l := i.protocol("LogoutResponse", newID(), sp.SLO, i.c.Now().UTC())

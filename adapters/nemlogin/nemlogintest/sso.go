@@ -42,7 +42,7 @@ func (i *IDP) serveSSO(w http.ResponseWriter, r *http.Request) {
 		i.answer(w, r, req, s.who, i.take(), s.since)
 		return
 	}
-	i.page(w, http.StatusOK, personaPage(i.c.Personas, req, r.URL.RawQuery), req.SP.ACS)
+	i.page(w, r, http.StatusOK, personaPage(i.c.Personas, req, r.URL.RawQuery), req.SP.ACS)
 }
 
 func (i *IDP) serveChoose(w http.ResponseWriter, r *http.Request) {
@@ -107,7 +107,7 @@ func (i *IDP) answer(w http.ResponseWriter, r *http.Request, req Request, who pe
 		})
 		return
 	}
-	i.page(w, http.StatusOK, postPage(req, encoded), req.SP.ACS)
+	i.page(w, r, http.StatusOK, postPage(req, encoded), req.SP.ACS)
 }
 
 // open checks an AuthnRequest as NemLog-in does.
@@ -233,5 +233,5 @@ func (i *IDP) remember(w http.ResponseWriter, r *http.Request, who persona.Perso
 // refuse shows the technical error that NemLog-in shows for a bad request.
 func (i *IDP) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	i.c.Log.WarnContext(r.Context(), "simulator refused a request", slog.Any("error", err))
-	i.page(w, http.StatusBadRequest, errorPage(err.Error()), "")
+	i.page(w, r, http.StatusBadRequest, errorPage(err.Error()), "")
 }
