@@ -46,10 +46,11 @@ func (s *Store) OpenBatch(ctx context.Context, o batch.Opened) (batch.View, erro
 }
 
 // linesAreNew refuses, all at once, lines first to last of a batch whose keys
-// name letters already that are not of these lines.
+// name letters already that are not of these lines. Each refusal names the
+// letter that has the key, and the batch that it came in, when it came in one.
 func linesAreNew(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.BatchID, first, last int) error {
 	rows, err := tx.QueryContext(ctx,
-		`SELECT l.n FROM batch_line l JOIN letter t ON t.tenant = $1 AND t.business = l.business
+		`SELECT l.n, t.id, t.batch FROM batch_line l JOIN letter t ON t.tenant = $1 AND t.business = l.business
 		 WHERE l.batch = $2 AND l.n >= $3 AND l.n <= $4 AND t.id <> l.letter ORDER BY l.n`, string(tenant), string(id), first, last)
 	if err != nil {
 		return err
@@ -58,10 +59,15 @@ func linesAreNew(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.
 	var faults []error
 	for rows.Next() {
 		var n int
-		if err := rows.Scan(&n); err != nil {
+		var first string
+		var of sql.NullString
+		if err := rows.Scan(&n, &first, &of); err != nil {
 			return err
 		}
-		faults = append(faults, post.FaultLineKeyUsed.At("line %d", n))
+		if of.String != "" {
+			first += " of batch " + of.String
+		}
+		faults = append(faults, post.FaultLineKeyUsed.At("line %d, first used for letter %s", n, first))
 	}
 	return errors.Join(append(faults, rows.Err())...)
 }

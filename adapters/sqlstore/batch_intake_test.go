@@ -62,8 +62,10 @@ func TestKeysThatAreTakenAreAllNamed(t *testing.T) {
 			t.Errorf("after it: %+v, %v", v, err)
 		}
 		// A letter takes two keys, in this municipality and in another.
+		var takers []post.LetterID
 		for i, tenant := range []post.TenantID{"engdal", "engdal", "fjordby"} {
-			_, fresh, err := s.AcceptLetter(t.Context(), letter.Accepted{ID: post.LetterID(post.NewID()), Reference: post.NewReference(),
+			takers = append(takers, post.LetterID(post.NewID()))
+			_, fresh, err := s.AcceptLetter(t.Context(), letter.Accepted{ID: takers[i], Reference: post.NewReference(),
 				Tenant: tenant, Client: "case", Key: second.Lines[i*2].Key, Digest: []byte("d"), Recipient: []byte("r"), Content: []byte("c")})
 			if err != nil || !fresh {
 				t.Fatal(err)
@@ -72,6 +74,9 @@ func TestKeysThatAreTakenAreAllNamed(t *testing.T) {
 		_, err = s.PutBatchLines(t.Context(), "engdal", id, second)
 		if !errors.Is(err, post.FaultLineKeyUsed) || !strings.Contains(err.Error(), "line 1001") || !strings.Contains(err.Error(), "line 1003") || strings.Contains(err.Error(), "line 1005") {
 			t.Errorf("keys of letters: %v", err)
+		}
+		if err == nil || !strings.Contains(err.Error(), "line 1001, first used for letter "+string(takers[0])) || !strings.Contains(err.Error(), "line 1003, first used for letter "+string(takers[1])) {
+			t.Errorf("who has the keys is not named: %v", err)
 		}
 		second.Lines[0].Key, second.Lines[2].Key = bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
 		if _, err := s.PutBatchLines(t.Context(), "engdal", id, second); err != nil {

@@ -300,10 +300,10 @@ func TestBatchIsOneApprovalAndRunsOnce(t *testing.T) {
 	if err != nil || !again.Repeated || again.ID != v.ID {
 		t.Errorf("same batch again: %+v, %v", again, err)
 	}
-	if _, err := h.batches.Open(ctx, "engdal", "case", "b1", lines(119), batch.Options{}); !errors.Is(err, post.FaultBatchKeyUsed) {
+	if _, err := h.batches.Open(ctx, "engdal", "case", "b1", lines(119), batch.Options{}); !errors.Is(err, post.FaultBatchKeyUsed) || !strings.Contains(err.Error(), "first used for "+string(v.ID)) {
 		t.Errorf("same key, other lines: %v", err)
 	}
-	if _, err := h.batches.Open(ctx, "engdal", "case", "b2", lines(2), batch.Options{}); !errors.Is(err, post.FaultLineKeyUsed) {
+	if _, err := h.batches.Open(ctx, "engdal", "case", "b2", lines(2), batch.Options{}); !errors.Is(err, post.FaultLineKeyUsed) || strings.Count(err.Error(), "of batch "+string(v.ID)) != 2 {
 		t.Errorf("lines sent before: %v", err)
 	}
 	vs, err := h.desk.List(ctx, letter.Filter{Batch: v.ID, Limit: 2})
