@@ -33,19 +33,20 @@ type keptStatus struct {
 
 // openLog opens the log and files again what it holds.
 func (s *Server) openLog() error {
-	segment := int64(64 << 20)
-	if s.cfg.Keep > 0 {
-		segment = max(64<<10, min(segment, s.cfg.Keep/16))
-	}
 	var err error
-	s.log, err = segments.Open(filepath.Join(s.cfg.Dir, "log"), segments.Options{Segment: segment, Keep: s.cfg.Keep}, s.recall)
+	s.log, err = segments.Open(filepath.Join(s.cfg.Dir, "log"), segments.Options{Keep: s.cfg.Keep}, s.recall)
 	if err != nil {
 		return err
 	}
-	for _, p := range s.order[max(0, len(s.order)-keepBodies):] {
+	room := keepBytes
+	for _, p := range slices.Backward(s.order[max(0, len(s.order)-keepBodies):]) {
+		if room <= 0 {
+			break
+		}
 		if err := s.load(p); err != nil {
 			return err
 		}
+		room -= len(p.Body)
 	}
 	return nil
 }
@@ -142,7 +143,7 @@ func (s *Server) prune() {
 	s.forgetStatuses()
 	_, last := s.log.Segments()
 	for oldest, full := s.log.Full(); full && oldest < last; oldest, full = s.log.Full() {
-		if err := s.drop1(oldest); err != nil {
+		if err := s.dropSegment(oldest); err != nil {
 			s.cfg.Log.Error("old shipments not dropped", slog.Any("error", err))
 			return
 		}
@@ -173,7 +174,7 @@ func (s *Server) forgetStatuses() {
 // factSize is about what the facts of a shipment take.
 const factSize = 1 << 10
 
-func (s *Server) drop1(segment uint64) error {
+func (s *Server) dropSegment(segment uint64) error {
 	room := s.cfg.Keep / 4
 	for _, p := range s.order {
 		if p.gone {
