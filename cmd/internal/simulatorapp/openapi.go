@@ -95,27 +95,25 @@ func (s schemas) of(t reflect.Type) object {
 	case t.Implements(asText):
 		return text()
 	}
-	switch t.Kind() {
-	case reflect.Pointer:
+	switch kind := t.Kind(); {
+	case kind == reflect.Pointer:
 		return s.of(t.Elem())
-	case reflect.Bool:
+	case kind == reflect.Bool:
 		return object{"type": "boolean"}
-	case reflect.String:
+	case kind == reflect.String:
 		return text()
-	case reflect.Float32, reflect.Float64:
+	case kind == reflect.Float32, kind == reflect.Float64:
 		return object{"type": "number"}
-	case reflect.Slice:
-		if t.Elem().Kind() == reflect.Uint8 {
-			return object{"type": "string", "contentEncoding": "base64"}
-		}
-		return object{"type": []string{"array", "null"}, "items": s.of(t.Elem())}
-	case reflect.Map:
-		return object{"type": "object", "additionalProperties": s.of(t.Elem())}
-	case reflect.Struct:
-		return s.named(t)
-	}
-	if t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64 {
+	case kind >= reflect.Int && kind <= reflect.Uint64:
 		return object{"type": "integer"}
+	case kind == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
+		return object{"type": "string", "contentEncoding": "base64"}
+	case kind == reflect.Slice:
+		return object{"type": []string{"array", "null"}, "items": s.of(t.Elem())}
+	case kind == reflect.Map:
+		return object{"type": "object", "additionalProperties": s.of(t.Elem())}
+	case kind == reflect.Struct:
+		return s.named(t)
 	}
 	panic(fmt.Sprintf("simulatorapp: no schema for %s", t)) // a type of ours, met by every test
 }
