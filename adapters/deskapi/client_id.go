@@ -127,6 +127,8 @@ func Matrix() map[string][]config.Role {
 		"stop-batch":         read,
 		"show-batch":         read,
 		"list-batch-letters": read,
+		"ask-look-up":        {config.RoleCase, config.RoleApprover},
+		"show-look-up":       {config.RoleCase, config.RoleApprover},
 	}
 }
 

@@ -39,6 +39,7 @@ import (
 	"sikkerpost.dk/gateway/internal/inbound/mailroom"
 	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/outbound/lookup"
 	"sikkerpost.dk/gateway/internal/outbound/preflight"
 	"sikkerpost.dk/gateway/internal/outbound/trace"
 	"sikkerpost.dk/gateway/internal/outbound/track"
@@ -58,6 +59,8 @@ type Config struct {
 	Receipts *track.Hands
 	// Traces takes operators' questions to carriers.
 	Traces *trace.Desk
+	// LookUps tells who of a batch could be reached.
+	LookUps *lookup.Desk
 	// Mailroom takes envelopes that came back.
 	Mailroom *track.Mailroom
 	// Preflight is who looks at documents as paper; nil: nobody does.
@@ -98,6 +101,7 @@ func New(c Config) (*Server, error) {
 	need(c.Mail != nil, "Mail")
 	need(c.Receipts != nil, "Receipts")
 	need(c.Traces != nil, "Traces")
+	need(c.LookUps != nil, "LookUps")
 	need(c.Issuers != nil, "Issuers")
 	need(c.Log != nil, "Log")
 	need(len(c.Tenants) > 0, "Tenants")
@@ -144,6 +148,7 @@ func (s *Server) describe() {
 	s.mailOperations()
 	s.receiptOperations()
 	s.traceOperations()
+	s.lookUpOperations()
 }
 
 // TLS returns how desk speaks TLS: 1.3 only, client certificate asked for. The

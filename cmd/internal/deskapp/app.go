@@ -29,6 +29,7 @@ import (
 	"sikkerpost.dk/gateway/internal/inbound/mailroom"
 	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/outbound/lookup"
 	"sikkerpost.dk/gateway/internal/outbound/trace"
 	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/vault/seal"
@@ -145,6 +146,7 @@ func (a *App) api(ctx context.Context, cfg config.Desk) (*deskapi.Server, error)
 		Mailroom:  &track.Mailroom{Store: a.store, Log: a.log},
 		Receipts:  &track.Hands{Drawer: a.store, Log: a.log},
 		Traces:    &trace.Desk{Questions: a.store, Letters: a.store},
+		LookUps:   &lookup.Desk{Drawer: a.store},
 		Mail:      &mailroom.Hands{Drawer: a.store, Tenants: cfg.Tenants, Log: a.log},
 		Preflight: look,
 		Clients:   cfg.Clients, Tenants: cfg.Tenants, Issuers: issuers, Log: a.log,

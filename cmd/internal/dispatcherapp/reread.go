@@ -27,7 +27,8 @@ func (a *App) said(cfg config.Dispatcher, k keys, by carriers, every time.Durati
 	}
 	return append(statuses,
 		daemon.Task{Name: "receipts read again", Run: a.loop(every, "receipts not read again", reread.Step)},
-		daemon.Task{Name: "letters traced", Run: a.loop(traceEvery, "letters not traced", a.tracer(by).Step)}), nil
+		daemon.Task{Name: "letters traced", Run: a.loop(traceEvery, "letters not traced", a.tracer(by).Step)},
+		daemon.Task{Name: "batches looked up", Run: a.loop(traceEvery, "batch not looked up", a.lookUps(cfg, k, by).Step)}), nil
 }
 
 // rereader reads receipts again: only here can their own form be opened.

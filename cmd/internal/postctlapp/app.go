@@ -25,6 +25,7 @@ postctl batch send decisions.csv -documents ./pdf -key november-decisions
 postctl batch approve BATCH-ID
 postctl batch watch BATCH-ID
 postctl batch report BATCH-ID -out report.csv
+postctl batch plan BATCH-ID -look-up -each
 postctl letter send letter.json -document decision.pdf
 postctl letter show LETTER-ID
 postctl letter explain LETTER-ID

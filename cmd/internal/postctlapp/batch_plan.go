@@ -18,19 +18,21 @@ import (
 )
 
 type batchPlan struct {
-	Table          string   `arg:"" help:"CSV file (key, id, name, address lines, title, document) or .jsonl."`
-	Documents      string   `required:"" placeholder:"DIR" help:"Directory of the PDFs."`
-	CostDigital    *float64 `env:"SIKKERPOST_COST_DIGITAL" placeholder:"DKK" help:"What one letter in Digital Post costs."`
-	CostPaper      *float64 `env:"SIKKERPOST_COST_PAPER" placeholder:"DKK" help:"What one letter on paper costs."`
-	CostRegistered *float64 `env:"SIKKERPOST_COST_REGISTERED" placeholder:"DKK" help:"What one letter by registered post costs."`
-	Arrive         string   `placeholder:"YYYY-MM-DD" help:"The day by which every letter without a day of its own must have arrived."`
-	PaperDays      *int     `env:"SIKKERPOST_PAPER_DAYS" placeholder:"N" help:"Working days from hand-over to arrival on paper, printing included."`
-	DigitalDays    *int     `env:"SIKKERPOST_DIGITAL_DAYS" placeholder:"N" help:"Working days from hand-over to the mailbox; 0 is the same day."`
-	ProduceDays    *int     `env:"SIKKERPOST_PRODUCE_DAYS" placeholder:"N" help:"How many of those the print house takes until it gives a letter to the post."`
-	Cutoff         *string  `env:"SIKKERPOST_CUTOFF" placeholder:"HH:MM" help:"Danish time until which the print house counts a letter to the day."`
-	Each           bool     `help:"One row for each line of the table."`
-	Offline        bool     `help:"Ask nobody: what is not given is as usual."`
-	Now            string   `hidden:"" help:"The day, or day and time, to plan from; now."`
+	Table          string        `arg:"" name:"table-or-id" help:"CSV file (key, id, name, address lines, title, document) or .jsonl; with -look-up the id of a batch that waits for approval."`
+	Documents      string        `placeholder:"DIR" help:"Directory of the PDFs; required with a table."`
+	CostDigital    *float64      `env:"SIKKERPOST_COST_DIGITAL" placeholder:"DKK" help:"What one letter in Digital Post costs."`
+	CostPaper      *float64      `env:"SIKKERPOST_COST_PAPER" placeholder:"DKK" help:"What one letter on paper costs."`
+	CostRegistered *float64      `env:"SIKKERPOST_COST_REGISTERED" placeholder:"DKK" help:"What one letter by registered post costs."`
+	Arrive         string        `placeholder:"YYYY-MM-DD" help:"The day by which every letter without a day of its own must have arrived."`
+	PaperDays      *int          `env:"SIKKERPOST_PAPER_DAYS" placeholder:"N" help:"Working days from hand-over to arrival on paper, printing included."`
+	DigitalDays    *int          `env:"SIKKERPOST_DIGITAL_DAYS" placeholder:"N" help:"Working days from hand-over to the mailbox; 0 is the same day."`
+	ProduceDays    *int          `env:"SIKKERPOST_PRODUCE_DAYS" placeholder:"N" help:"How many of those the print house takes until it gives a letter to the post."`
+	Cutoff         *string       `env:"SIKKERPOST_CUTOFF" placeholder:"HH:MM" help:"Danish time until which the print house counts a letter to the day."`
+	Each           bool          `help:"One row for each line of the table."`
+	Offline        bool          `help:"Ask nobody: what is not given is as usual."`
+	LookUp         bool          `help:"Let a dispatcher look up who of the batch could be reached digitally now."`
+	Wait           time.Duration `default:"10m" help:"How long to wait for the look-up."`
+	Now            string        `hidden:"" help:"The day, or day and time, to plan from; now."`
 
 	rules rules
 }
@@ -75,8 +77,14 @@ type planDay struct {
 }
 
 // Run prints the plan; it sends nothing. Desk is asked for the municipality's
-// rules, and for nothing else.
+// rules, and for nothing else unless a batch is to be looked up.
 func (c *batchPlan) Run(r *run) error {
+	if c.LookUp {
+		return c.lookUp(r)
+	}
+	if c.Documents == "" {
+		return &ctl.Hint{Err: errors.New("the documents of the table are missing"), Hint: "-documents names their directory; -look-up takes the id of a batch in place of a table", Exit: ctl.Misused}
+	}
 	if err := c.reckon(r); err != nil {
 		return err
 	}
