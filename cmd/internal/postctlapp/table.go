@@ -12,9 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
 	"sikkerpost.dk/gateway/cmd/internal/ctl"
@@ -44,6 +42,8 @@ type table struct {
 	Files  map[string]string // path by SHA-256
 	Bytes  int64             // of all documents, each once
 	Faults []lineFault
+
+	absent map[string]bool // columns that the first line does not name
 }
 
 // lineFault is one fault at one line of the file.
@@ -103,9 +103,8 @@ func (t *table) finish() *table {
 // that is not is reported; the others are still read.
 func parseJSON(b []byte, docs *documents) *table {
 	t := &table{}
-	b = bytes.TrimPrefix(b, bom)
-	if !utf8.Valid(b) {
-		t.fault(firstInvalid(b), post.FaultTableForm)
+	b, ok := t.text(b)
+	if !ok {
 		return t
 	}
 	seen, n := map[string]int{}, 0
@@ -119,7 +118,7 @@ func parseJSON(b []byte, docs *documents) *table {
 		var l wire.BatchLine
 		dec := json.NewDecoder(bytes.NewReader(line))
 		dec.DisallowUnknownFields()
-		if err := dec.Decode(&l); err != nil || dec.More() {
+		if err := dec.Decode(&l); err != nil || !ended(dec) {
 			t.fault(n, post.FaultTableLine.At("not one JSON object of the known members"))
 			continue
 		}
@@ -137,9 +136,8 @@ func parseJSON(b []byte, docs *documents) *table {
 // parse reads a table. docs finds and checks each document once.
 func parse(b []byte, docs *documents) *table {
 	t := &table{}
-	b = bytes.TrimPrefix(b, bom)
-	if !utf8.Valid(b) {
-		t.fault(firstInvalid(b), post.FaultTableForm)
+	b, ok := t.text(b)
+	if !ok {
 		return t
 	}
 	head, _, _ := bytes.Cut(b, []byte("\n"))
@@ -153,11 +151,7 @@ func parse(b []byte, docs *documents) *table {
 		t.fault(1, post.FaultTableForm)
 		return t
 	}
-	at, err := heads(names)
-	if err != nil {
-		t.fault(1, err)
-		return t
-	}
+	at := t.heads(names)
 	seen := map[string]int{}
 	for {
 		fields, err := r.Read()
@@ -166,8 +160,11 @@ func parse(b []byte, docs *documents) *table {
 		}
 		var wrong *csv.ParseError
 		if errors.As(err, &wrong) {
-			t.fault(wrong.Line, post.FaultTableForm)
-			return t // what follows cannot be told apart
+			t.fault(wrong.StartLine, post.FaultTableForm)
+			if errors.Is(err, csv.ErrBareQuote) {
+				continue // ends with its own line
+			}
+			return t // where the value ends, and what follows, cannot be told
 		}
 		n, _ := r.FieldPos(0)
 		if len(fields) != len(names) {
@@ -177,51 +174,6 @@ func parse(b []byte, docs *documents) *table {
 		t.line(n, at, fields, docs, seen)
 	}
 	return t.finish()
-}
-
-func firstInvalid(b []byte) int {
-	line := 1
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		if r == utf8.RuneError && n == 1 {
-			break
-		}
-		if r == '\n' {
-			line++
-		}
-		b = b[n:]
-	}
-	return line
-}
-
-// heads finds where each column is. Address lines keep their order.
-func heads(names []string) (map[string][]int, error) {
-	at := map[string][]int{}
-	for i, n := range names {
-		n = strings.ToLower(strings.TrimSpace(n))
-		c, ok := columns[n]
-		if rest, is := strings.CutPrefix(n, "address"); is || !ok {
-			if !is {
-				rest, is = strings.CutPrefix(n, "adresse")
-			}
-			if k, err := strconv.Atoi(rest); is && (rest == "" || err == nil && k >= 1 && k <= 7) {
-				c, ok = "address", true
-			}
-		}
-		if !ok {
-			return nil, post.FaultTableColumn.At("column %d is not known", i+1)
-		}
-		if len(at[c]) > 0 && c != "address" {
-			return nil, post.FaultTableColumn.At("%s stands twice", c)
-		}
-		at[c] = append(at[c], i)
-	}
-	for _, c := range []string{"key", "id", "name", "title", "document"} {
-		if len(at[c]) == 0 {
-			return nil, post.FaultTableColumn.At("%s is missing", c)
-		}
-	}
-	return at, nil
 }
 
 // line takes a line of CSV.
@@ -268,17 +220,19 @@ func (t *table) check(n int, l wire.BatchLine, docs *documents, seen map[string]
 			t.fault(n, err)
 		}
 	}
-	if err := letter.CheckKey(l.Key, post.FaultLetterKey); err != nil {
-		check(err)
-	} else if first, twice := seen[l.Key]; twice {
-		check(post.FaultLineKeyTwice.At("first in line %d", first))
-	} else {
-		seen[l.Key] = n
-	}
-	check(letter.CheckTitle(l.Title))
+	there := func(column string) bool { return !t.absent[column] }
 	r := l.Recipient
-	check(letter.CheckRecipient(post.PartyRecord{IDType: r.IDType, ID: r.ID, Name: r.Name, Address: r.Address}))
-	if r.Name == "" {
+	if there("key") {
+		check(newKey(l.Key, n, seen))
+	}
+	if there("title") {
+		check(letter.CheckTitle(l.Title))
+	}
+	if _, err := (post.PartyRecord{IDType: r.IDType, ID: r.ID}).Party(); there("id") {
+		check(err)
+	}
+	check(letter.CheckAddress(r.Name, r.Address))
+	if there("name") && r.Name == "" {
 		check(post.FaultTableName)
 	}
 	for _, v := range [][2]string{{"key", l.Key}, {"name", r.Name}, {"title", l.Title}, {"document", l.Document}, {"address", strings.Join(r.Address, "\n")}} {
@@ -289,13 +243,26 @@ func (t *table) check(n int, l wire.BatchLine, docs *documents, seen map[string]
 	if _, ok := post.ParseDay(l.ArriveBy); l.ArriveBy != "" && !ok {
 		check(post.FaultArriveDay)
 	}
-	if _, err := letter.Describe(l.Document, "", "", l.Language); err != nil {
-		check(err)
-	} else {
-		l.SHA256, err = docs.digest(l.Document)
+	if there("document") {
+		_, err := letter.Describe(l.Document, "", "", l.Language)
+		if err == nil {
+			l.SHA256, err = docs.digest(l.Document)
+		}
 		check(err)
 	}
 	t.Lines, t.At = append(t.Lines, l), append(t.At, n)
+}
+
+// newKey checks a line's key and notes where it stands.
+func newKey(key string, line int, seen map[string]int) error {
+	if err := letter.CheckKey(key, post.FaultLetterKey); err != nil {
+		return err
+	}
+	if first, twice := seen[key]; twice {
+		return post.FaultLineKeyTwice.At("first in line %d", first)
+	}
+	seen[key] = line
+	return nil
 }
 
 // formula reports whether a spreadsheet would run some line of s (CWE-1236):

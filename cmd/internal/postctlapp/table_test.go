@@ -1,11 +1,80 @@
 package postctlapp
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pdfcpu/pdfcpu/pkg/api"
+	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/model"
+
+	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/post"
 )
+
+// A table with many faults is corrected in one go: each of them is told at once.
+func TestEveryFaultOfATableIsToldAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	pdf, err := os.ReadFile(filepath.Join("..", "..", "..", "testdata", "pdf", "decision-01.pdf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	encrypted, large := filepath.Join(dir, "locked.pdf"), filepath.Join(dir, "large.pdf")
+	if err := os.WriteFile(filepath.Join(dir, "a.pdf"), pdf, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := api.EncryptFile(filepath.Join(dir, "a.pdf"), encrypted, model.NewAESConfiguration("u", "o", 256)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(large, append(pdf, make([]byte, letter.MaxDocument)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const who = ";6503851236;N;v;T;"
+	head := "key;id;name;address1;title;document\n"
+	json := `{"key":"a","title":"T","recipient":{"id_type":"CPR","id":"6503851236","name":"N"},"document":"a.pdf"}`
+	for _, c := range []struct {
+		name, text string
+		json       bool
+		want       []string // line and code
+		lines      int
+	}{
+		{"columns and lines", "key;id;colour;name;key;title\na;1;red;;b;=T\n", false,
+			[]string{"1 POST-4302", "1 POST-4302", "1 POST-4302", "2 POST-0101", "2 POST-4305", "2 POST-4306"}, 1},
+		{"number and address of one line", head + "a;1;N;" + strings.Repeat("v", 101) + ";T;a.pdf\n", false, []string{"2 POST-0101", "2 " + post.FaultAddressLines.Code}, 1},
+		{"lines in Latin-1 among others", head + "a;6503851236;J\xf8rgen;v;T;a.pdf\nb" + who + "missing.pdf\nc;6503851236;\xc5se;v;;a.pdf\n", false,
+			[]string{"2 POST-4301", "3 POST-4304", "4 POST-4301", "4 POST-2001"}, 3},
+		{"UTF-16", "\xff\xfek\x00e\x00y\x00", false, []string{"0 POST-4301"}, 0},
+		{"a quotation mark in the middle of a value", head + "a;6503851236;N\"x;v;T;a.pdf\nb;1;N;v;T;a.pdf\n", false, []string{"2 POST-4301", "3 POST-0101"}, 1},
+		{"a quotation mark that is not closed", head + "a;1;N;v;T;a.pdf\nb;\"6503851236;N;v;T;a.pdf\nc;1;N;v;T;a.pdf\n", false, []string{"2 POST-0101", "3 POST-4301"}, 1},
+		{"formulas", head + "a;6503851236;+N;@v;-T;a.pdf\n", false, []string{"2 POST-4306", "2 POST-4306", "2 POST-4306"}, 1},
+		{"encrypted and too large", head + "a" + who + "locked.pdf\nb" + who + "large.pdf\n", false, []string{"2 POST-2004", "3 " + post.FaultDocumentSize.Code}, 2},
+		{"JSON with something after it", json + "}\n" + json + json + "\n[" + json + "]\n" + json + " \n", true, []string{"1 POST-4303", "2 POST-4303", "3 POST-4303"}, 1},
+		{"JSON in Latin-1", strings.Replace(json, `"N"`, "\"J\xf8rgen\"", 1) + "\n{}\n", true, []string{"1 POST-4301", "2 " + post.FaultLetterKey.Code, "2 POST-2001", "2 POST-0103", "2 POST-4305", "2 POST-2012"}, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			read, docs := parse, &documents{dir: dir, known: map[string]checked{}}
+			if c.json {
+				read = parseJSON
+			}
+			got := read([]byte(c.text), docs)
+			var told []string
+			for _, f := range got.Faults {
+				told = append(told, fmt.Sprint(f.Line, " ", f.Code))
+				if f.Cure == "" || strings.Contains(f.Message, "6503851236") {
+					t.Errorf("%+v", f)
+				}
+			}
+			slices.Sort(told)
+			want := slices.Sorted(slices.Values(c.want))
+			if !slices.Equal(told, want) || len(got.Lines) != c.lines {
+				t.Errorf("%d lines, %q\nwant %d, %q", len(got.Lines), told, c.lines, want)
+			}
+		})
+	}
+}
 
 // FuzzTable: whatever the bytes, a table is read without panic; each line of
 // it has its place in the file; and a table without faults is one that can be

@@ -131,11 +131,16 @@ func CheckRecipient(r post.PartyRecord) error {
 	if _, err := r.Party(); err != nil {
 		return err
 	}
-	bad := len(r.Address) > 7
-	for _, line := range r.Address {
+	return CheckAddress(r.Name, r.Address)
+}
+
+// CheckAddress bounds a recipient's name and address lines.
+func CheckAddress(name string, lines []string) error {
+	bad := len(lines) > 7
+	for _, line := range lines {
 		bad = bad || utf8.RuneCountInString(line) > 100 || !printable(line)
 	}
-	if bad || utf8.RuneCountInString(r.Name) > 200 || !printable(r.Name) {
+	if bad || utf8.RuneCountInString(name) > 200 || !printable(name) {
 		return post.FaultAddressLines
 	}
 	return nil
