@@ -83,21 +83,28 @@ func (a *Advancer) finish(ctx context.Context, l queue.Lease) {
 	}
 }
 
-// guarded is [Advancer.step]. A fault of our own in it (an index out of range, a
-// nil pointer) is a failure of the letter: it is counted, and at last a person is
-// asked.
+// guarded is [Advancer.step]. A fault in it, of ours (an index out of range, a
+// nil pointer) or of a library that gives up by a panic, is a failure of the
+// letter: it is counted, and at last a person is asked. What a library said is not
+// repeated, for it may quote what it read.
 func (a *Advancer) guarded(ctx context.Context, l queue.Lease, r Record) (again bool, err error) {
 	defer func() {
 		switch p := recover().(type) {
 		case nil:
 		case runtime.Error:
-			a.Log.ErrorContext(ctx, "step panicked", slog.String("letter", l.ID), slog.String("stack", string(debug.Stack())))
-			again, err = false, fmt.Errorf("step panicked: %w", p)
-		default:
+			again, err = false, a.panicked(ctx, l, fmt.Errorf("step panicked: %w", p))
+		case error, string:
+			again, err = false, a.panicked(ctx, l, fmt.Errorf("step panicked with a %T", p))
+		default: // not of a fault
 			panic(p)
 		}
 	}()
 	return a.step(ctx, l, r)
+}
+
+func (a *Advancer) panicked(ctx context.Context, l queue.Lease, err error) error {
+	a.Log.ErrorContext(ctx, "step panicked", slog.String("letter", l.ID), slog.String("stack", string(debug.Stack())))
+	return err
 }
 
 // TakeDue leases up to n due letters, id first when it is one of them. What was

@@ -1,10 +1,12 @@
 package dispatch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -274,5 +276,36 @@ func TestRunsTogetherKeepNoMoreThanTheProcessMay(t *testing.T) {
 	}
 	if used := m.used.Load(); used != 0 {
 		t.Errorf("%d bytes are never given back", used)
+	}
+}
+
+// givesUp panics where a letter is moved.
+type givesUp struct {
+	*dueStore
+	with any
+}
+
+func (s givesUp) MoveLetter(context.Context, queue.Lease, Move) error { panic(s.with) }
+
+func TestALibraryThatPanicsIsThatLettersFailureAndIsNotQuoted(t *testing.T) {
+	for _, with := range []any{"quoted 6503851236", errors.New("quoted 6503851236")} {
+		t.Run(fmt.Sprintf("%T", with), func(t *testing.T) {
+			s, a := newDue(1, 1)
+			var log bytes.Buffer
+			a.Log = slog.New(slog.NewTextHandler(&log, nil))
+			s.what = func(id string) Record {
+				return Record{ID: post.LetterID(id), State: post.LetterHandingOver, Intent: &Intent{MessageID: "m"}, Version: 5}
+			}
+			a.Store = givesUp{s, with}
+			if err := a.AdvanceDue(t.Context(), ""); err != nil {
+				t.Fatal(err)
+			}
+			if len(s.waits) != 1 || s.waits[0].Failures != 1 {
+				t.Errorf("waits %+v", s.waits)
+			}
+			if strings.Contains(log.String(), "quoted") || !strings.Contains(log.String(), "step panicked") {
+				t.Error(log.String())
+			}
+		})
 	}
 }
