@@ -15,16 +15,22 @@ import (
 
 var _ trace.Questions = (*Store)(nil)
 
-// traceKept is how long a question and its answer are there.
-const traceKept = 24 * time.Hour
+// ForgetTraces drops questions and answers from before a time.
+func (s *Store) ForgetTraces(ctx context.Context, before time.Time) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := exec(ctx, tx, `DELETE FROM trace WHERE asked_at <= $1`, micros(before))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("forget traces: %w", err)
+	}
+	return nil
+}
 
-// AskTrace implements [trace.Questions]. What is old is forgotten on the way.
+// AskTrace implements [trace.Questions].
 func (s *Store) AskTrace(ctx context.Context, q trace.Question, open int) error {
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		now := time.Now()
-		if _, err := exec(ctx, tx, `DELETE FROM trace WHERE asked_at <= $1`, micros(now.Add(-traceKept))); err != nil {
-			return err
-		}
 		var waiting int
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM trace WHERE answered_at = 0`).Scan(&waiting); err != nil {
 			return err

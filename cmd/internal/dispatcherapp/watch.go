@@ -2,6 +2,7 @@ package dispatcherapp
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"sikkerpost.dk/gateway/adapters/blobstore"
 	"sikkerpost.dk/gateway/internal/daemon"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/outbound/trace"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
 )
@@ -65,7 +67,7 @@ func (a *App) upkeep(blobs *blobstore.Store, tenants []post.Tenant) ([]daemon.Ta
 	return []daemon.Task{
 		{Name: "retention", Run: keeper.Run},
 		{Name: "answers", Run: a.loop(time.Hour, "kept answers not forgotten", func(ctx context.Context) error {
-			return a.store.ForgetAnswers(ctx, time.Now().Add(-keepAnswers))
+			return errors.Join(a.store.ForgetAnswers(ctx, time.Now().Add(-keepAnswers)), a.store.ForgetTraces(ctx, time.Now().Add(-trace.Kept)))
 		})},
 		{Name: "receipt watch", Run: a.loop(time.Minute, "parked receipts not counted", (&parkedWatch{count: a.store.ParkedReceipts, log: a.log}).step)},
 		{Name: "letter watch", Run: a.loop(time.Minute, "letters not watched", watch.Step)},

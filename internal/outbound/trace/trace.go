@@ -7,8 +7,7 @@
 //
 // A carrier that cannot be asked, does not answer or has nothing is said in words;
 // nothing of a trace moves a letter. An answer holds times and the carrier's tags,
-// nothing that names a person, and goes with the first question that is asked when it
-// is a day old. More questions at a time than [MaxOpen] are refused with
+// nothing that names a person, and is erased when it is [Kept]. More questions at a time than [MaxOpen] are refused with
 // [post.FaultTracesMany].
 package trace
 
@@ -26,6 +25,9 @@ import (
 const (
 	// MaxOpen is how many questions may wait for their answers.
 	MaxOpen = 100
+	// Kept is how long a question and its answer are there; the dispatcher erases them
+	// within an hour more.
+	Kept = 24 * time.Hour
 	// askTime bounds how long one carrier may take.
 	askTime = 20 * time.Second
 	// at once, and how many of a letter's hand-overs are asked about.
