@@ -43,7 +43,7 @@ func (s *Store) mails(ctx context.Context, query string, args ...any) ([]mailroo
 	var all []mailroom.Arrival
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		all = nil
-		rows, err := tx.QueryContext(ctx, query, args...)
+		rows, err := tx.QueryContext(ctx, query, args...) //nolint:gosec // callers pass constants
 		if err != nil {
 			return err
 		}

@@ -36,8 +36,9 @@ func (d *Desk) Late(v View) bool {
 			return now.After(calendar.After(v.Since, times.Silence))
 		}
 		return now.Sub(v.Since) > digitalSilence
+	default: // is at work, or has ended: what the work may take is in its timing
+		return false
 	}
-	return false
 }
 
 // ListLate returns a page of the letters of f that are late, and after which letter
