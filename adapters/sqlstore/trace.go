@@ -32,7 +32,7 @@ func (s *Store) AskTrace(ctx context.Context, q trace.Question, open int) error 
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		now := time.Now()
 		var waiting int
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM trace WHERE answered_at = 0`).Scan(&waiting); err != nil {
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM trace WHERE answered_at = 0 AND asked_at > $1`, micros(now.Add(-trace.Kept))).Scan(&waiting); err != nil {
 			return err
 		}
 		if waiting >= open {

@@ -108,6 +108,9 @@ func TestRandomLettersObeyTheRules(t *testing.T) {
 		signed, handed, carrierSpoke := false, false, true
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			options := next(state, channel)
+			if state == post.LetterNeedsPerson && !signed { // the table cannot know; letter.Judge does
+				options = slices.DeleteFunc(options, func(to post.LetterState) bool { return to == post.LetterRouted })
+			}
 			if len(options) == 0 {
 				if !state.Final() {
 					t.Fatalf("%s on %q is a dead end", state, channel)
@@ -119,7 +122,7 @@ func TestRandomLettersObeyTheRules(t *testing.T) {
 			case post.LetterSigned:
 				signed = true
 			case post.LetterRouted:
-				if !signed && state != post.LetterNeedsPerson {
+				if !signed {
 					t.Fatalf("routed from %s before it was signed", state)
 				}
 				if state == post.LetterHandingOver || state == post.LetterOutcomeUnknown {
