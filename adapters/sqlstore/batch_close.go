@@ -95,14 +95,8 @@ func makeLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, client p
 		e.Actor, e.Outcome = string(client), string(post.LetterHeld)
 		events = append(events, e)
 	}
-	written, err := insertRows(ctx, tx,
-		`INSERT INTO letter (id, reference, tenant, client, business, digest, batch, line, state, accepted_at, since, recipient, content, arrive, urgent, registered)`,
-		` ON CONFLICT DO NOTHING`, letters)
-	if err != nil {
+	if err := insertLetters(ctx, tx, tenant, id, made+1, upto, letters); err != nil {
 		return 0, err
-	}
-	if written != int64(len(lines)) { // a letter took a key after the batch was opened
-		return 0, errors.Join(linesAreNew(ctx, tx, tenant, id, made+1, upto), post.ErrStale)
 	}
 	if _, err := insertRows(ctx, tx,
 		`INSERT INTO letter_document (letter, n, header, blob, blob_sha256, blob_size, clear_size)`, "", documents); err != nil {
@@ -112,6 +106,42 @@ func makeLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, client p
 		return 0, err
 	}
 	return all - upto, nil
+}
+
+const lineIDAt, lineReferenceAt = 0, 1 // of a row of insertLetters
+
+// insertLetters writes the letters of lines first to last. A reference has 35 bits, so
+// among some 100,000 lines and all the letters that are here already one will be
+// taken now and then: such a line gets another, which nobody has seen yet.
+func insertLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.BatchID, first, last int, letters [][]any) error {
+	for range drawings {
+		written, err := insertRows(ctx, tx,
+			`INSERT INTO letter (id, reference, tenant, client, business, digest, batch, line, state, accepted_at, since, recipient, content, arrive, urgent, registered)`,
+			` ON CONFLICT DO NOTHING`, letters)
+		if err != nil || written == int64(len(letters)) {
+			return err
+		}
+		if err := linesAreNew(ctx, tx, tenant, id, first, last); err != nil { // a letter took a key after the batch was opened
+			return errors.Join(err, post.ErrStale)
+		}
+		var left [][]any
+		for _, l := range letters {
+			var there bool
+			if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM letter WHERE id = $1)`, l[lineIDAt]).Scan(&there); err != nil {
+				return err
+			}
+			if there {
+				continue
+			}
+			l[lineReferenceAt] = post.NewReference()
+			if err := swap(ctx, tx, `UPDATE batch_line SET reference = $1 WHERE batch = $2 AND letter = $3`, l[lineReferenceAt], string(id), l[lineIDAt]); err != nil {
+				return err
+			}
+			left = append(left, l)
+		}
+		letters = left
+	}
+	return post.ErrStale
 }
 
 // linesToMake reads lines after first, up to last.

@@ -45,6 +45,10 @@ func (s *Store) LetterByKey(ctx context.Context, tenant post.TenantID, key []byt
 	return scanFirst(s.read.QueryRowContext(ctx, firstLetter, string(tenant), key))
 }
 
+// drawings is how often a new letter gets another reference because the one that was
+// drawn is a former letter's.
+const drawings = 8
+
 // AcceptLetter implements [letter.Store].
 func (s *Store) AcceptLetter(ctx context.Context, a letter.Accepted) (first letter.First, fresh bool, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
@@ -54,13 +58,22 @@ func (s *Store) AcceptLetter(ctx context.Context, a letter.Accepted) (first lett
 				return err
 			}
 		}
-		fresh, err = insertLetter(ctx, tx, a, place{state: post.LetterAccepted})
-		if err != nil {
-			return err
-		}
-		if !fresh { // nothing else may change: the inquiry stays as it is
-			first, err = scanFirst(tx.QueryRowContext(ctx, firstLetter, string(a.Tenant), a.Key))
-			return err
+		for n := 0; ; n++ {
+			if fresh, err = insertLetter(ctx, tx, a, place{state: post.LetterAccepted}); err != nil {
+				return err
+			}
+			if fresh {
+				break
+			}
+			// Nothing else may change when the key is known: the inquiry stays as it is.
+			if first, err = scanFirst(tx.QueryRowContext(ctx, firstLetter, string(a.Tenant), a.Key)); !errors.Is(err, post.ErrNotFound) {
+				return err
+			}
+			if n == drawings {
+				return post.ErrStale
+			}
+			a.Reference = post.NewReference() // another letter's: nobody has seen this one yet
+			first = letter.First{ID: a.ID, Reference: a.Reference, State: post.LetterAccepted, Digest: a.Digest}
 		}
 		if a.Inquiry != "" {
 			if err := answerInquiry(ctx, tx, a); err != nil {
@@ -111,8 +124,8 @@ type place struct {
 }
 
 // insertLetter writes a letter, its documents and the ledger entry by which it
-// is counted. It answers fresh=false, and has written nothing, when its id or
-// its key is taken.
+// is counted. It answers fresh=false, and has written nothing, when its id, its key
+// or its reference is taken.
 func insertLetter(ctx context.Context, tx *sql.Tx, a letter.Accepted, p place) (fresh bool, err error) {
 	now := time.Now()
 	only := 0
