@@ -10,6 +10,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -75,7 +76,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitDone
 }
 
-func demo(ctx context.Context, o options, stdout, stderr io.Writer) error {
+func demo(ctx context.Context, o options, stdout, stderr io.Writer) (failed error) {
 	if o.dir == "" {
 		dir, err := os.MkdirTemp("", "sikkerpost-demo-")
 		if err != nil {
@@ -93,7 +94,17 @@ func demo(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if o.verbose {
 		level = slog.LevelInfo
 	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	out := stderr
+	if o.story && !o.verbose { // its lines say what is true; what was warned of matters when one is not
+		var held bytes.Buffer
+		out = &held
+		defer func() {
+			if failed != nil {
+				_, _ = held.WriteTo(stderr)
+			}
+		}()
+	}
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
