@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -41,7 +42,7 @@ type floorSetup struct {
 
 // floor is what nobody can do without who takes a document of 100 KB in and hands
 // it on as MeMo, with bare libraries and nothing around them: TLS in, SHA-256, an
-// age file, written and synced; read, opened, SHA-256, base64, TLS out; its
+// age file, written and synced, or one file for many documents; read, opened, SHA-256, base64, TLS out; its
 // receipt fetched, and deleted. No database, no queue, no signature, no check, no
 // log; nothing is safe but the bytes.
 type floor struct {
@@ -50,8 +51,15 @@ type floor struct {
 	open age.Identity
 	http *http.Client
 
-	mu   sync.Mutex
-	sums map[string][32]byte // by file name; guarded by mu
+	mu     sync.Mutex
+	places map[string]place // by document; guarded by mu
+}
+
+// place is where a sealed document is, and what it must be when opened.
+type place struct {
+	file     string
+	at, size int64
+	sum      [32]byte
 }
 
 // oneKey is a shelf with the one data key.
@@ -61,7 +69,7 @@ func (k oneKey) WrappedDataKey(context.Context, string) ([]byte, error) { return
 
 // serveFloor is the process of the floor until ctx ends.
 func serveFloor(ctx context.Context, setup string) error {
-	f := &floor{sums: map[string][32]byte{}}
+	f := &floor{places: map[string]place{}}
 	b, err := os.ReadFile(setup)
 	if err == nil {
 		err = json.Unmarshal(b, &f.floorSetup)
@@ -123,7 +131,7 @@ func bareServer(ctx context.Context, address string, p devcerts.Pair, ca string,
 	return s, tls.NewListener(l, s.TLSConfig), nil
 }
 
-// ServeHTTP takes a document (PUT), or sends all that were taken (POST).
+// ServeHTTP takes documents (PUT), or sends all that were taken (POST).
 func (f *floor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	err := error(nil)
 	if r.Method == http.MethodPut {
@@ -141,44 +149,64 @@ func (f *floor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // buffers hold a document or its MeMo, so that the floor collects no garbage.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 2*documentSize); return &b }}
 
+// take keeps the documents of one request in one file. The path holds their names
+// and the header their sizes, with commas.
 func (f *floor) take(r *http.Request) error {
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
-	clear := (*buf)[:min(r.ContentLength, int64(cap(*buf)))]
-	if _, err := io.ReadFull(r.Body, clear); err != nil {
-		return err
-	}
-	name := filepath.Base(r.URL.Path)
-	f.mu.Lock()
-	f.sums[name] = sha256.Sum256(clear)
-	f.mu.Unlock()
-	file, err := os.Create(filepath.Join(f.Dir, name))
+	names, sizes := strings.Split(filepath.Base(r.URL.Path), ","), strings.Split(r.Header.Get("Sizes"), ",")
+	file, err := os.Create(filepath.Join(f.Dir, names[0]))
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	w, err := age.Encrypt(file, f.key)
-	if err != nil {
-		return err
+	for i, name := range names {
+		size, err := strconv.Atoi(sizes[i])
+		if err != nil {
+			return err
+		}
+		clear := (*buf)[:min(size, cap(*buf))]
+		if _, err := io.ReadFull(r.Body, clear); err != nil {
+			return err
+		}
+		p := place{file: file.Name(), sum: sha256.Sum256(clear)}
+		if p.at, err = file.Seek(0, io.SeekCurrent); err != nil {
+			return err
+		}
+		w, err := age.Encrypt(file, f.key)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(clear); err != nil {
+			return err
+		}
+		if err := w.Close(); err != nil {
+			return err
+		}
+		end, err := file.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return err
+		}
+		p.size = end - p.at
+		f.mu.Lock()
+		f.places[name] = p
+		f.mu.Unlock()
 	}
-	if _, err := w.Write(clear); err != nil {
-		return err
-	}
-	return errors.Join(w.Close(), file.Sync())
+	return file.Sync()
 }
 
 // sendAll hands every document over, eight at a time, and fetches and deletes
 // their receipts.
 func (f *floor) sendAll(ctx context.Context) error {
-	names := make(chan string, len(f.sums))
-	for name := range f.sums {
+	names := make(chan string, len(f.places))
+	for name := range f.places {
 		names <- name
 	}
 	close(names)
 	if err := abreast(8, names, func(name string) error { return f.handOver(ctx, name) }); err != nil {
 		return err
 	}
-	for matched := 0; matched < len(f.sums); {
+	for matched := 0; matched < len(f.places); {
 		var page struct{ Receipts []map[string]string }
 		if err := f.ask(ctx, http.MethodGet, "/receipts-bulk/?size=100", nil, &page); err != nil {
 			return err
@@ -217,12 +245,15 @@ const memoHead = `<?xml version="1.0" encoding="UTF-8"?><memo:Message><memo:Mess
 const memoTail = `</memo:content></memo:File></memo:MainDocument></memo:MessageBody></memo:Message>`
 
 func (f *floor) handOver(ctx context.Context, name string) error {
-	sealed, err := os.Open(filepath.Join(f.Dir, name))
+	f.mu.Lock()
+	p := f.places[name]
+	f.mu.Unlock()
+	sealed, err := os.Open(p.file)
 	if err != nil {
 		return err
 	}
 	defer sealed.Close()
-	r, err := age.Decrypt(sealed, f.open)
+	r, err := age.Decrypt(io.NewSectionReader(sealed, p.at, p.size), f.open)
 	if err != nil {
 		return err
 	}
@@ -233,10 +264,7 @@ func (f *floor) handOver(ctx context.Context, name string) error {
 	if _, err := io.Copy(clear, r); err != nil {
 		return err
 	}
-	f.mu.Lock()
-	sum := f.sums[name]
-	f.mu.Unlock()
-	if sha256.Sum256(clear.Bytes()) != sum {
+	if sha256.Sum256(clear.Bytes()) != p.sum {
 		return errors.New("other bytes")
 	}
 	form := fmt.Appendf((*other)[:0], memoHead, name)
@@ -291,8 +319,8 @@ func (c *bareCarrier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // measureFloor returns letters per CPU-second of the process that does nothing
-// but what the floor is.
-func measureFloor(b testing.TB, n int) float64 {
+// but what the floor is. So many documents come in one request, and go into one file.
+func measureFloor(b testing.TB, n, together int) float64 {
 	h := &house{b: b, dir: b.TempDir(), pid: map[string]int{}}
 	certs, err := devcerts.Make(h.path("certs"), devcerts.Options{})
 	h.must(err)
@@ -312,15 +340,16 @@ func measureFloor(b testing.TB, n int) float64 {
 	h.must(err)
 	began := processor(b, h.pid["floor"], false)
 	numbers := make(chan string, n)
-	for i := range n {
+	for i := 0; i < n; i += together {
 		numbers <- strconv.Itoa(i)
 	}
 	close(numbers)
-	ask := func(method, path string, body []byte) error {
+	ask := func(method, path string, body []byte, sizes []string) error {
 		req, err := http.NewRequestWithContext(b.Context(), method, "https://"+setup.Listen+path, bytes.NewReader(body))
 		if err != nil {
 			return err
 		}
+		req.Header.Set("Sizes", strings.Join(sizes, ","))
 		res, err := caller.Do(req)
 		if err != nil {
 			return err
@@ -333,17 +362,23 @@ func measureFloor(b testing.TB, n int) float64 {
 		return err
 	}
 	h.must(abreast(4, numbers, func(i string) error {
-		k, err := strconv.Atoi(i)
+		first, err := strconv.Atoi(i)
 		if err != nil {
 			return err
 		}
-		return ask(http.MethodPut, "/"+post.NewID(), pdf(k))
+		var names, sizes []string
+		var body []byte
+		for k := first; k < min(first+together, n); k++ {
+			doc := pdf(k)
+			names, sizes, body = append(names, post.NewID()), append(sizes, strconv.Itoa(len(doc))), append(body, doc...)
+		}
+		return ask(http.MethodPut, "/"+strings.Join(names, ","), body, sizes)
 	}))
-	h.must(ask(http.MethodPost, "/", nil))
+	h.must(ask(http.MethodPost, "/", nil, nil))
 	spent := processor(b, h.pid["floor"], false) - began
 	if took := carrier.took.Load(); took != int64(n) || len(carrier.receipts) != 0 {
 		b.Fatalf("%d of %d were handed over, %d receipts are left", took, n, len(carrier.receipts))
 	}
-	fmt.Fprintf(os.Stderr, "floor: %d letters, %.2f ms of CPU each\n", n, spent.Seconds()*1000/float64(n))
+	fmt.Fprintf(os.Stderr, "floor, %d documents in a file: %d letters, %.2f ms of CPU each\n", together, n, spent.Seconds()*1000/float64(n))
 	return float64(n) / spent.Seconds()
 }

@@ -40,8 +40,10 @@ var (
 	only     = flag.String("only", "", "the one `run` to do: batch, letter, p256, killed or floor")
 )
 
-// documentSize is that of a letter's one document.
-const documentSize = 100 << 10
+const (
+	documentSize = 100 << 10 // of a letter's one document
+	inOneFile    = 64        // documents of the lower floor's files
+)
 
 // cost is what a run of letters took.
 type cost struct {
@@ -245,7 +247,8 @@ func BenchmarkRatio(b *testing.B) {
 		perTask(b)
 	}
 	if *only == "floor" {
-		b.Logf("%.0f letters per CPU-second", measureFloor(b, *letters))
+		b.Logf("%.0f letters per CPU-second", measureFloor(b, *letters, 1))
+		b.Logf("%.0f with a file for %d", measureFloor(b, *letters, inOneFile), inOneFile)
 	}
 	if *only == "" || *only == "killed" {
 		afterKill(b)
@@ -256,16 +259,17 @@ func rsaKey(s *devcerts.Set) devcerts.Pair { return s.LetterRSA }
 
 // perBatch is policy "batch": one signature over all letters.
 func perBatch(b *testing.B) {
-	floor1 := measureFloor(b, *letters/2)
+	floor1, grouped1 := measureFloor(b, *letters/2, 1), measureFloor(b, *letters/2, inOneFile)
 	h := newHouse(b, rsaKey, time.Second, 1)
 	h.send("warm", "batch", 20)
 	cpu1, wall1 := signatures(b)
 	c := h.send("batch", "batch", *letters)
 	cpu2, wall2 := signatures(b)
-	floor := (floor1 + measureFloor(b, *letters/2)) / 2
+	floor, grouped := (floor1+measureFloor(b, *letters/2, 1))/2, (grouped1+measureFloor(b, *letters/2, inOneFile))/2
 	row(b, "letters:_policy_batch,_per_CPU-second,_to_bare_RSA-3072_signatures", 3.0, c.perCPU(), (cpu1+cpu2)/2)
 	row(b, "letters:_policy_batch,_per_CPU-second,_to_the_floor", 0, c.perCPU(), floor)
 	row(b, "letters:_the_floor,_per_CPU-second,_to_bare_RSA-3072_signatures", 0, floor, (cpu1+cpu2)/2)
+	row(b, fmt.Sprintf("letters:_the_floor_with_a_file_for_%d_documents,_per_CPU-second,_to_bare_RSA-3072_signatures", inOneFile), 0, grouped, (cpu1+cpu2)/2)
 	c.tell(b, "policy_batch")
 	row(b, "letters:_policy_batch,_per_second,_to_bare_RSA-3072_signatures_of_both_cores", 1.0, c.perWall(), (wall1+wall2)/2)
 	for more := range strings.SplitSeq(*many, ",") {
