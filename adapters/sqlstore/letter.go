@@ -66,11 +66,9 @@ func (s *Store) AcceptLetter(ctx context.Context, a letter.Accepted) (first lett
 				break
 			}
 			// Nothing else may change when the key is known: the inquiry stays as it is.
-			if first, err = scanFirst(tx.QueryRowContext(ctx, firstLetter, string(a.Tenant), a.Key)); !errors.Is(err, post.ErrNotFound) {
+			first, err = scanFirst(tx.QueryRowContext(ctx, firstLetter, string(a.Tenant), a.Key))
+			if !errors.Is(err, post.ErrNotFound) || n == drawings {
 				return err
-			}
-			if n == drawings {
-				return post.ErrStale
 			}
 			a.Reference = post.NewReference() // another letter's: nobody has seen this one yet
 			first = letter.First{ID: a.ID, Reference: a.Reference, State: post.LetterAccepted, Digest: a.Digest}

@@ -60,16 +60,15 @@ func (s *Store) AcceptLetter(_ context.Context, a letter.Accepted) (letter.First
 	}
 	key := string(a.Tenant) + "\x00" + string(a.Key)
 	_, known := s.db.keys[key]
-	taken := s.db.letters[a.ID] != nil || a.Key != nil && known
-	for _, r := range s.db.letters {
-		taken = taken || r.Reference == a.Reference
-	}
-	if taken {
+	if s.db.letters[a.ID] != nil || a.Key != nil && known {
 		f, err := s.db.first(a.Tenant, a.Key)
 		if err != nil {
 			err = fmt.Errorf("accept letter %s: %w", a.ID, err)
 		}
 		return f, false, err
+	}
+	for s.db.refers(a.Reference) {
+		a.Reference = post.NewReference() // another letter's: nobody has seen this one yet
 	}
 	now := s.clock()
 	s.db.letters[a.ID] = &row{Accepted: a, state: post.LetterAccepted, version: 1, acceptedAt: now, since: now}
@@ -82,6 +81,15 @@ func (s *Store) AcceptLetter(_ context.Context, a letter.Accepted) (letter.First
 		s.db.Watch(Move{Letter: a.ID, To: post.LetterAccepted, Actor: string(a.Client)})
 	}
 	return letter.First{ID: a.ID, Reference: a.Reference, State: post.LetterAccepted, Digest: a.Digest}, true, nil
+}
+
+func (db *DB) refers(reference string) bool {
+	for _, r := range db.letters {
+		if r.Reference == reference {
+			return true
+		}
+	}
+	return false
 }
 
 func (db *DB) view(r *row) letter.View {

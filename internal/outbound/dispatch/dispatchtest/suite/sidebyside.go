@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -73,7 +74,11 @@ func (d *dice) state() post.LetterState {
 	return all[d.IntN(len(all))]
 }
 
-// result is an answer in words that two stores can share: no times of their own.
+// drawn is a reference that a store drew, since the one it was given is another letter's.
+var drawn = regexp.MustCompile(`SP-\w{4}-\w{4}`)
+
+// result is an answer in words that two stores can share: no times and no drawn
+// references of their own.
 func result(err error, parts ...any) string {
 	for _, known := range []error{post.ErrStale, post.ErrNotFound, post.FaultLetterState, post.FaultMayBeDelivered} {
 		if errors.Is(err, known) {
@@ -83,7 +88,7 @@ func result(err error, parts ...any) string {
 	if err != nil {
 		return "error"
 	}
-	return fmt.Sprint(parts...)
+	return drawn.ReplaceAllString(fmt.Sprint(parts...), "another")
 }
 
 func (d *dice) next() (string, func(side int, s Store) string) {
