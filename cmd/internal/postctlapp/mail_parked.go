@@ -21,20 +21,13 @@ func (c *mailParked) Run(r *run) error {
 		return err
 	}
 	defer d.Close()
-	all := wire.ParkedMails{Items: []wire.ParkedMail{}}
-	for {
-		limit := 1000
-		if c.Limit > 0 {
-			limit = min(limit, c.Limit-len(all.Items))
-		}
-		page, err := d.ParkedMail(r.ctx, all.Next, limit)
-		if err != nil {
-			return err
-		}
-		all.Items = append(all.Items, page.Items...)
-		if all.Next = page.Next; page.Next == "" || c.Limit > 0 && len(all.Items) >= c.Limit {
-			break
-		}
+	all := wire.ParkedMails{}
+	all.Items, all.Next, err = pages(c.Limit, 1000, func(after string, limit int) ([]wire.ParkedMail, string, error) {
+		page, err := d.ParkedMail(r.ctx, after, limit)
+		return page.Items, page.Next, err
+	})
+	if err != nil {
+		return err
 	}
 	return r.Print(all, func(w io.Writer) {
 		if len(all.Items) == 0 {

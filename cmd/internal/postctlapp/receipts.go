@@ -27,20 +27,13 @@ func (c *receiptsParked) Run(r *run) error {
 		return err
 	}
 	defer d.Close()
-	all := wire.ParkedReceipts{Items: []wire.ParkedReceipt{}}
-	for {
-		limit := mostReceipts
-		if c.Limit > 0 {
-			limit = min(limit, c.Limit-len(all.Items))
-		}
-		page, err := d.ParkedReceipts(r.ctx, client.ParkedChoice{Code: c.Code, Tenant: c.Tenant, After: all.Next, Limit: limit})
-		if err != nil {
-			return err
-		}
-		all.Items = append(all.Items, page.Items...)
-		if all.Next = page.Next; page.Next == "" || c.Limit > 0 && len(all.Items) >= c.Limit {
-			break
-		}
+	all := wire.ParkedReceipts{}
+	all.Items, all.Next, err = pages(c.Limit, mostReceipts, func(after string, limit int) ([]wire.ParkedReceipt, string, error) {
+		page, err := d.ParkedReceipts(r.ctx, client.ParkedChoice{Code: c.Code, Tenant: c.Tenant, After: after, Limit: limit})
+		return page.Items, page.Next, err
+	})
+	if err != nil {
+		return err
 	}
 	return r.Print(all, func(w io.Writer) {
 		if len(all.Items) == 0 {
