@@ -33,7 +33,7 @@ func (s *Server) decideLetter(ctx context.Context, c *call, in *struct {
 	WriteKey
 	Body wire.Decide
 }) (*answer[wire.Decided], error) {
-	l, err := in.letter()
+	l, err := s.named(ctx, c, in.Target)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (s *Server) decideLetter(ctx context.Context, c *call, in *struct {
 }
 
 func (s *Server) explainLetter(ctx context.Context, c *call, in *Target) (*answer[wire.Explanation], error) {
-	l, err := in.letter()
+	l, err := s.named(ctx, c, *in)
 	if err != nil {
 		return nil, err
 	}

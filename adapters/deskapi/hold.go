@@ -72,13 +72,13 @@ type holdInput struct {
 	Body wire.HoldSet
 }
 
-func (in *holdInput) hold(c *call) (letter.Hold, error) {
-	l, err := in.letter()
+func (s *Server) hold(ctx context.Context, c *call, in *holdInput) (letter.Hold, error) {
+	l, err := s.named(ctx, c, in.Target)
 	return letter.Hold{Tenant: c.sees(), Letter: l, Actor: c.client.ID, Reason: post.HoldReason(in.Body.Reason)}, err
 }
 
 func (s *Server) holdLetter(ctx context.Context, c *call, in *holdInput) (*answer[wire.Held], error) {
-	h, err := in.hold(c)
+	h, err := s.hold(ctx, c, in)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func (s *Server) holdLetter(ctx context.Context, c *call, in *holdInput) (*answe
 }
 
 func (s *Server) unholdLetter(ctx context.Context, c *call, in *holdInput) (*answer[wire.Held], error) {
-	h, err := in.hold(c)
+	h, err := s.hold(ctx, c, in)
 	if err != nil {
 		return nil, err
 	}

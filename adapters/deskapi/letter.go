@@ -3,6 +3,7 @@ package deskapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"reflect"
 	"strings"
@@ -20,14 +21,17 @@ const maxUpload = letter.MaxLetter + 2<<20
 
 // Target names a letter or a batch.
 type Target struct {
-	ID string `path:"id" maxLength:"64"`
+	ID string `path:"id" maxLength:"64" doc:"the id; of a letter, also its reference"`
 }
 
-func (in Target) letter() (post.LetterID, error) {
-	if !post.ValidUUID(in.ID) {
-		return "", post.FaultNotFound
+// named returns the letter that in names: by its id, or by the reference that
+// papers carry.
+func (s *Server) named(ctx context.Context, c *call, in Target) (post.LetterID, error) {
+	id, err := s.c.Letters.Find(ctx, c.sees(), in.ID)
+	if _, form := post.ParseReference(in.ID); errors.Is(err, post.ErrNotFound) && !form {
+		return "", post.FaultNotFound.At("neither the id of a letter nor a reference whose check character fits")
 	}
-	return post.LetterID(strings.ToLower(in.ID)), nil
+	return id, err
 }
 
 func (in Target) batch() (post.BatchID, error) {
@@ -160,7 +164,7 @@ func (s *Server) letterEvents(ctx context.Context, c *call, in *Target) (*answer
 }
 
 func (s *Server) view(ctx context.Context, c *call, in *Target) (letter.View, error) {
-	l, err := in.letter()
+	l, err := s.named(ctx, c, *in)
 	if err != nil {
 		return letter.View{}, err
 	}
@@ -173,7 +177,7 @@ type file struct {
 }
 
 func (s *Server) evidence(ctx context.Context, c *call, in *Target) (*file, error) {
-	l, err := in.letter()
+	l, err := s.named(ctx, c, *in)
 	if err != nil {
 		return nil, err
 	}

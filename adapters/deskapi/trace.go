@@ -25,7 +25,7 @@ func (s *Server) askTrace(ctx context.Context, c *call, in *struct {
 	WriteKey
 	Body struct{}
 }) (*answer[wire.TraceAsked], error) {
-	l, err := in.letter()
+	l, err := s.named(ctx, c, in.Target)
 	if err != nil {
 		return nil, err
 	}
@@ -36,11 +36,11 @@ func (s *Server) askTrace(ctx context.Context, c *call, in *struct {
 	return &answer[wire.TraceAsked]{wire.TraceAsked{ID: id, Letter: string(l)}}, nil
 }
 
-func (s *Server) showTrace(ctx context.Context, _ *call, in *struct {
+func (s *Server) showTrace(ctx context.Context, c *call, in *struct {
 	Target
 	Trace string `path:"trace" maxLength:"64"`
 }) (*answer[wire.Trace], error) {
-	l, err := in.letter()
+	l, err := s.named(ctx, c, in.Target)
 	if err == nil && !post.ValidUUID(in.Trace) {
 		err = post.FaultNotFound
 	}

@@ -30,10 +30,10 @@ func (s *Store) WrappedDataKey(ctx context.Context, id string) ([]byte, error) {
 	return s.bytesOf(ctx, `SELECT wrapped FROM data_key WHERE id = $1`, id)
 }
 
-const firstLetter = `SELECT id, reference, state, digest FROM letter WHERE tenant = $1 AND business = $2`
+const firstLetter = `SELECT id, reference, state, digest, batch FROM letter WHERE tenant = $1 AND business = $2`
 
 func scanFirst(row *sql.Row) (f letter.First, err error) {
-	err = row.Scan(&f.ID, &f.Reference, &f.State, &f.Digest)
+	err = row.Scan(&f.ID, &f.Reference, &f.State, &f.Digest, &f.Batch)
 	if errors.Is(err, sql.ErrNoRows) {
 		return letter.First{}, post.ErrNotFound
 	}

@@ -97,6 +97,7 @@ func (s *Store) LetterList(ctx context.Context, f letter.Filter) ([]letter.View,
 	add("l.tenant = $%d", string(f.Tenant))
 	add("l.batch = $%d", string(f.Batch))
 	add("l.state = $%d", string(f.State))
+	add("l.reference = $%d", f.Reference)
 	order := "l.id"
 	if f.Oldest {
 		order = "l.since, l.id"

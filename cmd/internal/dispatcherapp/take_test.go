@@ -310,6 +310,11 @@ func TestBatchIsOneApprovalAndRunsOnce(t *testing.T) {
 	if err != nil || len(vs) != 2 {
 		t.Fatal(vs, err)
 	}
+	one := submission(lines(1)[0].Key)
+	one.Title = "Noget andet"
+	if _, err := h.desk.Submit(ctx, one); !errors.Is(err, post.FaultLetterKeyUsed) || !strings.Contains(err.Error(), " of batch "+string(v.ID)) {
+		t.Errorf("a single letter under the key of a line: %v", err)
+	}
 	h.advance(vs[0].ID)
 	h.want(vs[0].ID, post.LetterHandedOver)
 	h.conserved()

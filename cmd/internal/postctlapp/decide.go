@@ -21,7 +21,7 @@ type (
 )
 
 type decision struct {
-	ID string `arg:"" help:"Id of the letter."`
+	ID string `arg:"" help:"Id of the letter, or its reference (SP-...)."`
 }
 
 // Run takes the letter back before its hand-over.
@@ -56,7 +56,7 @@ func (c *decision) decide(r *run, word string) error {
 }
 
 type letterExplain struct {
-	ID string `arg:"" help:"Id of the letter."`
+	ID string `arg:"" help:"Id of the letter, or its reference (SP-...)."`
 }
 
 // Run prints why the letter is where it is.

@@ -99,7 +99,7 @@ func (r *run) readLetter(path string) (l wire.Letter, err error) {
 }
 
 type letterShow struct {
-	ID string `arg:"" help:"Id of the letter."`
+	ID string `arg:"" help:"Id of the letter, or its reference (SP-...)."`
 }
 
 // Run prints the state and the steps.
@@ -162,7 +162,7 @@ func postingDay(v wire.LetterView) string {
 }
 
 type letterEvidence struct {
-	ID  string `arg:"" help:"Id of the letter."`
+	ID  string `arg:"" help:"Id of the letter, or its reference (SP-...)."`
 	Out string `required:"" placeholder:"FILE" help:"Where to write it; - is stdout. Nothing is overwritten."`
 }
 

@@ -134,7 +134,7 @@ func age(d time.Duration) string {
 }
 
 type holding struct {
-	ID     string `arg:"" help:"Id of the letter."`
+	ID     string `arg:"" help:"Id of the letter, or its reference (SP-...)."`
 	Reason string `required:"" enum:"complaint,lawsuit,supervision,access,investigation" help:"complaint, lawsuit, supervision, access or investigation."`
 }
 

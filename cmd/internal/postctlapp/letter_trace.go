@@ -13,7 +13,7 @@ import (
 )
 
 type letterTrace struct {
-	ID   string        `arg:"" help:"Id of the letter."`
+	ID   string        `arg:"" help:"Id of the letter, or its reference (SP-...)."`
 	Wait time.Duration `default:"45s" help:"How long to wait for the answer."`
 }
 

@@ -120,6 +120,7 @@ type First struct {
 	Reference string
 	State     post.LetterState
 	Digest    []byte
+	Batch     post.BatchID // that it came in; "" when it came by itself
 }
 
 // A Bell wakes a worker. A ring that is lost costs time, nothing else.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/verify"
@@ -81,6 +82,8 @@ type Filter struct {
 	Carrier post.Carrier
 	// Since chooses those that came to their state then or later.
 	Since time.Time
+	// Reference chooses the one letter that bears it, in its canonical form.
+	Reference string
 	// Open chooses those that can be late at all: they wait for somebody or for a
 	// carrier's word, or have a latest day, and their road has not ended.
 	Open bool
@@ -138,6 +141,27 @@ type Records interface {
 	// DecideLetter applies a person's decision as one transaction, or answers
 	// [post.FaultLetterState] or [post.FaultMayBeDelivered] and changes nothing.
 	DecideLetter(ctx context.Context, d Decided) (post.LetterState, error)
+}
+
+// Find returns the id of the letter that name means: its id, or the reference
+// that it bears, in any way that [post.ParseReference] reads. Whatever is
+// neither is [post.ErrNotFound]; whether a letter has that id is not looked at.
+func (d *Desk) Find(ctx context.Context, tenant post.TenantID, name string) (post.LetterID, error) {
+	if post.ValidUUID(name) {
+		return post.LetterID(strings.ToLower(name)), nil
+	}
+	reference, ok := post.ParseReference(name)
+	if !ok {
+		return "", post.ErrNotFound
+	}
+	found, err := d.Records.LetterList(ctx, Filter{Tenant: tenant, Reference: reference, Limit: 1})
+	if err != nil {
+		return "", fmt.Errorf("find letter by its reference: %w", err)
+	}
+	if len(found) == 0 {
+		return "", post.ErrNotFound
+	}
+	return found[0].ID, nil
 }
 
 // Show returns one letter with its timeline.

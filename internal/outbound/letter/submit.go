@@ -92,7 +92,11 @@ func later(a, b time.Time) time.Time {
 // repeated answers a submission whose key is known.
 func repeated(first First, digest []byte) (Receipt, error) {
 	if subtle.ConstantTimeCompare(first.Digest, digest) != 1 {
-		return Receipt{}, post.FaultLetterKeyUsed.At("first used for %s", first.ID)
+		which := "letter " + string(first.ID)
+		if first.Batch != "" {
+			which += " of batch " + string(first.Batch)
+		}
+		return Receipt{}, post.FaultLetterKeyUsed.At("first used for %s", which)
 	}
 	return Receipt{ID: first.ID, Reference: first.Reference, State: first.State, Repeated: true}, nil
 }

@@ -132,7 +132,7 @@ func (s *Store) LetterList(_ context.Context, f letter.Filter) ([]letter.View, e
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
 	rows := sorted(s.db.letters, func(r *row) bool {
-		return (f.Tenant == "" || r.Tenant == f.Tenant) && f.Batch == "" && (f.State == "" || r.state == f.State) && r.ID > f.After
+		return (f.Tenant == "" || r.Tenant == f.Tenant) && f.Batch == "" && (f.State == "" || r.state == f.State) && (f.Reference == "" || r.Reference == f.Reference) && r.ID > f.After
 	}, func(a, b *row) int { return cmp.Compare(a.ID, b.ID) })
 	var all []letter.View
 	for _, r := range rows[:min(len(rows), cmp.Or(min(f.Limit, 1000), 100))] {
