@@ -18,5 +18,6 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == certifyapp.Name {
 		os.Exit(certifyapp.Run(os.Args[2:], os.Stdout, os.Stderr))
 	}
+	dispatcherapp.Pace()
 	os.Exit(daemon.Main("dispatcher", os.Args[1:], os.Stderr, dispatcherapp.New, certifyapp.Name))
 }

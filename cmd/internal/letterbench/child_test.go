@@ -64,6 +64,7 @@ func serve(is, from string) error {
 	case "floor":
 		return serveFloor(ctx, from)
 	case "dispatcher", "dispatcher-2":
+		dispatcherapp.Pace()
 		return run(ctx, from, log, dispatcherapp.New)
 	case "asynq":
 		return asynqueuetest.Idle(ctx, from)

@@ -22,11 +22,12 @@ type memory struct {
 	Live, InUse, Idle, Released, Stacks, Other float64
 	Goroutines                                 int
 	Collections                                uint32
+	Faults                                     int64 // pages of memory given to it so far
 }
 
 func (m memory) String() string {
-	return fmt.Sprintf("live after collection %.1f, heap in use %.1f, idle %.1f of it given back %.1f, stacks %.1f, runtime's own %.1f; %d goroutines, %d collections",
-		m.Live, m.InUse, m.Idle, m.Released, m.Stacks, m.Other, m.Goroutines, m.Collections)
+	return fmt.Sprintf("live after collection %.1f, heap in use %.1f, idle %.1f of it given back %.1f, stacks %.1f, runtime's own %.1f; %d goroutines, %d collections, %d page faults",
+		m.Live, m.InUse, m.Idle, m.Released, m.Stacks, m.Other, m.Goroutines, m.Collections, m.Faults)
 }
 
 // tellMemory writes the heap's profile and measures to the files at to.heap and
@@ -46,6 +47,10 @@ func tellMemory(to string) {
 func writeMemory(to string) error {
 	const mb = 1 << 20
 	var before, after runtime.MemStats
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		return err
+	}
 	runtime.ReadMemStats(&before)
 	runtime.GC()
 	runtime.ReadMemStats(&after)
@@ -58,7 +63,7 @@ func writeMemory(to string) error {
 	}
 	b, err := json.Marshal(memory{Live: float64(after.HeapAlloc) / mb, InUse: float64(before.HeapInuse) / mb, Idle: float64(before.HeapIdle) / mb,
 		Released: float64(before.HeapReleased) / mb, Stacks: float64(before.StackInuse) / mb,
-		Other: float64(before.Sys-before.HeapSys-before.StackSys) / mb, Goroutines: runtime.NumGoroutine(), Collections: before.NumGC})
+		Other: float64(before.Sys-before.HeapSys-before.StackSys) / mb, Goroutines: runtime.NumGoroutine(), Collections: before.NumGC, Faults: used.Minflt})
 	if err != nil {
 		return err
 	}

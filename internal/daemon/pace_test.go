@@ -1,4 +1,4 @@
-package deskapp_test
+package daemon_test
 
 import (
 	"fmt"
@@ -12,12 +12,22 @@ import (
 	"strings"
 	"testing"
 
-	"sikkerpost.dk/gateway/cmd/internal/deskapp"
+	"sikkerpost.dk/gateway/internal/daemon"
 )
 
 // childPace asks for a process that does nothing but set its pace, since a ballast
 // costs no pages only in memory that was never used.
 const childPace = "SIKKERPOST_PACE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childPace) != "" {
+		os.Exit(tellPace())
+	}
+	os.Exit(m.Run())
+}
+
+// pace is one as programs have it.
+var pace = daemon.Pace{Garbage: 16 << 20, Limit: 160 << 20}
 
 func nextCollection() int {
 	runtime.GC()
@@ -42,7 +52,7 @@ func resident() int {
 // tellPace writes when the next collection is and what the pace took.
 func tellPace() int {
 	before := resident()
-	deskapp.Pace()
+	pace.Set()
 	took := resident() - before
 	fmt.Println(nextCollection(), took, debug.SetMemoryLimit(-1))
 	return 0
@@ -52,7 +62,9 @@ func TestThePaceCostsNoMemory(t *testing.T) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "GO") }), childPace+"=1")
 	out, err := cmd.Output()
-	must(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var next, took, limit int
 	if _, err := fmt.Sscan(string(out), &next, &took, &limit); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -81,7 +93,7 @@ func TestWhoSetsThePaceOrALimitSetsBoth(t *testing.T) {
 		debug.SetGCPercent(set.percent)
 		debug.SetMemoryLimit(set.limit)
 		before := nextCollection()
-		deskapp.Pace()
+		pace.Set()
 		if after := nextCollection(); after > before+8<<20 {
 			t.Errorf("%+v: the next collection went from %d to %d", set, before, after)
 		}
