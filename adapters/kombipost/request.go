@@ -3,13 +3,13 @@ package kombipost
 import (
 	"bufio"
 	"bytes"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 
+	"sikkerpost.dk/gateway/internal/b64"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/memo"
 	"sikkerpost.dk/gateway/internal/post"
@@ -34,8 +34,7 @@ func (c *Client) writeRequest(w io.Writer, j dispatch.Job, choice Choice, p Pape
 			return err
 		}
 	}
-	buf := bufio.NewWriterSize(w, 64<<10)
-	x := &xmlOut{w: buf}
+	x, flush := newXMLOut(w)
 	x.put(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<kombi_request>`)
 	x.leaf("KombiValgKode", string(choice))
 	if m != nil && x.err == nil {
@@ -54,7 +53,7 @@ func (c *Client) writeRequest(w io.Writer, j dispatch.Job, choice Choice, p Pape
 	if x.err != nil {
 		return x.err
 	}
-	if err := buf.Flush(); err != nil {
+	if err := flush(); err != nil {
 		return fmt.Errorf("write request: %w", err)
 	}
 	return nil
@@ -139,17 +138,45 @@ func message(j dispatch.Job) *memo.Message {
 
 // xmlOut writes elements. Its first error stays.
 type xmlOut struct {
-	w   *bufio.Writer
+	w   lender
 	err error
 }
 
-// Write lets a MeMo stand inside.
+// A lender is memory itself: what is written to it needs no buffer before it,
+// and documents are encoded right into it.
+type lender interface {
+	io.Writer
+	io.StringWriter
+	AvailableBuffer() []byte
+}
+
+// newXMLOut writes to w, at once or through a buffer; flush ends it.
+func newXMLOut(w io.Writer) (x *xmlOut, flush func() error) {
+	if at, ok := w.(lender); ok {
+		return &xmlOut{w: at}, func() error { return nil }
+	}
+	buf := bufio.NewWriterSize(w, 64<<10)
+	return &xmlOut{w: buf}, buf.Flush
+}
+
+// Write, WriteString and AvailableBuffer let a MeMo stand inside.
 func (x *xmlOut) Write(p []byte) (int, error) {
 	if x.err != nil {
 		return 0, x.err
 	}
 	return x.w.Write(p)
 }
+
+// WriteString implements [io.StringWriter].
+func (x *xmlOut) WriteString(s string) (int, error) {
+	if x.err != nil {
+		return 0, x.err
+	}
+	return x.w.WriteString(s)
+}
+
+// AvailableBuffer lends the memory below.
+func (x *xmlOut) AvailableBuffer() []byte { return x.w.AvailableBuffer() }
 
 func (x *xmlOut) put(s string) {
 	if x.err != nil {
@@ -211,9 +238,8 @@ func (x *xmlOut) copy(d dispatch.Document) error {
 	} else if string(begin[:n]) != "%PDF-" {
 		return fmt.Errorf("%w: %w", post.ErrPermanent, post.FaultNotPrintable)
 	}
-	enc := base64.NewEncoder(base64.StdEncoding, x)
-	n, err := io.Copy(enc, io.MultiReader(bytes.NewReader(begin), r))
-	if err := errors.Join(err, enc.Close()); err != nil {
+	n, err := b64.Stream(x, io.MultiReader(bytes.NewReader(begin), r))
+	if err != nil {
 		return fmt.Errorf("write document: %w", err)
 	}
 	if n != d.Size {

@@ -153,7 +153,7 @@ func render(ctx context.Context, ch Channel, j Job) (f *measured, sum [32]byte, 
 	if err := ch.Render(ctx, j, f); err != nil {
 		return nil, sum, err
 	}
-	return f, [32]byte(f.h.Sum(nil)), nil
+	return f, f.sum(), nil
 }
 
 // form renders again while it is read, and holds the last byte back until the

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"io/fs"
@@ -56,6 +57,40 @@ func TestAFormEndsWhereItWasWritten(t *testing.T) {
 	}
 	if _, err := m.Write(make([]byte, m.most)); err != nil || m.kept != nil {
 		t.Errorf("a form larger than its room is kept: %v", err)
+	}
+}
+
+// TestAFormIsMeasuredAlikeHoweverItIsWritten: in one piece or many, right into
+// its room or from elsewhere, within the room or beyond it.
+func TestAFormIsMeasuredAlikeHoweverItIsWritten(t *testing.T) {
+	all := bytes.Repeat([]byte("base64+/"), 20_000)
+	for _, size := range []int{0, 1, 1000, 16 << 10, 60_000, len(all)} {
+		for _, step := range []int{1, 1000, 48 << 10, len(all)} {
+			for name, write := range map[string]func(*measured, []byte) (int, error){
+				"bytes":  func(m *measured, p []byte) (int, error) { return m.Write(p) },
+				"string": func(m *measured, p []byte) (int, error) { return m.WriteString(string(p)) },
+				"in its room": func(m *measured, p []byte) (int, error) {
+					return m.Write(append(m.AvailableBuffer(), p...))
+				},
+			} {
+				k := &run{}
+				m := newMeasured(Job{run: k, Documents: []Document{{Size: 30_000}}})
+				for at := 0; at < size; at += step {
+					if n, err := write(m, all[at:min(at+step, size)]); err != nil || n != min(step, size-at) {
+						t.Fatalf("%s: %d, %v", name, n, err)
+					}
+				}
+				if m.n != int64(size) || m.sum() != sha256.Sum256(all[:size]) || (m.kept == nil) != (size > m.most) {
+					t.Errorf("%s: %d bytes by %d: measured %d, kept %v", name, size, step, m.n, m.kept != nil)
+				}
+				if m.kept != nil {
+					if got, err := io.ReadAll(m.kept.reader()); err != nil || !bytes.Equal(got, all[:size]) {
+						t.Errorf("%s: %d bytes by %d: others are kept, %v", name, size, step, err)
+					}
+				}
+				k.letGo()
+			}
+		}
 	}
 }
 

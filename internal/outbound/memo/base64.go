@@ -1,14 +1,15 @@
 package memo
 
 import (
-	"encoding/base64"
 	"errors"
 	"io"
+
+	"sikkerpost.dk/gateway/internal/b64"
 )
 
 // decoded yields the bytes that a stream of base64 without white space stands
-// for. The standard library's decoder looks at each character for line breaks
-// first; [rawContent] has taken them out already.
+// for; [rawContent] has taken that out already. It takes and refuses what
+// encoding/base64 does.
 type decoded struct {
 	r     io.Reader
 	text  [8 << 10]byte // characters that were read, a multiple of four at most
@@ -43,7 +44,7 @@ func (d *decoded) fill() {
 			d.err = errBase64
 			return
 		}
-		got, bad := base64.StdEncoding.Decode(d.bytes[:], d.text[:whole])
+		got, bad := b64.Decode(d.bytes[:], d.text[:whole])
 		d.rest = d.bytes[:got]
 		d.ended = got < whole/4*3
 		d.have = copy(d.text[:], d.text[whole:d.have])

@@ -117,3 +117,23 @@ func (l *letters) Read(p []byte) (int, error) {
 	l.n -= n
 	return int(n), nil
 }
+
+func TestTheBytesAreTheSameWhateverTheyAreWrittenTo(t *testing.T) {
+	for _, size := range []int64{1, 2, 3, 1000, 48<<10 + 1, 300_000} {
+		var memory, other bytes.Buffer
+		if err := memo.Write(&memory, weighty(size)); err != nil {
+			t.Fatal(err)
+		}
+		if err := memo.Write(struct{ io.Writer }{&other}, weighty(size)); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(memory.Bytes(), other.Bytes()) {
+			t.Errorf("%d bytes: %d written to memory, %d elsewhere", size, memory.Len(), other.Len())
+		}
+		content := make([]byte, size)
+		_, _ = io.ReadFull(&repeat{size}, content)
+		if want := "<memo:content>" + base64.StdEncoding.EncodeToString(content) + "</memo:content>"; !bytes.Contains(memory.Bytes(), []byte(want)) {
+			t.Errorf("%d bytes: another text", size)
+		}
+	}
+}

@@ -2,12 +2,13 @@ package memo
 
 import (
 	"bufio"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"sync"
+
+	"sikkerpost.dk/gateway/internal/b64"
 )
 
 // Write writes m as MeMo 1.2: UTF-8, explicit prefixes, no white space between
@@ -31,6 +32,9 @@ func write(w io.Writer, m *Message, version string, inside bool) error {
 	if err := m.CheckAs(version); err != nil {
 		return err
 	}
+	if at, ok := w.(lender); ok {
+		return (&encoder{w: at, version: version, inside: inside}).message(m)
+	}
 	buf := writers.Get().(*bufio.Writer) //nolint:forcetypeassert // it holds nothing else
 	buf.Reset(w)
 	defer func() {
@@ -47,20 +51,14 @@ func write(w io.Writer, m *Message, version string, inside bool) error {
 	return nil
 }
 
-// Buffers are used again: they give on only what was written since their Reset,
-// and a piece is read over from its beginning.
-var (
-	writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 64<<10) }}
-	pieces  = sync.Pool{New: func() any { return new([48 << 10]byte) }} // a multiple of three
-)
+// Buffers are used again: they give on only what was written since their Reset.
+var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 64<<10) }}
 
-// encode writes what r holds as base64 and returns how many bytes it held.
-func encode(w io.Writer, r io.Reader) (n int64, err error) {
-	piece := pieces.Get().(*[48 << 10]byte) //nolint:forcetypeassert // it holds nothing else
-	defer pieces.Put(piece)
-	enc := base64.NewEncoder(base64.StdEncoding, w)
-	n, err = io.CopyBuffer(enc, struct{ io.Reader }{r}, piece[:])
-	return n, errors.Join(err, enc.Close())
+// A lender is memory itself, as bytes.Buffer is: what is written to it needs no
+// buffer before it, and files are encoded right into it.
+type lender interface {
+	stringWriter
+	AvailableBuffer() []byte
 }
 
 type stringWriter interface {
@@ -212,7 +210,7 @@ var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", 
 func (e *encoder) content(f File) {
 	e.block("content", func() {
 		if e.dry {
-			e.skipped += (f.Size + 2) / 3 * 4
+			e.skipped += b64.Size(f.Size)
 		}
 		if e.dry || e.err != nil {
 			return
@@ -227,7 +225,7 @@ func (e *encoder) content(f File) {
 			e.err = fmt.Errorf("open content: %w", err)
 			return
 		}
-		n, err := encode(e.w, r)
+		n, err := b64.Stream(e.w, r)
 		if err := errors.Join(err, r.Close()); err != nil {
 			e.err = fmt.Errorf("write content: %w", err)
 			return
