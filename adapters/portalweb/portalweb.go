@@ -122,6 +122,7 @@ func (s *Site) routes() {
 	page("GET /ledger/receipt-key", s.receiptKey)
 	page("GET /ledger/{file...}", s.ledgerFile)
 	page("GET /static/{file}", s.staticFile)
+	page("GET /favicon.ico", s.favicon)
 
 	mine := func(pattern string, f func(*visit) error) {
 		page(pattern, func(w http.ResponseWriter, r *http.Request) error {
