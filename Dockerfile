@@ -12,7 +12,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download && go mod verify
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags timetzdata -ldflags=-s -o /out/bin/ ./cmd/portal ./cmd/desk ./cmd/dispatcher ./cmd/postctl ./cmd/inboxctl
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags timetzdata -ldflags="-s -X sikkerpost.dk/gateway/internal/build.stamped=${VERSION}" -o /out/bin/ ./cmd/portal ./cmd/desk ./cmd/dispatcher ./cmd/postctl ./cmd/inboxctl
 RUN mkdir -p /out/etc/sikkerpost /out/var/lib/sikkerpost && chown -R 65532:65532 /out/var/lib/sikkerpost
 
 FROM scratch AS programs

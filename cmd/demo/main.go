@@ -21,6 +21,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+
+	program "sikkerpost.dk/gateway/internal/build"
 )
 
 // Exit codes: done, failed, used wrongly.
@@ -59,6 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&o.database, "database", "", "use the database at `address` (postgres://…, sqlite:///…) instead of SQLite under -dir")
 	flags.BoolVar(&o.story, "story", false, "play the main story once, print it, and exit")
 	flags.BoolVar(&o.verbose, "v", false, "log every event, not only warnings")
+	version := flags.Bool("version", false, "print which version this is, and exit")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return exitDone
@@ -68,6 +71,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if flags.NArg() > 0 {
 		fmt.Fprintf(stderr, "demo: %q is not a flag\nhint: demo -h lists them\n", flags.Arg(0))
 		return exitMisuse
+	}
+	if *version {
+		fmt.Fprintln(stdout, program.Line("demo"))
+		return exitDone
 	}
 	if err := demo(ctx, o, stdout, stderr); err != nil {
 		fmt.Fprintln(stderr, "demo:", err)

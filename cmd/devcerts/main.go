@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"sikkerpost.dk/gateway/cmd/internal/devcerts"
+	"sikkerpost.dk/gateway/internal/build"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -23,8 +24,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	dir := flags.String("dir", "certs/dev", "folder to write to")
 	hosts := flags.String("hosts", "", "further host names and addresses of the servers, separated by commas")
+	version := flags.Bool("version", false, "print which version this is, and end")
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: devcerts [-dir certs/dev] [-hosts name,address]")
+		fmt.Fprintln(flags.Output(), "usage: devcerts [-dir certs/dev] [-hosts name,address] [-version]")
 		flags.PrintDefaults()
 		fmt.Fprintln(flags.Output(), "exit codes: 0 made or kept, 1 failed, 2 used wrongly")
 	}
@@ -38,6 +40,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if flags.NArg() > 0 {
 		flags.Usage()
 		return 2
+	}
+	if *version {
+		fmt.Fprintln(stdout, build.Line("devcerts"))
+		return 0
 	}
 	set, err := devcerts.Make(*dir, devcerts.Options{Hosts: split(*hosts)})
 	if err != nil {

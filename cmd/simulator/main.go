@@ -5,6 +5,7 @@
 //	simulator serve -dir DIR [-sp-metadata FILE]… [-status-callback URL]
 //	simulator chaos [-letters N] [-kill N] [-sqlite]
 //	simulator attack -acs URL -metadata URL -state FILE
+//	simulator -version
 //
 // chaos runs a whole house of real processes, breaks it and prints what came of
 // it as one JSON line; it exits 0 only when nothing was lost, doubled or
@@ -33,6 +34,7 @@ import (
 
 	"sikkerpost.dk/gateway/cmd/internal/attackapp"
 	"sikkerpost.dk/gateway/cmd/internal/simulatorapp"
+	"sikkerpost.dk/gateway/internal/build"
 )
 
 // Exit codes: done, failed, used wrongly.
@@ -75,8 +77,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "attack" {
 		return attackapp.Run(ctx, args[1:], stdout, stderr)
 	}
+	if len(args) == 1 && (args[0] == "-version" || args[0] == "--version") {
+		fmt.Fprintln(stdout, build.Line("simulator"))
+		return exitDone
+	}
 	if len(args) == 0 || args[0] != "serve" {
-		fmt.Fprintln(stderr, "simulator: the commands are serve, chaos and attack\nhint: simulator serve -h (chaos -h, attack -h) lists the flags")
+		fmt.Fprintln(stderr, "simulator: the commands are serve, chaos and attack, and -version\nhint: simulator serve -h (chaos -h, attack -h) lists the flags")
 		return exitMisuse
 	}
 	var o options

@@ -7,12 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"sikkerpost.dk/gateway/internal/build"
 )
 
 // checkTimeout bounds one readiness check: an answer that takes longer is no.
@@ -108,13 +109,9 @@ func answer(w http.ResponseWriter, status int, body any) {
 // publishBuild registers post_build_info once per process, however many
 // programs it hosts.
 var publishBuild = sync.OnceFunc(func() {
-	version, goversion := "unknown", "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version, goversion = info.Main.Version, info.GoVersion
-	}
 	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "post_build_info", Help: "Constant 1; the labels say what was built.",
 	}, []string{"version", "goversion"})
 	prometheus.MustRegister(g)
-	g.WithLabelValues(version, goversion).Set(1)
+	g.WithLabelValues(build.Version(), build.GoVersion()).Set(1)
 })

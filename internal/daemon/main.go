@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"sikkerpost.dk/gateway/internal/build"
 	"sikkerpost.dk/gateway/internal/config"
 )
 
@@ -37,6 +38,7 @@ const (
 //
 //	portal -config portal.json          serve
 //	portal -config portal.json -check   say what is wrong with the file, and end
+//	portal -version                     say which version it is
 //	portal -config portal.json health   ask a running one whether it is live (for HEALTHCHECK)
 //
 // others are the names of further commands, which the caller has tried before;
@@ -49,8 +51,9 @@ func Main[T config.Program, A App](name string, args []string, stderr io.Writer,
 	path := flags.String("config", "/etc/sikkerpost/"+name+".json", "configuration file")
 	checkOnly := flags.Bool("check", false, "only check the configuration")
 	debug := flags.Bool("debug", false, "log more")
+	version := flags.Bool("version", false, "print which version this is, and end")
 	flags.Usage = func() {
-		fmt.Fprintf(stderr, "usage: %s [-config FILE] [-check] [-debug] [health]\n", name)
+		fmt.Fprintf(stderr, "usage: %s [-config FILE] [-check] [-debug] [-version] [health]\n", name)
 		for _, command := range others {
 			fmt.Fprintf(stderr, "       %s %s -h\n", name, command)
 		}
@@ -67,6 +70,10 @@ func Main[T config.Program, A App](name string, args []string, stderr io.Writer,
 	if flags.NArg() > 0 && !health {
 		flags.Usage()
 		return exitMisuse
+	}
+	if *version {
+		fmt.Println(build.Line(name))
+		return exitDone
 	}
 	cfg, err := config.Load[T](*path)
 	if err != nil {

@@ -181,6 +181,7 @@ func TestMainRefuses(t *testing.T) {
 		want string
 	}{
 		{"help is no misuse", []string{"-h"}, 0, "exit codes"},
+		{"the version needs no configuration", []string{"-config", bad, "-version"}, 0, ""},
 		{"help names the further commands", []string{"-h"}, 0, "portal further-command -h"},
 		{"an unknown flag", []string{"-nope"}, 2, "usage"},
 		{"an unknown word", []string{"-config", bad, "helth"}, 2, "usage"},

@@ -24,6 +24,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"sikkerpost.dk/gateway/adapters/deskapi/client"
+	"sikkerpost.dk/gateway/internal/build"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
@@ -53,6 +54,9 @@ func (h *Hint) Error() string { return h.Err.Error() }
 
 // Unwrap returns the error without its advice.
 func (h *Hint) Unwrap() error { return h.Err }
+
+// VersionFlag is a flag that prints the version and ends.
+type VersionFlag = kong.VersionFlag
 
 // Env is what a command runs in.
 type Env struct {
@@ -236,6 +240,7 @@ func Parse(e *Env, grammar any, about, examples string, args []string) (chosen *
 		}
 	}()
 	parser, err := kong.New(grammar, kong.Name(e.Name), kong.Description(about), kong.Writers(e.Stdout, e.Stderr),
+		kong.Vars{"version": build.Line(e.Name)},
 		kong.Exit(func(code int) { panic(errExit(code)) }), kong.UsageOnError(),
 		kong.Help(func(o kong.HelpOptions, ctx *kong.Context) error {
 			if some := examplesOf(ctx, examples); some != "" {

@@ -34,8 +34,9 @@ inboxctl reply SP-7K3Q-92MD -title "Svar på din anmodning" -file svar.pdf`
 
 type grammar struct {
 	ctl.Desk
-	JSON  bool   `name:"json" help:"Print JSON."`
-	State string `env:"SIKKERPOST_STATE" placeholder:"FILE" help:"Where leases and digests are kept; in the user's state directory when absent."`
+	JSON    bool            `name:"json" help:"Print JSON."`
+	Version ctl.VersionFlag `name:"version" help:"Print which version this is, and end."`
+	State   string          `env:"SIKKERPOST_STATE" placeholder:"FILE" help:"Where leases and digests are kept; in the user's state directory when absent."`
 
 	List  listCmd  `cmd:"" help:"List the inbox, the most urgent first."`
 	Lease leaseCmd `cmd:"" help:"Take the sole right to open and settle an inquiry, for five minutes."`

@@ -63,7 +63,8 @@ type desk struct {
 
 type grammar struct {
 	desk
-	JSON bool `name:"json" help:"Print JSON."`
+	JSON    bool            `name:"json" help:"Print JSON."`
+	Version ctl.VersionFlag `name:"version" help:"Print which version this is, and end."`
 
 	Letter struct {
 		Send     letterSend     `cmd:"" help:"Submit one letter."`
