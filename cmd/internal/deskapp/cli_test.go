@@ -3,6 +3,7 @@ package deskapp_test
 import (
 	"bytes"
 	"context"
+	csvs "encoding/csv"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -229,8 +230,24 @@ func TestABatchFromATable(t *testing.T) {
 	}
 	_, err := r.db.Exec(`UPDATE letter SET state = CASE WHEN line = 1 THEN 'needs-person' ELSE 'delivered' END`)
 	must(t, err)
-	if code, out, errs := r.postctl("operator", "batch", "watch", b.ID, "-every", "50ms"); code != 3 || !strings.Contains(out, "delivered 2") || !strings.Contains(errs, "1 letters need a person") {
+	if code, out, errs := r.postctl("operator", "batch", "watch", b.ID, "-every", "50ms"); code != 3 || !strings.Contains(out, "delivered 2") || !strings.Contains(errs, "1 letter needs a person") {
 		t.Errorf("watch of a batch that needs a person: %d %s %s", code, out, errs)
+	}
+	// What a carrier says reaches the report as text, whatever it is.
+	_, err = r.db.Exec(`UPDATE letter SET channel = 'physical', generation = 1, code = '@SUM(A1)';
+		INSERT INTO hand_over (letter, channel, generation, message_id, carrier, tracking, answer, created_at, form_size, form_sha256, attempts)
+			SELECT id, 'physical', 1, id, 'print-house', '=HYPERLINK("http://x","y")', 'taken', 1, 1, x'', 1 FROM letter`)
+	must(t, err)
+	code, out, errs = r.postctl("operator", "batch", "report", b.ID)
+	rows, err := csvs.NewReader(strings.NewReader(out)).ReadAll()
+	if code != 0 || err != nil || len(rows) != 4 || rows[1][5] != "'@SUM(A1)" || rows[1][7] != `'=HYPERLINK("http://x","y")` {
+		t.Errorf("report: %d %v %q %s", code, err, rows, errs)
+	}
+	if code, _, _ := r.postctl("operator", "batch", "report", b.ID, "-out", r.path("report.csv")); code != 0 {
+		t.Errorf("report to a file: %d", code)
+	}
+	if kept, err := os.ReadFile(r.path("report.csv")); err != nil || string(kept) != out {
+		t.Errorf("the file differs: %v", err)
 	}
 }
 

@@ -424,9 +424,16 @@ func (c *batchWatch) Run(r *run) error {
 		return err
 	}
 	if n := b.Letters[string(post.LetterNeedsPerson)]; n > 0 {
-		return &ctl.Hint{Err: fmt.Errorf("%d letters need a person", n), Hint: "see them: postctl batch show " + b.ID + " -letters", Exit: ctl.NeedsPerson}
+		return &ctl.Hint{Err: errors.New(needs(n)), Hint: "see them: postctl batch show " + b.ID + " -letters", Exit: ctl.NeedsPerson}
 	}
 	return nil
+}
+
+func needs(n int) string {
+	if n == 1 {
+		return "1 letter needs a person"
+	}
+	return fmt.Sprintf("%d letters need a person", n)
 }
 
 // left answers a watch that ended before the batch did.

@@ -83,28 +83,36 @@ func (c *batchReport) Run(r *run) error {
 		return err
 	}
 	defer d.Close()
-	out := r.Stdout
-	if c.Out != "-" {
-		f, err := os.OpenFile(c.Out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return &ctl.Hint{Err: err, Hint: "choose a name that is free"}
-		}
-		defer f.Close()
-		out = f
-	}
-	n, err := report(r, d, c.ID, out)
-	if err != nil {
-		if c.Out != "-" {
-			os.Remove(c.Out) //nolint:errcheck // half a report is none; the failure before matters more
-		}
+	if c.Out == "-" {
+		_, err := report(r, d, c.ID, r.Stdout)
 		return err
 	}
-	if c.Out == "-" {
-		return nil
+	f, err := os.OpenFile(c.Out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return &ctl.Hint{Err: err, Hint: "choose a name that is free"}
+	}
+	n, err := report(r, d, c.ID, f)
+	if err2 := f.Close(); err == nil {
+		err = err2
+	}
+	if err != nil {
+		os.Remove(c.Out) //nolint:errcheck // half a report is none; the failure before matters more
+		return err
 	}
 	return r.Print(map[string]any{"id": c.ID, "file": c.Out, "letters": n}, func(w io.Writer) {
 		fmt.Fprintf(w, "%s (%d letters)\n", c.Out, n)
 	})
+}
+
+// cell writes s as a cell that a spreadsheet shows and never runs. What carriers
+// say is among what reports hold, and reports are opened in spreadsheets: a value
+// that begins like a formula gets an apostrophe, which marks text there.
+func cell(s string) string {
+	s = ctl.Line(s)
+	if formula(s) {
+		return "'" + s
+	}
+	return s
 }
 
 // report writes the letters in the order of their ids, which is that of their
@@ -122,8 +130,12 @@ func report(r *run, d *client.Client, id string, out io.Writer) (n int, err erro
 		}
 		for _, v := range page.Items {
 			n++
-			if err := w.Write([]string{strconv.Itoa(v.Line), v.ID, v.Reference, v.State, v.Channel, v.Code, v.MessageID, v.Tracking,
-				ctl.When(v.AcceptedAt), ctl.When(v.AvailableAt), map[bool]string{true: "yes"}[v.Registered]}); err != nil {
+			row := []string{strconv.Itoa(v.Line), v.ID, v.Reference, v.State, v.Channel, v.Code, v.MessageID, v.Tracking,
+				ctl.When(v.AcceptedAt), ctl.When(v.AvailableAt), map[bool]string{true: "yes"}[v.Registered]}
+			for i, s := range row {
+				row[i] = cell(s)
+			}
+			if err := w.Write(row); err != nil {
 				return n, err
 			}
 		}

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
 	"sikkerpost.dk/gateway/cmd/internal/ctl"
@@ -266,10 +268,12 @@ func newKey(key string, line int, seen map[string]int) error {
 }
 
 // formula reports whether a spreadsheet would run some line of s (CWE-1236):
-// nothing that a person wrote begins so, and reports are opened in one.
+// nothing that a person wrote begins so, and reports are opened in one. Blanks
+// before the sign do not hide it, nor does its wide form, which some read alike.
 func formula(s string) bool {
 	for line := range strings.Lines(s) {
-		if strings.ContainsAny(line[:1], "=+-@\t\r") {
+		begin := strings.TrimLeftFunc(line, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) })
+		if first, _ := utf8.DecodeRuneInString(begin); strings.ContainsRune("=+-@＝＋－＠", first) {
 			return true
 		}
 	}

@@ -50,6 +50,7 @@ func TestEveryFaultOfATableIsToldAtOnce(t *testing.T) {
 		{"a quotation mark in the middle of a value", head + "a;6503851236;N\"x;v;T;a.pdf\nb;1;N;v;T;a.pdf\n", false, []string{"2 POST-4301", "3 POST-0101"}, 1},
 		{"a quotation mark that is not closed", head + "a;1;N;v;T;a.pdf\nb;\"6503851236;N;v;T;a.pdf\nc;1;N;v;T;a.pdf\n", false, []string{"2 POST-0101", "3 POST-4301"}, 1},
 		{"formulas", head + "a;6503851236;+N;@v;-T;a.pdf\n", false, []string{"2 POST-4306", "2 POST-4306", "2 POST-4306"}, 1},
+		{"formulas behind blanks, and in wide letters", strings.NewReplacer(`"T"`, `" =T"`, `"N"`, `"＋N"`).Replace(json) + "\n", true, []string{"1 POST-4306", "1 POST-4306"}, 1},
 		{"encrypted and too large", head + "a" + who + "locked.pdf\nb" + who + "large.pdf\n", false, []string{"2 POST-2004", "3 " + post.FaultDocumentSize.Code}, 2},
 		{"JSON with something after it", json + "}\n" + json + json + "\n[" + json + "]\n" + json + " \n", true, []string{"1 POST-4303", "2 POST-4303", "3 POST-4303"}, 1},
 		{"JSON in Latin-1", strings.Replace(json, `"N"`, "\"J\xf8rgen\"", 1) + "\n{}\n", true, []string{"1 POST-4301", "2 " + post.FaultLetterKey.Code, "2 POST-2001", "2 POST-0103", "2 POST-4305", "2 POST-2012"}, 2},
