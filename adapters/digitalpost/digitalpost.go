@@ -32,6 +32,7 @@ import (
 	"strings"
 	"time"
 
+	"sikkerpost.dk/gateway/internal/bulktls"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/memo"
 	"sikkerpost.dk/gateway/internal/outbound/track"
@@ -177,7 +178,7 @@ func transport(c Config) *http.Transport {
 	} else {
 		secure.Certificates = []tls.Certificate{c.Certificate}
 	}
-	return &http.Transport{
+	t := &http.Transport{
 		DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		TLSHandshakeTimeout:   dialTimeout,
 		ResponseHeaderTimeout: answerTimeout,
@@ -187,6 +188,8 @@ func transport(c Config) *http.Transport {
 		Protocols:             &protocols,
 		TLSClientConfig:       secure,
 	}
+	bulktls.Use(t)
+	return t
 }
 
 // Carrier implements [track.Source].

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"sikkerpost.dk/gateway/internal/bulktls"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
@@ -79,7 +80,7 @@ func transport(c Config, cert tls.Certificate) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(c.HTTP2)
-	return &http.Transport{
+	t := &http.Transport{
 		DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		TLSHandshakeTimeout:   dialTimeout,
 		ResponseHeaderTimeout: answerTimeout,
@@ -89,6 +90,8 @@ func transport(c Config, cert tls.Certificate) *http.Transport {
 		Protocols:             &protocols,
 		TLSClientConfig:       secure(c, cert),
 	}
+	bulktls.Use(t)
+	return t
 }
 
 func secure(c Config, cert tls.Certificate) *tls.Config {

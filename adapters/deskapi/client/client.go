@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -24,6 +25,7 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
+	"sikkerpost.dk/gateway/internal/bulktls"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
@@ -69,6 +71,9 @@ type Client struct {
 // large upload may take longer to go out, and does not count.
 const connectTimeout = 2 * time.Minute
 
+// dialTimeout bounds the way to desk, and the handshake there.
+const dialTimeout = 30 * time.Second
+
 // New reads the files that c names. It opens no connection.
 func New(c Config) (*Client, error) {
 	for _, need := range []struct{ name, value string }{
@@ -97,13 +102,16 @@ func New(c Config) (*Client, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, Certificates: []tls.Certificate{cert}}
 	ordinary, bulk := transport(conf.Clone()), transport(conf)
 	ordinary.ForceAttemptHTTP2 = true
-	bulk.WriteBufferSize = 64 << 10
-	conf.DynamicRecordSizingDisabled = true // full records from the start
+	bulk.WriteBufferSize, bulk.Protocols = 64<<10, &http.Protocols{}
+	bulk.Protocols.SetHTTP1(true)
+	bulktls.Use(bulk)
 	return &Client{base: strings.TrimRight(c.URL, "/"), http: &http.Client{Transport: ordinary}, bulk: &http.Client{Transport: bulk}}, nil
 }
 
 func transport(conf *tls.Config) *http.Transport {
 	return &http.Transport{
+		DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		TLSHandshakeTimeout:   dialTimeout,
 		TLSClientConfig:       conf,
 		ResponseHeaderTimeout: connectTimeout,
 		ExpectContinueTimeout: time.Second,
