@@ -2,10 +2,7 @@ package envelope
 
 import (
 	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 
@@ -42,11 +39,8 @@ func release(b *buffer, used int) {
 
 // chunkKey returns the cipher of a payload that begins with salt.
 func chunkKey(fileKey, salt []byte) (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, fileKey, salt, "payload", chacha20poly1305.KeySize)
-	if err != nil {
-		return nil, fmt.Errorf("derive payload key: %w", err)
-	}
-	return chacha20poly1305.New(key)
+	key := derive(fileKey, salt, "payload")
+	return chacha20poly1305.New(key[:])
 }
 
 // A nonce is the number of a chunk, big-endian, and the flag of the last one.

@@ -2,7 +2,8 @@
 // is cut into header and payload, how its parts are put together and opened,
 // and the symmetric key that file keys can be wrapped under.
 //
-// Files are age v1 files (age-encryption.org/v1). Headers are age's own; payloads
+// Files are age v1 files (age-encryption.org/v1). Headers of several recipients are
+// age's own work, that of one is written here to the same bytes; payloads
 // are sealed and opened here, with buffers that are used again.
 //
 // A failure to open is [post.FaultSealed] and permanent, whatever the reason:

@@ -3,11 +3,8 @@ package envelope
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
 
 	"filippo.io/age"
 )
@@ -74,11 +71,8 @@ func (k *Key) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 }
 
 func (k *Key) aead(salt []byte) (cipher.AEAD, error) {
-	once, err := hkdf.Key(sha256.New, k.Secret[:], salt, k.Type+" "+k.ID, 32)
-	if err != nil {
-		return nil, fmt.Errorf("derive wrapping key: %w", err)
-	}
-	block, err := aes.NewCipher(once)
+	once := derive(k.Secret[:], salt, k.Type+" "+k.ID)
+	block, err := aes.NewCipher(once[:])
 	if err != nil {
 		return nil, err
 	}
