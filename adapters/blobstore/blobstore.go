@@ -2,15 +2,19 @@
 // age headers are elsewhere, under random names, and knows nothing of what they
 // are; callers hand it sealed bytes only.
 //
-// A blob appears whole or not at all: it is written under a temporary name,
-// synced, renamed, and the directories that name it are synced. Power loss after
-// Put has returned loses nothing. It never overwrites. A full disk is a passing
-// failure ([post.FaultStorageFull]); the half-written file is removed, or swept
-// by the next Open when the process died.
+// Blobs that are put together are one file: a group. It appears whole or not at
+// all: it is written under a temporary name, synced, renamed, and the directories
+// that name it are synced. None of its blobs has a name before every one of them
+// is on the disk, and power loss after Put has returned loses nothing. It never
+// overwrites. A full disk is a passing failure ([post.FaultStorageFull]); the
+// half-written file is removed, or swept by the next Open when the process died.
 //
-// Many blobs may be put as one group: all are written, then all synced, then all
-// renamed into one directory, which is synced once. None of them has a name
-// before every one of them is on the disk.
+// Each blob has its own life. A blob is deleted for good, and by itself: first the
+// group's table says that it is not there any more, then its bytes go, then the
+// table says so; with the last one the file goes. Whatever dies in between, a blob
+// is there whole or not there, never as zeros, and its neighbors are not touched.
+// Names are given by the store, and are nothing but names to others. Files of one
+// blob, as older versions wrote them, stay what they are.
 package blobstore
 
 import (
@@ -21,6 +25,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -72,42 +77,34 @@ func Open(dir string) (*Store, error) {
 	return &Store{dir: dir, places: places{dir: dir}}, nil
 }
 
-// Get opens a blob. A name that does not exist is [post.ErrNotFound].
-func (s *Store) Get(_ context.Context, blob string) (io.ReadCloser, error) {
-	if !valid(blob) {
+// Get opens a blob. A name that does not exist is [post.ErrNotFound], and so is
+// what a read answers when the blob is deleted meanwhile.
+func (s *Store) Get(_ context.Context, blob string) (r io.ReadCloser, err error) {
+	p, ok := find(blob)
+	if !ok {
 		return nil, fmt.Errorf("get blob: %w", post.ErrNotFound)
 	}
-	f, err := os.Open(s.path(blob))
+	if p.slot == alone {
+		r, err = os.Open(s.path(p))
+	} else {
+		r, err = open(s.path(p), p)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("get blob %s: %w", blob, post.ErrNotFound)
+		err = post.ErrNotFound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("get blob %s: %w", blob, err)
 	}
-	return f, nil
-}
-
-// Delete removes a blob; one that is not there is no failure.
-func (s *Store) Delete(_ context.Context, blob string) error {
-	if !valid(blob) {
-		return nil
-	}
-	err := os.Remove(s.path(blob))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(s.path(blob)))
-	}
-	if err != nil {
-		return fmt.Errorf("delete blob %s: %w", blob, err)
-	}
-	return nil
+	return r, nil
 }
 
 // List calls visit for every blob that is whole, in no particular order, with
-// its size in bytes and the time it was stored. It stops at visit's first
+// its size in bytes and the time it was stored; and for what a deletion that was
+// cut short has left, so that it is deleted again. It stops at visit's first
 // failure and returns it. Blobs that come or go meanwhile may be missed.
+//
+// A file whose table is damaged is visited once, as its first blob: nobody can
+// say what else is in it.
 func (s *Store) List(ctx context.Context, visit func(blob string, size int64, at time.Time) error) error {
 	err := filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -125,17 +122,7 @@ func (s *Store) List(ctx context.Context, visit func(blob string, size int64, at
 			}
 			return nil
 		}
-		if !valid(d.Name()) || path != s.path(d.Name()) {
-			return nil // not ours
-		}
-		info, err := d.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return visit(d.Name(), info.Size(), info.ModTime())
+		return s.listFile(path, d, visit)
 	})
 	if err != nil {
 		return fmt.Errorf("list blobs: %w", err)
@@ -143,12 +130,47 @@ func (s *Store) List(ctx context.Context, visit func(blob string, size int64, at
 	return nil
 }
 
-// path shards by the last four digits, which are random; the first ones are time.
-func (s *Store) path(blob string) string {
-	return filepath.Join(s.places.path(shardOf(blob)), blob)
+// listFile visits what is in one file, when it is one of ours.
+func (s *Store) listFile(path string, d fs.DirEntry, visit func(blob string, size int64, at time.Time) error) error {
+	id, grouped := strings.CutSuffix(d.Name(), suffix)
+	p, ok := find(id)
+	if !ok || p.slot != alone {
+		return nil
+	}
+	if grouped {
+		p.slot = 0
+	}
+	if path != s.path(p) {
+		return nil
+	}
+	info, err := d.Info()
+	var t table
+	if err == nil && grouped {
+		t, err = tableOf(path, id)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // deleted meanwhile
+	case err != nil && !errors.Is(err, errDamaged):
+		return err
+	case err != nil || !grouped:
+		return visit(p.blob(), info.Size(), info.ModTime())
+	}
+	left := !slices.ContainsFunc(t.slots, func(s slot) bool { return s.state != gone })
+	for n, one := range t.slots {
+		if one.state != gone || left && n == 0 { // of a file of which all is gone, one says that it is still there
+			if err := visit(place{id, n}.blob(), one.length, t.at); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
-func valid(blob string) bool { return post.ValidUUID(blob) && blob == strings.ToLower(blob) }
+// path shards by the last four digits, which are random; the first ones are time.
+func (s *Store) path(p place) string {
+	return filepath.Join(s.places.path(shardOf(p.id)), p.file())
+}
 
 func full(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {

@@ -89,8 +89,6 @@ func some(w io.Writer) error {
 	return err
 }
 
-// A disk that fills up while names are given: what has its name already loses
-// it again.
 func TestAGroupThatCannotBeNamedLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -101,8 +99,8 @@ func TestAGroupThatCannotBeNamedLeavesNothing(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if n++; n == 3 { // a directory that is not empty stands where the last one goes
-				if err := os.MkdirAll(filepath.Join(dir, blob[34:], blob[32:34], blob, "x"), 0o700); err != nil {
+			if n++; n == 3 { // a directory that is not empty stands where the file goes
+				if err := os.MkdirAll(filepath.Join(dir, blob[34:36], blob[32:34], blob[:36]+".blobs", "x"), 0o700); err != nil {
 					return err
 				}
 			}
@@ -117,7 +115,7 @@ func TestAGroupThatCannotBeNamedLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestAGroupSharesADirectory(t *testing.T) {
+func TestAGroupIsOneFile(t *testing.T) {
 	dir := t.TempDir()
 	err := open(t, dir).PutGroup(t.Context(), func(p seal.Group) error {
 		for range 20 {
@@ -130,12 +128,8 @@ func TestAGroupSharesADirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := map[string]bool{}
-	for _, path := range files(t, dir) {
-		at[filepath.Dir(path)] = true
-	}
-	if len(at) != 1 {
-		t.Errorf("a group is in %d directories", len(at))
+	if all := files(t, dir); len(all) != 1 {
+		t.Errorf("a group is %v", all)
 	}
 }
 
@@ -160,7 +154,7 @@ func TestAKilledProcessLeavesNoBlobOfItsGroup(t *testing.T) {
 		t.Fatalf("it was not killed: %s", out)
 	}
 	left := files(t, dir)
-	if len(left) != 10 {
+	if len(left) != 1 {
 		t.Errorf("%d files are left", len(left))
 	}
 	for _, path := range left {
@@ -182,7 +176,7 @@ func TestFilesAreShardedAndPrivate(t *testing.T) {
 	for _, path := range files(t, dir) {
 		inner[filepath.Dir(path)] = true
 		rel, err := filepath.Rel(dir, path)
-		if err != nil || len(rel) != len("ab/cd/")+36 {
+		if err != nil || len(rel) != len("ab/cd/.blobs")+36 {
 			t.Errorf("%s is not two levels down: %v", rel, err)
 		}
 		info, err := os.Stat(path)

@@ -1,7 +1,6 @@
 package blobstore
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -11,8 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"sync"
+	"time"
 
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/seal"
@@ -33,10 +31,11 @@ func (s *Store) Put(ctx context.Context, write func(io.Writer) error) (blob stri
 // PutGroup stores what fill puts, as one group: when it returns without error
 // every blob of it is durable, when it fails, or when fill does, none is kept. A
 // single Put within fill may fail and be left out. The group serves one
-// goroutine at a time, and no longer than fill runs. A file stays open for each
-// blob until the end, so a group has some hundred at most.
+// goroutine at a time, and no longer than fill runs. It takes 127 blobs, those
+// that are left out included.
 func (s *Store) PutGroup(ctx context.Context, fill func(seal.Group) error) error {
-	g := &group{store: s}
+	g := &group{store: s, id: post.NewID()}
+	defer g.drop()
 	err := fill(g)
 	if err == nil {
 		err = ctx.Err()
@@ -45,136 +44,136 @@ func (s *Store) PutGroup(ctx context.Context, fill func(seal.Group) error) error
 		err = full(g.keep())
 	}
 	if err != nil {
-		g.drop()
 		return fmt.Errorf("put blobs: %w", err)
 	}
 	return nil
 }
 
-// group is blobs on their way, all in one shard: their names end alike.
+// group is blobs on their way, all in one file.
 type group struct {
 	store *Store
-	shard shard
-	files []*incomingFile
+	id    string
+	out   *writer // nil before the first Put
+	sum   hash.Hash
+	slots []slot // what was left out is gone
 }
 
-type incomingFile struct {
-	*os.File
-	blob string
-	end  string // where it is kept
-	done bool   // it is there
-}
+var errMany = errors.New("a group takes no more blobs")
 
 // Put writes a blob without making it durable. See [Store.PutGroup].
 func (g *group) Put(ctx context.Context, write func(io.Writer) error) (blob string, sum []byte, size int64, err error) {
-	blob = post.NewID()
-	if len(g.files) == 0 {
-		g.shard = shardOf(blob)
+	if len(g.slots) == maxBlobs {
+		return "", nil, 0, fmt.Errorf("put blob: %w", errMany)
 	}
-	blob = g.shard.named(blob)
-	f, err := os.OpenFile(filepath.Join(g.store.dir, incoming, blob[len(blob)-1:], blob), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
+	if err := g.open(); err != nil {
 		return "", nil, 0, fmt.Errorf("put blob: %w", full(err))
 	}
-	w := writers.Get().(*counter) //nolint:forcetypeassert // the pool holds nothing else
-	defer w.free()
-	w.begin(ctx, f)
-	err = write(w)
-	if err == nil {
-		err = w.out.Flush()
+	from := g.out.end()
+	g.sum.Reset()
+	c := counter{ctx: ctx, out: g.out, sum: g.sum}
+	if err = write(&c); err == nil {
+		err = g.out.align()
 	}
 	if err != nil {
-		f.Close()
-		os.Remove(f.Name()) //nolint:errcheck // swept later
+		g.out.back(from)
 		return "", nil, 0, fmt.Errorf("put blob: %w", full(err))
 	}
-	startWriting(f)
-	g.files = append(g.files, &incomingFile{File: f, blob: blob, end: g.store.path(blob)})
-	return blob, w.sum.Sum(nil), w.n, nil
+	g.slots = append(g.slots, slot{from, c.n, kept})
+	return place{g.id, len(g.slots) - 1}.blob(), c.sum.Sum(nil), c.n, nil
+}
+
+// open makes the file, in the directory that its last digit says.
+func (g *group) open() error {
+	if g.out != nil {
+		return nil
+	}
+	path := filepath.Join(g.store.dir, incoming, g.id[len(g.id)-1:], g.id+suffix)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	g.out, g.sum = newWriter(f), sha256.New()
+	return nil
 }
 
 // Leave implements [seal.Group].
 func (g *group) Leave(blob string) {
-	g.files = slices.DeleteFunc(g.files, func(f *incomingFile) bool {
-		if f.blob != blob {
-			return false
-		}
-		f.Close()
-		os.Remove(f.Name()) //nolint:errcheck // swept later
-		return true
-	})
+	if p, ok := find(blob); ok && p.id == g.id && p.slot != alone && p.slot < len(g.slots) {
+		g.slots[p.slot].state = gone
+	}
 }
 
-// keep makes every blob durable, then gives all their names, then makes those
+// keep makes every blob durable, then gives the file its name, then makes that
 // durable.
 func (g *group) keep() error {
-	if len(g.files) == 0 {
+	last := len(g.slots) - 1
+	for last >= 0 && g.slots[last].state != kept {
+		last--
+	}
+	if last < 0 {
 		return nil
 	}
-	for _, f := range g.files {
-		if err := f.Sync(); err != nil {
-			return err
-		}
-		if err := f.Close(); err != nil {
-			return err
-		}
-	}
-	if err := g.store.places.enter(g.shard); err != nil {
+	slots := g.slots[:last+1]
+	g.out.back(slots[last].end())
+	if _, err := g.out.Write(encode(g.id, time.Now(), slots)); err != nil {
 		return err
 	}
-	for i := 0; i < len(g.files); i++ {
-		f := g.files[i]
-		err := os.Rename(f.Name(), f.end)
-		if errors.Is(err, fs.ErrNotExist) && i == 0 { // the directory was taken away meanwhile
-			g.store.places.forget(g.shard)
-			if err = g.store.places.enter(g.shard); err == nil {
-				err = os.Rename(f.Name(), f.end)
-			}
+	if err := g.out.flush(); err != nil {
+		return err
+	}
+	for _, s := range slots {
+		if s.state == kept {
+			continue
 		}
-		if err != nil {
+		if err := erase(g.out.f, s.offset, s.end()-s.offset); err != nil {
 			return err
 		}
-		f.done = true
 	}
-	return syncDir(g.store.places.path(g.shard))
+	if err := g.out.finish(); err != nil {
+		return err
+	}
+	return g.name()
 }
 
-// drop removes all of the group. What it cannot remove is nobody's: the next
-// Open sweeps it, or retention does.
-func (g *group) drop() {
-	for _, f := range g.files {
-		f.Close() // closed already, or given up
-		at := f.Name()
-		if f.done {
-			at = f.end
+// name gives the file its name.
+func (g *group) name() error {
+	p := place{id: g.id}
+	from, to, at := g.out.f.Name(), g.store.path(p), shardOf(g.id)
+	if err := g.store.places.enter(at); err != nil {
+		return err
+	}
+	err := os.Rename(from, to)
+	if errors.Is(err, fs.ErrNotExist) { // the directory was taken away meanwhile
+		g.store.places.forget(at)
+		if err = g.store.places.enter(at); err == nil {
+			err = os.Rename(from, to)
 		}
-		os.Remove(at) //nolint:errcheck // see above
+	}
+	if err != nil {
+		return err
+	}
+	err = syncDir(filepath.Dir(to))
+	if err != nil {
+		os.Remove(to) //nolint:errcheck // nobody knows its blobs: retention sweeps them
+	}
+	return err
+}
+
+// drop ends the writing, and removes what has no name. What it cannot remove is
+// nobody's: Open sweeps it.
+func (g *group) drop() {
+	if g.out != nil {
+		g.out.close()
+		os.Remove(g.out.f.Name()) //nolint:errcheck // it has its name, or is swept later
 	}
 }
 
-// counter counts and digests what goes into a file. Sealed bytes come in
-// pieces of 16 bytes and of 64 KB; the buffer makes one write of most blobs.
+// counter counts and digests one blob.
 type counter struct {
 	ctx context.Context //nolint:containedctx // io.Writer has no place for one; it lives for one Put
-	out *bufio.Writer
+	out *writer
 	sum hash.Hash
 	n   int64
-}
-
-var writers = sync.Pool{New: func() any {
-	return &counter{out: bufio.NewWriterSize(nil, 256<<10), sum: sha256.New()}
-}}
-
-func (c *counter) begin(ctx context.Context, f *os.File) {
-	c.ctx, c.n = ctx, 0
-	c.out.Reset(f)
-	c.sum.Reset()
-}
-
-func (c *counter) free() {
-	c.ctx = nil
-	c.out.Reset(nil)
-	writers.Put(c)
 }
 
 // Write implements [io.Writer].

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// A shard is the end of a blob's name: two times two hexadecimal digits, which
+// A shard is the end of a file's UUID: two times two hexadecimal digits, which
 // name the directory that holds it and the one above.
 type shard string
 
@@ -14,10 +14,6 @@ func shardOf(blob string) shard { return shard(blob[len(blob)-4:]) }
 
 func (s shard) outer() string { return string(s[2:]) }
 func (s shard) inner() string { return string(s[:2]) }
-
-// named gives a blob's name the end of this shard. What is left of the name's
-// random digits is still too much to be drawn twice.
-func (s shard) named(blob string) string { return blob[:len(blob)-len(s)] + string(s) }
 
 // places makes the directories of shards, and remembers which of their names are
 // durable, so that these are not synced again. What another process made is not

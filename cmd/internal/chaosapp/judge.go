@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"sikkerpost.dk/gateway/adapters/blobstore"
 	"sikkerpost.dk/gateway/internal/outbound/account"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -302,7 +304,11 @@ func (r *run) damage(ctx context.Context) (missed int, err error) {
 			return 0, err
 		}
 	}
-	blobs, err := r.documents(ctx)
+	blobs, err := blobstore.Open(r.path("blobs"))
+	if err != nil {
+		return 0, err
+	}
+	documents, err := r.documents(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -310,15 +316,15 @@ func (r *run) damage(ctx context.Context) (missed int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if len(blobs) < 2 || len(messages) < 2 {
+	if len(documents) < 2 || len(messages) < 2 {
 		return 0, errors.New("too few letters to damage")
 	}
 	for _, harm := range []struct {
 		what, rule string
 		do         func() error
 	}{
-		{"a sealed document removed", "blob", func() error { return os.Remove(blobs[0]) }},
-		{"a byte of a sealed document changed", "blob", func() error { return flip(blobs[1]) }},
+		{"a sealed document removed", "blob", func() error { return blobs.Delete(ctx, documents[0]) }},
+		{"a byte of a sealed document changed", "blob", func() error { return r.change(ctx, blobs, documents[1]) }},
 		{"a message gone from the carrier", "lost", func() error { return os.Remove(messages[0]) }},
 		{"a message at the carrier that we never sent", "carrier", func() error {
 			return os.WriteFile(filepath.Join(filepath.Dir(messages[1]), post.NewID()+".xml"), []byte("<x/>"), 0o600)
@@ -344,26 +350,46 @@ func (r *run) damage(ctx context.Context) (missed int, err error) {
 	return missed, nil
 }
 
-// documents lists the files of some sealed documents that letters name: a desk
-// that was killed leaves others behind.
+// documents names some sealed documents of letters.
 func (r *run) documents(ctx context.Context) (named []string, err error) {
 	some, err := r.store.Dossiers(ctx, "", 10)
-	if err != nil {
-		return nil, err
-	}
-	all, err := files(r.path("blobs"))
-	if err != nil {
-		return nil, err
-	}
-	for _, path := range all {
-		if slices.ContainsFunc(some, func(d account.Dossier) bool { return d.Documents[0].Name == filepath.Base(path) }) {
-			named = append(named, path)
+	for _, d := range some {
+		if name := d.Documents[0].Name; !slices.Contains(named, name) {
+			named = append(named, name)
 		}
 	}
-	return named, nil
+	return named, err
 }
 
-// files lists the sealed objects and messages below dir.
+// change turns a bit of a sealed document over, where it lies.
+func (r *run) change(ctx context.Context, blobs *blobstore.Store, name string) error {
+	rc, err := blobs.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer rc.Close()
+	sealed, err := io.ReadAll(rc)
+	if err != nil {
+		return err
+	}
+	return filepath.WalkDir(r.path("blobs"), func(path string, e os.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		at := bytes.Index(b, sealed)
+		if at < 0 {
+			return nil
+		}
+		b[at+len(sealed)/2] ^= 1
+		return os.WriteFile(path, b, 0o600)
+	})
+}
+
+// files lists the messages below dir.
 func files(dir string) (all []string, err error) {
 	err = filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
 		if err == nil && e.Type().IsRegular() && post.ValidUUID(strings.TrimSuffix(e.Name(), ".xml")) {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"maps"
 	"sync"
 	"testing"
 
@@ -114,6 +115,70 @@ func leftOut(t *testing.T, s Store) {
 	})
 	if found := list(t, s); err != nil || len(found) != 2 {
 		t.Errorf("a group whose only blob was left out: %v is listed, %v", found, err)
+	}
+}
+
+func neighbors(t *testing.T, s Store) {
+	names := map[string]int{}
+	err := s.PutGroup(t.Context(), func(g seal.Group) error {
+		for _, n := range []int{0, 1, 256, 4095, 4096, 4097, 100_000, 300_001} {
+			names[into(t.Context(), t, g, n)] = n
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for blob := range maps.Clone(names) { // in any order
+		for range 2 {
+			if err := s.Delete(t.Context(), blob); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n := names[blob]
+		delete(names, blob)
+		if _, err := s.Get(t.Context(), blob); !errors.Is(err, post.ErrNotFound) {
+			t.Errorf("%d bytes that are deleted: %v", n, err)
+		}
+		if found := list(t, s); len(found) != len(names) {
+			t.Errorf("%d are listed, %d are there", len(found), len(names))
+		}
+		for other, n := range names {
+			if !bytes.Equal(get(t, s, other), bytes.Repeat([]byte{byte(n)}, n)) {
+				t.Errorf("a neighbor of %d bytes is changed", n)
+			}
+		}
+	}
+}
+
+func deletedWhileRead(t *testing.T, s Store) {
+	var blob string
+	err := s.PutGroup(t.Context(), func(g seal.Group) error {
+		blob = into(t.Context(), t, g, 100_001)
+		into(t.Context(), t, g, 7)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Get(t.Context(), blob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	got := make([]byte, 100_001)
+	if _, err := io.ReadFull(r, got[:1000]); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(t.Context(), blob); err != nil {
+		t.Fatal(err)
+	}
+	n, err := io.ReadFull(r, got[1000:])
+	if want := bytes.Repeat([]byte{100_001 % 256}, 1000+n); !bytes.Equal(got[:1000+n], want) {
+		t.Errorf("of %d bytes some are not its own", n)
+	}
+	if err != nil && !errors.Is(err, post.ErrNotFound) {
+		t.Errorf("after %d bytes: %v", n, err)
 	}
 }
 

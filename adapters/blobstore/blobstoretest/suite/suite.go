@@ -38,6 +38,8 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 	t.Run("a group is seen whole, and not before", func(t *testing.T) { group(t, open(t)) })
 	t.Run("a group that fails leaves nothing", func(t *testing.T) { failedGroup(t, open(t)) })
 	t.Run("one that fails is left out of its group", func(t *testing.T) { leftOut(t, open(t)) })
+	t.Run("one of a group is deleted, its neighbors stay", func(t *testing.T) { neighbors(t, open(t)) })
+	t.Run("what is deleted while it is read is its own bytes or not found", func(t *testing.T) { deletedWhileRead(t, open(t)) })
 	t.Run("many may put groups at once", func(t *testing.T) { groups(t, open(t)) })
 }
 

@@ -1,0 +1,39 @@
+package blobstore
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+const (
+	writeNow  = 2 // SYNC_FILE_RANGE_WRITE: begin to write, wait for nothing
+	keepSize  = 1 // FALLOC_FL_KEEP_SIZE
+	punchHole = 2 // FALLOC_FL_PUNCH_HOLE
+)
+
+// startWriting lets the disk begin with bytes of a file while the next ones are
+// prepared. It promises nothing; that is for Sync, so a failure does not matter.
+func startWriting(f *os.File, at, n int64) {
+	_ = syscall.SyncFileRange(int(f.Fd()), at, n, writeNow)
+}
+
+// erase gives back the blocks of n bytes of a file, which read as zeros then;
+// where the file system cannot, it writes zeros over them.
+func erase(f *os.File, at, n int64) error {
+	if n == 0 {
+		return nil
+	}
+	for {
+		err := syscall.Fallocate(int(f.Fd()), keepSize|punchHole, at, n)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.ENOSYS):
+			return zero(f, at, n)
+		case err != nil:
+			return os.NewSyscallError("fallocate", err)
+		}
+		return nil
+	}
+}
