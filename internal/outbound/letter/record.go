@@ -2,6 +2,7 @@ package letter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -230,9 +231,19 @@ type Decided struct {
 	Decision Decision
 }
 
-// Decide applies a person's decision and returns the state reached.
+// ends is where the decisions that end a letter's road lead.
+var ends = map[Decision]post.LetterState{Cancel: post.LetterCancelled, Close: post.LetterClosed}
+
+// Decide applies a person's decision and returns the state reached. A letter whose
+// road has ended as the decision would end it is left as it is, and that state is
+// the answer: whoever asks again because the first answer was lost is told so.
 func (d *Desk) Decide(ctx context.Context, in Decided) (post.LetterState, error) {
 	s, err := d.Records.DecideLetter(ctx, in)
+	if end, is := ends[in.Decision]; is && errors.Is(err, post.FaultLetterState) {
+		if v, err := d.Records.LetterView(ctx, in.Tenant, in.Letter); err == nil && v.State == end {
+			return end, nil
+		}
+	}
 	if err != nil {
 		return "", fmt.Errorf("decide letter %s: %w", in.Letter, err)
 	}
