@@ -29,7 +29,7 @@ type model struct {
 // and nothing that is done to one is done to another.
 func TestEachBlobHasItsOwnLife(t *testing.T) {
 	t.Parallel()
-	dirs := t.TempDir()
+	dirs := memory(t)
 	rapid.Check(t, func(r *rapid.T) {
 		dir := filepath.Join(dirs, post.NewID())
 		m := &model{t: t, there: map[string][]byte{}, half: map[string]bool{}}

@@ -25,9 +25,12 @@ type house struct {
 	blobs   map[string]time.Time
 	purged  []string
 	busy    string                // a record that moves while it is purged
+	stuck   string                // a blob that cannot be deleted
 	down    atomic.Pointer[error] // of the references
 	mu      sync.Mutex            // guards the rest where a keeper runs beside the test
 }
+
+var errStuck = errors.New("input/output error")
 
 func (h *house) fail(err error) { h.down.Store(&err) }
 func (h *house) heal()          { h.down.Store(nil) }
@@ -84,6 +87,9 @@ func (h *house) List(_ context.Context, visit func(string, int64, time.Time) err
 func (h *house) Delete(_ context.Context, blob string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if blob == h.stuck {
+		return errStuck
+	}
 	delete(h.blobs, blob)
 	return nil
 }
@@ -216,6 +222,21 @@ func TestOrphansGoAfterADayAndOnlyThey(t *testing.T) {
 		}
 		if left := slices.Sorted(maps.Keys(h.blobs)); !slices.Equal(left, []string{"fresh", "named"}) {
 			t.Errorf("left: %v", left)
+		}
+	})
+}
+
+func TestAnOrphanThatStaysDoesNotKeepTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse()
+		k := h.keeper(t, time.Hour)
+		for i := range 150 {
+			h.blobs[fmt.Sprintf("orphan-%03d", i)] = time.Now()
+		}
+		h.stuck = "orphan-001"
+		time.Sleep(25 * time.Hour)
+		if done, err := k.Step(t.Context()); !errors.Is(err, errStuck) || done.Orphans != 149 || len(h.blobs) != 1 {
+			t.Errorf("%+v, %v; %d blobs", done, err, len(h.blobs))
 		}
 	})
 }

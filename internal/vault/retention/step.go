@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,10 +73,12 @@ func (k *Keeper) drop(ctx context.Context, blobs []string) error {
 	return nil
 }
 
-// orphans deletes blobs that are old enough and that no record names.
+// orphans deletes blobs that are old enough and that no record names. One that
+// cannot be deleted does not keep the others: its failure is told at the end.
 func (k *Keeper) orphans(ctx context.Context) (deleted int, err error) {
 	limit := time.Now().Add(-k.cfg.Orphan)
 	var some []string
+	var first error
 	flush := func() error {
 		if len(some) == 0 {
 			return nil
@@ -87,11 +90,12 @@ func (k *Keeper) orphans(ctx context.Context) (deleted int, err error) {
 		some = some[:0]
 		for _, b := range gone {
 			if err := k.cfg.Blobs.Delete(ctx, b); err != nil {
-				return err
+				first = cmp.Or(first, err)
+				continue
 			}
 			deleted++
 		}
-		return nil
+		return ctx.Err()
 	}
 	err = k.cfg.Blobs.List(ctx, func(blob string, _ int64, at time.Time) error {
 		if !at.Before(limit) {
@@ -105,7 +109,7 @@ func (k *Keeper) orphans(ctx context.Context) (deleted int, err error) {
 	if err == nil {
 		err = flush()
 	}
-	if err != nil {
+	if err = cmp.Or(err, first); err != nil {
 		return deleted, fmt.Errorf("sweep orphans: %w", err)
 	}
 	return deleted, nil
