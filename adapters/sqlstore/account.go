@@ -191,12 +191,14 @@ func fillDossiers(ctx context.Context, tx *sql.Tx, all []account.Dossier, at map
 func (s *Store) StrayRows(ctx context.Context) (all []account.Stray, err error) {
 	err = s.look(ctx, func(tx *sql.Tx) error {
 		for what, query := range map[string]string{
-			"job":           `SELECT id FROM job WHERE kind = 'letter.advance' AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = job.id)`,
-			"forwarding":    `SELECT id FROM job WHERE kind = 'inquiry.forward' AND NOT EXISTS (SELECT 1 FROM inquiry WHERE inquiry.id = job.id)`,
-			"hand-over":     `SELECT message_id FROM hand_over WHERE NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = hand_over.letter)`,
-			"document":      `SELECT letter FROM letter_document WHERE NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = letter_document.letter)`,
-			"receipt":       `SELECT event_id FROM receipt WHERE letter <> '' AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = receipt.letter)`,
-			"ledger event":  `SELECT subject FROM ledger_event WHERE kind = 'letter.accepted' AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = ledger_event.subject)`,
+			"job":          `SELECT id FROM job WHERE kind = 'letter.advance' AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = job.id)`,
+			"forwarding":   `SELECT id FROM job WHERE kind = 'inquiry.forward' AND NOT EXISTS (SELECT 1 FROM inquiry WHERE inquiry.id = job.id)`,
+			"hand-over":    `SELECT message_id FROM hand_over WHERE NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = hand_over.letter)`,
+			"document":     `SELECT letter FROM letter_document WHERE NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = letter_document.letter)`,
+			"receipt":      `SELECT event_id FROM receipt WHERE letter <> '' AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = receipt.letter)`,
+			"ledger event": `SELECT subject FROM ledger_event WHERE kind = 'letter.accepted' AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = ledger_event.subject)`,
+			"event outside the log": `SELECT id FROM ledger_event WHERE NOT EXISTS (SELECT 1 FROM ledger_waiting w WHERE w.event = ledger_event.id)
+				AND NOT EXISTS (SELECT 1 FROM ledger_place p WHERE p.event = ledger_event.id)`,
 			"line of batch": `SELECT letter FROM batch_line WHERE n <= (SELECT made FROM batch WHERE batch.id = batch_line.batch) AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = batch_line.letter)`,
 		} {
 			if err := each(ctx, tx, func(rows *sql.Rows) error {
@@ -259,6 +261,6 @@ func (s *Store) ReceiptTally(ctx context.Context) (t account.Receipts, err error
 
 // UnplacedEvents counts the events that have no place in the log yet.
 func (s *Store) UnplacedEvents(ctx context.Context) (n int, err error) {
-	err = s.read.QueryRowContext(ctx, `SELECT count(*) FROM ledger_event WHERE idx IS NULL`).Scan(&n)
+	err = s.read.QueryRowContext(ctx, `SELECT count(*) FROM ledger_waiting`).Scan(&n)
 	return n, err
 }

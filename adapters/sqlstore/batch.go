@@ -35,7 +35,7 @@ func (s *Store) OpenBatch(ctx context.Context, o batch.Opened) (batch.View, erro
 		if o.Refuse != nil {
 			return o.Refuse
 		}
-		return insertBatch(ctx, tx, o)
+		return s.insertBatch(ctx, tx, o)
 	})
 	if err != nil {
 		return batch.View{}, err
@@ -72,7 +72,7 @@ func linesAreNew(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.
 	return errors.Join(append(faults, rows.Err())...)
 }
 
-func insertBatch(ctx context.Context, tx *sql.Tx, o batch.Opened) error {
+func (s *Store) insertBatch(ctx context.Context, tx *sql.Tx, o batch.Opened) error {
 	state := batch.Receiving
 	if len(o.Lines) > 0 {
 		state = batch.Open
@@ -84,7 +84,7 @@ func insertBatch(ctx context.Context, tx *sql.Tx, o batch.Opened) error {
 		string(o.Policy), truth(o.Urgent), o.Canary, micros(time.Now())); err != nil {
 		return err
 	}
-	if err := insertLines(ctx, tx, o.Tenant, o.ID, o.Lines); err != nil {
+	if err := s.insertLines(ctx, tx, o.Tenant, o.ID, o.Lines); err != nil {
 		return err
 	}
 	e := ledger.New("batch.opened", o.Tenant, string(o.ID))
@@ -101,18 +101,18 @@ func truth(b bool) int64 {
 
 // insertLines keeps lines that follow each other. It refuses those whose keys
 // another line or a letter has.
-func insertLines(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.BatchID, lines []batch.SealedLine) error {
+func (s *Store) insertLines(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.BatchID, lines []batch.SealedLine) error {
 	if len(lines) == 0 {
 		return nil
 	}
 	rows := make([][]any, 0, len(lines))
 	for _, l := range lines {
-		rows = append(rows, []any{string(id), l.N, string(l.Letter), l.Reference, l.Key, l.Digest, l.Document, l.Recipient, l.Content, string(l.Arrive), truth(l.Registered)})
+		rows = append(rows, []any{string(id), int64(l.N), string(l.Letter), l.Reference, l.Key, l.Digest, l.Document, l.Recipient, l.Content, string(l.Arrive), truth(l.Registered)})
 	}
 	// Plainly: an insert that looks for conflicts first costs PostgreSQL half as
 	// much again. [Store.linesTwice] says what stood in the way.
-	if _, err := insertRows(ctx, tx,
-		`INSERT INTO batch_line (batch, n, letter, reference, business, digest, document, recipient, content, arrive, registered)`, "", rows); err != nil {
+	if _, err := s.d.insertRows(ctx, tx,
+		"batch_line", "batch, n, letter, reference, business, digest, document, recipient, content, arrive, registered", "", rows); err != nil {
 		return fmt.Errorf("keep lines: %w", err)
 	}
 	return linesAreNew(ctx, tx, tenant, id, lines[0].N, lines[len(lines)-1].N)
@@ -181,7 +181,7 @@ func (s *Store) PutBatchLines(ctx context.Context, tenant post.TenantID, id post
 			string(id), p.N, p.Digest, len(p.Lines)); err != nil {
 			return err
 		}
-		if err := insertLines(ctx, tx, owner, id, p.Lines); err != nil {
+		if err := s.insertLines(ctx, tx, owner, id, p.Lines); err != nil {
 			return err
 		}
 		return swap(ctx, tx,

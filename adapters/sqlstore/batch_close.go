@@ -32,7 +32,7 @@ func (s *Store) CloseBatch(ctx context.Context, tenant post.TenantID, id post.Ba
 			left = 0
 			return nil // closed already, or further
 		}
-		if left, err = makeLetters(ctx, tx, owner, client, id, n); err != nil || left > 0 {
+		if left, err = s.makeLetters(ctx, tx, owner, client, id, n); err != nil || left > 0 {
 			return err
 		}
 		if err := swap(ctx, tx, `UPDATE batch SET state = $1, closed_at = $2 WHERE id = $3 AND state = $4`,
@@ -65,7 +65,7 @@ type madeLine struct {
 
 // makeLetters makes held letters of up to n lines. No job is written: nothing
 // is to be done before approval. It answers how many lines are left.
-func makeLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, client post.ClientID, id post.BatchID, n int) (left int, err error) {
+func (s *Store) makeLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, client post.ClientID, id post.BatchID, n int) (left int, err error) {
 	var made, all int
 	if err := tx.QueryRowContext(ctx, `SELECT made, lines FROM batch WHERE id = $1`, string(id)).Scan(&made, &all); err != nil || made == all {
 		return 0, err
@@ -88,21 +88,21 @@ func makeLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, client p
 	events := make([]ledger.Event, 0, len(lines))
 	for _, l := range lines {
 		a, d := l.letter, l.letter.Documents[0]
-		letters = append(letters, []any{string(a.ID), a.Reference, string(tenant), string(client), a.Key, a.Digest, string(id), l.n,
+		letters = append(letters, []any{string(a.ID), a.Reference, string(tenant), string(client), a.Key, a.Digest, string(id), int64(l.n),
 			string(post.LetterHeld), now, now, a.Recipient, a.Content, string(a.Arrive), urgent, truth(a.Registered)})
-		documents = append(documents, []any{string(a.ID), 1, d.Header, d.Blob, d.SHA256, d.Size, d.Clear})
+		documents = append(documents, []any{string(a.ID), int64(1), d.Header, d.Blob, d.SHA256, d.Size, d.Clear})
 		e := ledger.New("letter.accepted", tenant, string(a.ID))
 		e.Actor, e.Outcome = string(client), string(post.LetterHeld)
 		events = append(events, e)
 	}
-	if err := insertLetters(ctx, tx, tenant, id, made+1, upto, letters); err != nil {
+	if err := s.insertLetters(ctx, tx, tenant, id, made+1, upto, letters); err != nil {
 		return 0, err
 	}
-	if _, err := insertRows(ctx, tx,
-		`INSERT INTO letter_document (letter, n, header, blob, blob_sha256, blob_size, clear_size)`, "", documents); err != nil {
+	if _, err := s.d.insertRows(ctx, tx,
+		"letter_document", "letter, n, header, blob, blob_sha256, blob_size, clear_size", "", documents); err != nil {
 		return 0, err
 	}
-	if err := recordAll(ctx, tx, events); err != nil {
+	if err := s.recordAll(ctx, tx, events); err != nil {
 		return 0, err
 	}
 	return all - upto, nil
@@ -113,10 +113,10 @@ const lineIDAt, lineReferenceAt = 0, 1 // of a row of insertLetters
 // insertLetters writes the letters of lines first to last. A reference has 35 bits, so
 // among some 100,000 lines and all the letters that are here already one will be
 // taken now and then: such a line gets another, which nobody has seen yet.
-func insertLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.BatchID, first, last int, letters [][]any) error {
+func (s *Store) insertLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.BatchID, first, last int, letters [][]any) error {
 	for range drawings {
-		written, err := insertRows(ctx, tx,
-			`INSERT INTO letter (id, reference, tenant, client, business, digest, batch, line, state, accepted_at, since, recipient, content, arrive, urgent, registered)`,
+		written, err := s.d.insertRows(ctx, tx, "letter",
+			"id, reference, tenant, client, business, digest, batch, line, state, accepted_at, since, recipient, content, arrive, urgent, registered",
 			` ON CONFLICT DO NOTHING`, letters)
 		if err != nil || written == int64(len(letters)) {
 			return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"strings"
 
 	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/post"
@@ -34,14 +33,16 @@ func (s *Store) BatchDocuments(ctx context.Context, tenant post.TenantID, id pos
 }
 
 func (s *Store) batchNeeds(ctx context.Context, id post.BatchID, sha256 []string, needs map[string]batch.Need) error {
-	args := []any{string(id)}
-	for _, one := range sha256 {
-		args = append(args, one)
+	asked := make([][]any, len(sha256))
+	for i, one := range sha256 {
+		asked[i] = []any{one, string(id)}
 	}
-	// One line that names a document is enough; a hundred thousand may.
-	rows, err := s.read.QueryContext(ctx, `WITH asked(sha256) AS (VALUES ($2)`+moreRows(3, len(sha256)-1)+`)
-		SELECT asked.sha256, CASE WHEN EXISTS (SELECT 1 FROM batch_document d WHERE d.batch = $1 AND d.sha256 = asked.sha256) THEN 1 ELSE 0 END
-		FROM asked WHERE EXISTS (SELECT 1 FROM batch_line l WHERE l.batch = $1 AND l.document = asked.sha256)`, args...)
+	with, args := s.d.withAny("sha256, batch", asked)
+	// One line that names a document is enough; a hundred thousand may. Each is asked
+	// for by itself: joined, or with the batch as a constant, PostgreSQL may read every
+	// line of the batch instead.
+	rows, err := s.read.QueryContext(ctx, with+`SELECT sha256, (SELECT count(*) FROM batch_document d WHERE d.batch = v.batch AND d.sha256 = v.sha256)
+		FROM v WHERE (SELECT n FROM batch_line l WHERE l.batch = v.batch AND l.document = v.sha256 LIMIT 1) > 0`, args...)
 	if err != nil {
 		return err
 	}
@@ -74,16 +75,8 @@ func (s *Store) PutBatchDocuments(ctx context.Context, tenant post.TenantID, id 
 		for _, d := range docs {
 			rows = append(rows, []any{string(id), d.SHA256, d.Header, d.Blob, d.Sealed.SHA256, d.Size, d.Clear})
 		}
-		_, err = insertRows(ctx, tx,
-			`INSERT INTO batch_document (batch, sha256, header, blob, blob_sha256, blob_size, clear_size)`, ` ON CONFLICT DO NOTHING`, rows)
+		_, err = s.d.insertRows(ctx, tx,
+			"batch_document", "batch, sha256, header, blob, blob_sha256, blob_size, clear_size", ` ON CONFLICT DO NOTHING`, rows)
 		return err
 	})
-}
-
-// moreRows writes ", ($from), ($from+1)…" for n rows of one value.
-func moreRows(from, n int) string {
-	if n == 0 {
-		return ""
-	}
-	return ", (" + strings.ReplaceAll(placeholders(from, n), ", ", "), (") + ")"
 }

@@ -55,10 +55,12 @@ func (s *Store) BatchesToSign(ctx context.Context, now time.Time) (all []dispatc
 
 // LettersToSign implements [dispatch.Roots].
 func (s *Store) LettersToSign(ctx context.Context, id post.BatchID, after, n int) (all []dispatch.Record, err error) {
+	// That a letter is of this batch and line is looked at here: as a condition it let
+	// PostgreSQL read every letter of the batch for each of these pages.
 	rows, err := s.read.QueryContext(ctx,
-		`SELECT l.id, l.reference, l.tenant, l.batch, l.line, l.recipient, l.content, d.header, d.blob, d.blob_sha256, d.blob_size, d.clear_size
+		`SELECT b.n, l.id, l.reference, l.tenant, l.batch, l.line, l.recipient, l.content, d.header, d.blob, d.blob_sha256, d.blob_size, d.clear_size
 		 FROM batch_line b JOIN letter l ON l.id = b.letter JOIN letter_document d ON d.letter = l.id AND d.n = 1
-		 WHERE b.batch = $1 AND b.n > $2 AND l.batch = b.batch AND l.line = b.n ORDER BY b.n LIMIT $3`, string(id), after, n)
+		 WHERE b.batch = $1 AND b.n > $2 AND b.n <= $3 ORDER BY b.n`, string(id), after, after+n)
 	if err != nil {
 		return nil, err
 	}
@@ -66,9 +68,13 @@ func (s *Store) LettersToSign(ctx context.Context, id post.BatchID, after, n int
 	for rows.Next() {
 		var r dispatch.Record
 		var d letter.Sealed
-		if err := rows.Scan(&r.ID, &r.Reference, &r.Tenant, &r.Batch, &r.Line, &r.Recipient, &r.Content,
+		var line int
+		if err := rows.Scan(&line, &r.ID, &r.Reference, &r.Tenant, &r.Batch, &r.Line, &r.Recipient, &r.Content,
 			&d.Header, &d.Blob, &d.SHA256, &d.Size, &d.Clear); err != nil {
 			return nil, err
+		}
+		if r.Batch != id || r.Line != line {
+			continue // the caller misses it
 		}
 		r.Documents = append(r.Documents, d)
 		all = append(all, r)
@@ -88,9 +94,9 @@ func (s *Store) KeepLeaves(ctx context.Context, id post.BatchID, after int, leav
 		}
 		rows := make([][]any, 0, len(leaves))
 		for i, l := range leaves {
-			rows = append(rows, []any{string(id), after + i + 1, l[:]})
+			rows = append(rows, []any{string(id), int64(after + i + 1), l[:]})
 		}
-		_, err := insertRows(ctx, tx, `INSERT INTO batch_leaf (batch, n, leaf)`, "", rows)
+		_, err := s.d.insertRows(ctx, tx, "batch_leaf", "batch, n, leaf", "", rows)
 		return err
 	})
 	if unique(err) {

@@ -85,9 +85,9 @@ func insertBare(ctx context.Context, s *Store, id post.BatchID, p batch.Part) er
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		rows := make([][]any, 0, len(p.Lines))
 		for _, l := range p.Lines {
-			rows = append(rows, []any{string(id), l.N, string(l.Letter), l.Reference, l.Key, l.Digest, l.Document, l.Recipient, l.Content, string(l.Arrive), truth(l.Registered)})
+			rows = append(rows, []any{string(id), int64(l.N), string(l.Letter), l.Reference, l.Key, l.Digest, l.Document, l.Recipient, l.Content, string(l.Arrive), truth(l.Registered)})
 		}
-		_, err := insertRows(ctx, tx, `INSERT INTO bare (batch, n, letter, reference, business, digest, document, recipient, content, arrive, registered)`, "", rows)
+		_, err := s.d.insertRows(ctx, tx, "bare", "batch, n, letter, reference, business, digest, document, recipient, content, arrive, registered", "", rows)
 		return err
 	})
 }

@@ -43,7 +43,7 @@ func (s *Store) ApproveBatch(ctx context.Context, tenant post.TenantID, id post.
 		default:
 			return post.FaultBatchState
 		}
-		left, err = releaseLetters(ctx, tx, owner, id, n)
+		left, err = s.releaseLetters(ctx, tx, owner, id, n)
 		return err
 	})
 	return left, err
@@ -51,7 +51,7 @@ func (s *Store) ApproveBatch(ctx context.Context, tenant post.TenantID, id post.
 
 // releaseLetters moves up to n held letters of an approved batch that may go to
 // ready and makes their jobs; with the last one the batch is released.
-func releaseLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.BatchID, n int) (left int, err error) {
+func (s *Store) releaseLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.BatchID, n int) (left int, err error) {
 	var lines, allowed, urgent, blocked int
 	err = tx.QueryRowContext(ctx,
 		`SELECT lines, allowed, urgent, CASE WHEN paused = 1 OR (policy = $1 AND root IS NULL) THEN 1 ELSE 0 END FROM batch WHERE id = $2`,
@@ -71,14 +71,14 @@ func releaseLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id po
 	if urgent == 1 {
 		lane = queue.Urgent
 	}
-	if err := moveMany(ctx, tx, ids, tenant, []post.LetterState{post.LetterHeld}, post.LetterReady, "", "batch "+string(id)); err != nil {
+	if err := s.moveMany(ctx, tx, ids, tenant, []post.LetterState{post.LetterHeld}, post.LetterReady, "", "batch "+string(id)); err != nil {
 		return 0, err
 	}
 	jobs := make([][]any, 0, len(ids))
 	for _, l := range ids {
 		jobs = append(jobs, []any{string(queue.AdvanceLetter), l, micros(now), int64(lane), string(tenant)})
 	}
-	if _, err := insertRows(ctx, tx, `INSERT INTO job (kind, id, due_at, lane, tenant)`,
+	if _, err := s.d.insertRows(ctx, tx, "job", "kind, id, due_at, lane, tenant",
 		` ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at, lane = excluded.lane`, jobs); err != nil {
 		return 0, err
 	}
@@ -113,30 +113,31 @@ func lettersIn(ctx context.Context, tx *sql.Tx, id post.BatchID, states []post.L
 
 // moveMany moves letters from any of states to another, with their ledger
 // entries. When one of them has moved meanwhile it answers [post.ErrStale].
-func moveMany(ctx context.Context, tx *sql.Tx, ids []string, tenant post.TenantID, from []post.LetterState, to post.LetterState, code, actor string) error {
+func (s *Store) moveMany(ctx context.Context, tx *sql.Tx, ids []string, tenant post.TenantID, from []post.LetterState, to post.LetterState, code, actor string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	args := []any{string(to), micros(time.Now()), code}
-	for _, st := range from {
-		args = append(args, string(st))
-	}
 	events := make([]ledger.Event, 0, len(ids))
 	for _, id := range ids {
-		args = append(args, id)
 		e := ledger.New("letter."+string(to), tenant, id)
 		e.Actor, e.Outcome = actor, code
 		events = append(events, e)
 	}
-	moved, err := exec(ctx, tx, `UPDATE letter SET state = $1, version = version + 1, since = $2, code = $3, failures = 0 WHERE state IN (`+
-		placeholders(4, len(from))+`) AND id IN (`+placeholders(4+len(from), len(ids))+`)`, args...)
+	among, args := s.d.among("id", ids)
+	n := len(args)
+	args = append(args, string(to), micros(time.Now()), code)
+	for _, st := range from {
+		args = append(args, string(st))
+	}
+	moved, err := exec(ctx, tx, fmt.Sprintf(`UPDATE letter SET state = $%d, version = version + 1, since = $%d, code = $%d, failures = 0
+		 WHERE %s AND state || '' IN (%s)`, n+1, n+2, n+3, among, placeholders(n+4, len(from))), args...)
 	if err != nil {
 		return err
 	}
 	if moved != int64(len(ids)) {
 		return post.ErrStale
 	}
-	return recordAll(ctx, tx, events)
+	return s.recordAll(ctx, tx, events)
 }
 
 // ContinueBatch implements [batch.Steering].
@@ -226,7 +227,7 @@ func (s *Store) StopBatch(ctx context.Context, tenant post.TenantID, id post.Bat
 				return err
 			}
 		}
-		left, err = cancelLetters(ctx, tx, owner, id, n)
+		left, err = s.cancelLetters(ctx, tx, owner, id, n)
 		if err != nil || left > 0 {
 			return err
 		}
@@ -235,22 +236,16 @@ func (s *Store) StopBatch(ctx context.Context, tenant post.TenantID, id post.Bat
 	return left, err
 }
 
-func cancelLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.BatchID, n int) (left int, err error) {
+func (s *Store) cancelLetters(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.BatchID, n int) (left int, err error) {
 	ids, err := lettersIn(ctx, tx, id, stoppable, batch.MaxAnnounced, n)
 	if err != nil {
 		return 0, err
 	}
-	if err := moveMany(ctx, tx, ids, tenant, stoppable, post.LetterCancelled, batch.CodeStopped, "batch "+string(id)); err != nil {
+	if err := s.moveMany(ctx, tx, ids, tenant, stoppable, post.LetterCancelled, batch.CodeStopped, "batch "+string(id)); err != nil {
 		return 0, err
 	}
-	if len(ids) > 0 {
-		args := []any{string(queue.AdvanceLetter)}
-		for _, l := range ids {
-			args = append(args, l)
-		}
-		if _, err := exec(ctx, tx, `DELETE FROM job WHERE kind = $1 AND id IN (`+placeholders(2, len(ids))+`)`, args...); err != nil {
-			return 0, err
-		}
+	if err := s.finishAll(ctx, tx, queue.AdvanceLetter, ids); err != nil {
+		return 0, err
 	}
 	args := []any{string(id)}
 	for _, st := range append(undecided[:len(undecided):len(undecided)], stoppable...) {

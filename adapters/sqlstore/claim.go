@@ -108,7 +108,7 @@ func (s *Store) LeaseDue(ctx context.Context, c queue.Claim) ([]queue.Lease, err
 	// The outer conditions hold when another has taken a row since it was read.
 	all, err := s.claim(ctx, `WITH due AS MATERIALIZED (`+query+` UNION SELECT CAST($5 AS TEXT))
 		 UPDATE job SET fence = fence + 1, lease_until = $4, road = ''
-		 WHERE kind = $1 AND id IN (SELECT did FROM due) AND lease_until <= $2 AND due_at <= $2
+		 WHERE `+jobKind+` = $1 AND id IN (SELECT did FROM due) AND lease_until <= $2 AND due_at <= $2
 		 RETURNING id, lane, due_at, fence, attempt`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("lease due jobs: %w", err)
@@ -147,7 +147,7 @@ func (s *Store) Due(ctx context.Context, kind queue.Kind, n int, quiet time.Dura
 	}
 	query, args := s.dueOf(s.turns.rings[kind].Deal(n, counted, nil), []any{string(kind), micros(now), micros(rung)})
 	all, err := s.claim(ctx, `WITH due AS MATERIALIZED (`+query+`)
-		 UPDATE job SET attempt = attempt + 1, rung_at = $2 WHERE kind = $1 AND id IN (SELECT did FROM due)
+		 UPDATE job SET attempt = attempt + 1, rung_at = $2 WHERE `+jobKind+` = $1 AND id IN (SELECT did FROM due)
 		 RETURNING id, lane, due_at, fence, attempt`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("find due jobs: %w", err)

@@ -22,38 +22,6 @@ func stretch[T any](values []T) []T {
 	return out
 }
 
-// withRows returns "WITH v (columns) AS (VALUES …) " and its arguments, for an
-// UPDATE … FROM v that changes many rows, each in its own way. Values are string
-// or int64: the first row tells the engine which, and bytes have no form that
-// both engines take. One row may stand there several times.
-func withRows(columns string, rows [][]any) (text string, args []any) {
-	var b strings.Builder
-	fmt.Fprintf(&b, "WITH v (%s) AS (VALUES ", columns)
-	for i, row := range stretch(rows) {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteByte('(')
-		for k, value := range row {
-			if k > 0 {
-				b.WriteString(", ")
-			}
-			args = append(args, value)
-			switch value.(type) {
-			case int64:
-				fmt.Fprintf(&b, [2]string{"$%d", "CAST($%d AS BIGINT)"}[first(i)], len(args))
-			case string:
-				fmt.Fprintf(&b, [2]string{"$%d", "CAST($%d AS TEXT)"}[first(i)], len(args))
-			default:
-				panic(fmt.Sprintf("a list of values holds a %T", value))
-			}
-		}
-		b.WriteByte(')')
-	}
-	b.WriteString(") ")
-	return b.String(), args
-}
-
 func first(i int) int {
 	if i == 0 {
 		return 1
@@ -61,10 +29,11 @@ func first(i int) int {
 	return 0
 }
 
-// withAny is [withRows] for values that may be bytes too. PostgreSQL is given each
-// column as one array, so there is one text of a statement for groups of any size,
-// and it is parsed, planned and described once on a connection. For SQLite the group
-// is filled up with rows whose first value is "", which is nobody's id.
+// withAny returns "WITH v (columns) AS (…) " and its arguments, for a statement that
+// writes many rows, each in its own way. Values are string, int64 or bytes. PostgreSQL
+// is given each column as one array, so there is one text of a statement for groups of
+// any size, and it is parsed, planned and described once on a connection. For SQLite
+// the group is filled up with rows whose first value is "" (or 0), which is nobody's id.
 func (d dialect) withAny(columns string, rows [][]any) (text string, args []any) {
 	if d.arrays() {
 		return withArrays(columns, rows)

@@ -39,16 +39,16 @@ func TestManyRowsAreInsertedAndChangedWithFewTexts(t *testing.T) {
 				}
 				rows, change := make([][]any, n), make([][]any, n)
 				for i := range rows {
-					rows[i], change[i] = []any{int64(i), []byte{byte(i)}}, []any{int64(i), int64(i + 1_000_000)}
+					rows[i], change[i] = []any{int64(i + 1), []byte{byte(i)}}, []any{int64(i + 1), int64(i + 1_000_000)} // 0 is nobody
 				}
-				wrote, err := insertRows(t.Context(), tx, `INSERT INTO ledger_hash (idx, hash)`, "", rows)
+				wrote, err := s.d.insertRows(t.Context(), tx, "ledger_hash", "idx, hash", "", rows)
 				if err != nil || wrote != int64(n) {
 					return fmt.Errorf("%d rows: %d, %w", n, wrote, err)
 				}
 				if n == 0 {
 					return nil
 				}
-				with, args := withRows("a, b", change)
+				with, args := s.d.withAny("a, b", change)
 				changed, err := exec(t.Context(), tx, with+`UPDATE ledger_hash SET idx = v.b FROM v WHERE ledger_hash.idx = v.a`, args...)
 				if err != nil || changed != int64(n) {
 					return fmt.Errorf("%d rows changed: %d, %w", n, changed, err)

@@ -36,6 +36,21 @@ func finish(ctx context.Context, tx *sql.Tx, kind queue.Kind, id string) error {
 	return nil
 }
 
+// finishAll removes the jobs of many records.
+func (s *Store) finishAll(ctx context.Context, tx *sql.Tx, kind queue.Kind, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	among, args := s.d.among("id", ids)
+	if _, err := exec(ctx, tx, `DELETE FROM job WHERE `+among+` AND `+jobKind+` = '`+string(kind)+`'`, args...); err != nil { //nolint:gosec // among holds placeholders, kind is a constant of ours
+		return fmt.Errorf("finish %d of %s: %w", len(ids), kind, err)
+	}
+	return nil
+}
+
+// jobKind is the kind of a job where rows are named by their ids; see [byKeys].
+const jobKind = `job.kind || ''`
+
 // fenced answers [post.ErrStale] unless the lease that fence stands for is
 // still the newest. An expired lease that nobody took over still counts: it is
 // the token, not the clock, that protects the record.

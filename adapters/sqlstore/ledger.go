@@ -64,16 +64,16 @@ func (s *Store) PlaceEvents(ctx context.Context, name string, fence int64, n int
 			return err
 		}
 		fresh, err := ledger.Extend(size, leaves, tlog.HashReaderFunc(func(x []int64) ([]tlog.Hash, error) {
-			return ledgerHashes(ctx, tx, x)
+			return s.d.ledgerHashes(ctx, tx, x)
 		}))
 		if err != nil {
 			return err
 		}
-		if err := s.giveIndexes(ctx, tx, size, ids); err != nil {
+		if err := s.givePlaces(ctx, tx, size, ids); err != nil {
 			return err
 		}
 		placed = len(ids)
-		return storeHashes(ctx, tx, tlog.StoredHashIndex(0, size), fresh)
+		return s.d.storeHashes(ctx, tx, tlog.StoredHashIndex(0, size), fresh)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("place events: %w", err)
@@ -81,15 +81,18 @@ func (s *Store) PlaceEvents(ctx context.Context, name string, fence int64, n int
 	return placed, nil
 }
 
-// giveIndexes gives the events their places, size and up. All of them were found
-// without one in this transaction, and only the holder of the right gives any.
-func (s *Store) giveIndexes(ctx context.Context, tx *sql.Tx, size int64, ids []string) error {
+// givePlaces gives the events their places, size and up. All of them were found
+// waiting in this transaction, and only the holder of the right gives any.
+func (s *Store) givePlaces(ctx context.Context, tx *sql.Tx, size int64, ids []string) error {
 	rows := make([][]any, len(ids))
 	for i, id := range ids {
-		rows[i] = []any{id, size + int64(i)}
+		rows[i] = []any{size + int64(i), id}
 	}
-	with, args := s.d.withAny("i, place", rows)
-	n, err := exec(ctx, tx, with+`UPDATE ledger_event SET idx = v.place FROM v WHERE ledger_event.id = v.i AND ledger_event.idx IS NULL`, args...)
+	if _, err := s.d.insertRows(ctx, tx, "ledger_place", "idx, event", "", rows); err != nil {
+		return err
+	}
+	among, args := s.d.among("event", ids)
+	n, err := exec(ctx, tx, `DELETE FROM ledger_waiting WHERE `+among, args...)
 	if err == nil && n != int64(len(ids)) {
 		return post.ErrStale
 	}
@@ -97,7 +100,7 @@ func (s *Store) giveIndexes(ctx context.Context, tx *sql.Tx, size int64, ids []s
 }
 
 func unplaced(ctx context.Context, tx *sql.Tx, n int) (ids []string, leaves [][]byte, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT id, leaf FROM ledger_event WHERE idx IS NULL ORDER BY id LIMIT $1`, n)
+	rows, err := tx.QueryContext(ctx, `SELECT event, leaf FROM ledger_waiting ORDER BY event LIMIT $1`, n)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -114,14 +117,20 @@ func unplaced(ctx context.Context, tx *sql.Tx, n int) (ids []string, leaves [][]
 }
 
 // ledgerSize returns how many events have a place. It refuses when the stored
-// hashes are not those of a log of that size: somebody has removed rows.
+// hashes are not those of a log of that size, or when the last event is gone:
+// somebody has removed rows.
 func ledgerSize(ctx context.Context, q querier) (int64, error) {
-	var size, stored int64
+	var size, stored, there int64
 	err := q.QueryRowContext(ctx,
-		`SELECT (SELECT coalesce(max(idx) + 1, 0) FROM ledger_event), (SELECT coalesce(max(idx) + 1, 0) FROM ledger_hash)`).
-		Scan(&size, &stored)
+		`SELECT coalesce(p.last + 1, 0), (SELECT coalesce(max(idx) + 1, 0) FROM ledger_hash),
+		     (SELECT count(*) FROM ledger_place l JOIN ledger_event e ON e.id = l.event WHERE l.idx = p.last)
+		 FROM (SELECT max(idx) AS last FROM ledger_place) AS p`).
+		Scan(&size, &stored, &there)
 	if err != nil {
 		return 0, err
+	}
+	if size > 0 && there == 0 {
+		return 0, fmt.Errorf("%w: %d entries, the last of which is gone", ledger.ErrDiverged, size)
 	}
 	if stored != tlog.StoredHashCount(size) {
 		return 0, fmt.Errorf("%w: %d entries, %d stored hashes", ledger.ErrDiverged, size, stored)
@@ -134,24 +143,24 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-func storeHashes(ctx context.Context, tx *sql.Tx, first int64, fresh []tlog.Hash) error {
+func (d dialect) storeHashes(ctx context.Context, tx *sql.Tx, first int64, fresh []tlog.Hash) error {
 	rows := make([][]any, len(fresh))
 	for i, h := range fresh {
 		rows[i] = []any{first + int64(i), h[:]}
 	}
-	_, err := insertRows(ctx, tx, `INSERT INTO ledger_hash (idx, hash)`, "", rows)
+	_, err := d.insertRows(ctx, tx, "ledger_hash", "idx, hash", "", rows)
 	return err
 }
 
 // maxList is how many values one IN list holds; both engines take far more.
 const maxList = 512
 
-func ledgerHashes(ctx context.Context, q querier, indexes []int64) ([]tlog.Hash, error) {
+func (d dialect) ledgerHashes(ctx context.Context, q querier, indexes []int64) ([]tlog.Hash, error) {
 	found := make(map[int64]tlog.Hash, len(indexes))
 	for rest := indexes; len(rest) > 0; {
 		part := rest[:min(maxList, len(rest))]
 		rest = rest[len(part):]
-		if err := someHashes(ctx, q, part, found); err != nil {
+		if err := d.someHashes(ctx, q, part, found); err != nil {
 			return nil, err
 		}
 	}
@@ -166,9 +175,13 @@ func ledgerHashes(ctx context.Context, q querier, indexes []int64) ([]tlog.Hash,
 	return out, nil
 }
 
-func someHashes(ctx context.Context, q querier, indexes []int64, found map[int64]tlog.Hash) error {
-	list, args := inList(stretch(indexes), 1)
-	rows, err := q.QueryContext(ctx, `SELECT idx, hash FROM ledger_hash WHERE idx IN (`+list+`)`, args...)
+func (d dialect) someHashes(ctx context.Context, q querier, indexes []int64, found map[int64]tlog.Hash) error {
+	among, args := " = ANY($1)", []any{indexes}
+	if !d.arrays() {
+		among, args = inList(stretch(indexes), 1)
+		among = " IN (" + among + ")"
+	}
+	rows, err := q.QueryContext(ctx, `SELECT idx, hash FROM ledger_hash WHERE idx`+among, args...)
 	if err != nil {
 		return err
 	}
@@ -199,7 +212,7 @@ func inList[T any](values []T, first int) (string, []any) {
 
 // LedgerHashes returns stored hashes. See [ledger.Reader].
 func (s *Store) LedgerHashes(ctx context.Context, indexes []int64) ([]tlog.Hash, error) {
-	out, err := ledgerHashes(ctx, s.read, indexes)
+	out, err := s.d.ledgerHashes(ctx, s.read, indexes)
 	if err != nil {
 		return nil, fmt.Errorf("read ledger hashes: %w", err)
 	}
@@ -246,7 +259,8 @@ func (s *Store) KeepCheckpoint(ctx context.Context, name string, fence, size int
 // LedgerRows returns placed events in order. See [ledger.Reader].
 func (s *Store) LedgerRows(ctx context.Context, from, to int64) ([]ledger.Placed, error) {
 	rows, err := s.read.QueryContext(ctx,
-		`SELECT id, idx, body, salt, leaf FROM ledger_event WHERE idx >= $1 AND idx < $2 ORDER BY idx`, from, to)
+		`SELECT e.id, p.idx, e.body, e.salt, e.leaf FROM ledger_place p JOIN ledger_event e ON e.id = p.event
+		 WHERE p.idx >= $1 AND p.idx < $2 ORDER BY p.idx`, from, to)
 	if err != nil {
 		return nil, fmt.Errorf("read ledger rows: %w", err)
 	}
@@ -269,7 +283,7 @@ func (s *Store) LedgerRows(ctx context.Context, from, to int64) ([]ledger.Placed
 func (s *Store) LedgerRow(ctx context.Context, id string) (ledger.Placed, error) {
 	var p ledger.Placed
 	err := s.read.QueryRowContext(ctx,
-		`SELECT id, coalesce(idx, -1), body, salt, leaf FROM ledger_event WHERE id = $1`, id).
+		`SELECT e.id, coalesce(p.idx, -1), e.body, e.salt, e.leaf FROM ledger_event e LEFT JOIN ledger_place p ON p.event = e.id WHERE e.id = $1`, id).
 		Scan(&p.ID, &p.Index, &p.Body, &p.Salt, &p.Leaf)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ledger.Placed{}, fmt.Errorf("read event: %w", post.ErrNotFound)

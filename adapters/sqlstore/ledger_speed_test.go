@@ -51,7 +51,7 @@ func BenchmarkLedgerEvent(b *testing.B) {
 		}
 	}
 	write := func() {
-		if err := s.tx(b.Context(), func(tx *sql.Tx) error { return recordAll(b.Context(), tx, made()) }); err != nil {
+		if err := s.tx(b.Context(), func(tx *sql.Tx) error { return s.recordAll(b.Context(), tx, made()) }); err != nil {
 			b.Fatal(err)
 		}
 	}

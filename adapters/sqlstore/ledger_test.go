@@ -176,14 +176,14 @@ func TestLedgerTamperedInTheDatabaseIsDetected(t *testing.T) {
 
 func testLedgerTamperedInTheDatabaseIsDetected(t *testing.T, open opener) {
 	for _, tt := range []struct{ name, query string }{
-		{"body edited", `UPDATE ledger_event SET body = salt WHERE idx = 5`},
-		{"leaf edited", `UPDATE ledger_event SET leaf = salt WHERE idx = 5`},
-		{"row deleted", `DELETE FROM ledger_event WHERE idx = 5`},
-		{"last row deleted", `DELETE FROM ledger_event WHERE idx = 9`},
+		{"body edited", `UPDATE ledger_event SET body = salt WHERE id = (SELECT event FROM ledger_place WHERE idx = 5)`},
+		{"leaf edited", `UPDATE ledger_event SET leaf = salt WHERE id = (SELECT event FROM ledger_place WHERE idx = 5)`},
+		{"row deleted", `DELETE FROM ledger_event WHERE id = (SELECT event FROM ledger_place WHERE idx = 5)`},
+		{"last row deleted", `DELETE FROM ledger_event WHERE id = (SELECT event FROM ledger_place WHERE idx = 9)`},
 		{"all rows deleted", `DELETE FROM ledger_event`},
-		{"rows reordered", `UPDATE ledger_event SET idx = CASE idx WHEN 5 THEN -6 ELSE -5 END WHERE idx IN (5, 6)`},
-		{"place taken away", `UPDATE ledger_event SET idx = NULL WHERE idx = 9`},
-		{"hash edited", `UPDATE ledger_hash SET hash = (SELECT salt FROM ledger_event WHERE idx = 0) WHERE idx = 0`},
+		{"rows reordered", `UPDATE ledger_place SET idx = CASE idx WHEN 5 THEN -6 ELSE -5 END WHERE idx IN (5, 6)`},
+		{"place taken away", `DELETE FROM ledger_place WHERE idx = 9`},
+		{"hash edited", `UPDATE ledger_hash SET hash = (SELECT e.salt FROM ledger_event e JOIN ledger_place p ON p.event = e.id WHERE p.idx = 0) WHERE idx = 0`},
 		{"hash deleted", `DELETE FROM ledger_hash WHERE idx = 0`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -195,7 +195,7 @@ func testLedgerTamperedInTheDatabaseIsDetected(t *testing.T, open opener) {
 				t.Fatal(err)
 			}
 			mustExec(t, s, tt.query)
-			mustExec(t, s, `UPDATE ledger_event SET idx = -idx WHERE idx < 0`)
+			mustExec(t, s, `UPDATE ledger_place SET idx = -idx WHERE idx < 0`)
 			if _, err := l.audit(t, s); !errors.Is(err, ledger.ErrDiverged) {
 				t.Errorf("the audit says %v", err)
 			}
@@ -212,7 +212,8 @@ func testIntegratorStopsWhenTheEndOfTheLogWasCutOff(t *testing.T, open opener) {
 	l := newTestLog(t, s)
 	recordEvents(t, s, 10)
 	l.step(t)
-	mustExec(t, s, `DELETE FROM ledger_event WHERE idx >= 8`)
+	mustExec(t, s, `DELETE FROM ledger_event WHERE id IN (SELECT event FROM ledger_place WHERE idx >= 8)`)
+	mustExec(t, s, `DELETE FROM ledger_place WHERE idx >= 8`)
 	mustExec(t, s, `DELETE FROM ledger_hash WHERE idx >= 15`) // as stored for 8 entries
 	mustExec(t, s, `DELETE FROM ledger_checkpoint`)
 	recordEvents(t, s, 4)

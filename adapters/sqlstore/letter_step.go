@@ -39,7 +39,7 @@ func (s *Store) stepRecords(ctx context.Context, leases []queue.Lease) (map[stri
 		     LEFT JOIN batch b ON b.id = l.batch AND l.batch <> ''
 		     LEFT JOIN hand_over h ON h.letter = l.id AND h.channel = l.channel AND h.generation = l.generation
 		     LEFT JOIN letter_document d ON d.letter = l.id
-		 WHERE j.kind = a.kind AND j.id = a.id AND j.fence = a.fence ORDER BY l.id, d.n`, args...)
+		 WHERE j.kind || '' = a.kind AND j.id = a.id AND j.fence = a.fence ORDER BY l.id, d.n`, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -269,7 +269,7 @@ func moveLetter(ctx context.Context, tx *sql.Tx, m move) error {
 	if err := swap(ctx, tx, query, args...); err != nil {
 		return err
 	}
-	return recordAll(ctx, tx, m.events())
+	return record(ctx, tx, m.events()...)
 }
 
 // steps is how many states the move enters.

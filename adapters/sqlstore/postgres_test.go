@@ -27,7 +27,7 @@ func TestWhoeverIsCutOffInATransactionHoldsItsLocksNotForLong(t *testing.T) {
 	if err := usual.QueryRowContext(t.Context(), `SHOW idle_in_transaction_session_timeout`).Scan(&is); err != nil || is != "1min" {
 		t.Errorf("usually %q: %v", is, err)
 	}
-	for setting, want := range map[string]string{"plan_cache_mode": "force_generic_plan", "jit": "off"} {
+	for setting, want := range map[string]string{"plan_cache_mode": "force_generic_plan", "jit": "off", "enable_seqscan": "off"} {
 		if err := usual.QueryRowContext(t.Context(), `SHOW `+setting).Scan(&is); err != nil || is != want {
 			t.Errorf("%s is %q: %v", setting, is, err)
 		}

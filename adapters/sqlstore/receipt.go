@@ -22,7 +22,7 @@ func (s *Store) KeepReceipts(ctx context.Context, rs []track.Receipt) error {
 		rows[i] = []any{r.Carrier, r.EventID, r.MessageID, string(r.Kind), micros(r.At), r.Code, r.Tracking, r.Raw, now, string(r.Tenant)}
 	}
 	err := s.tx(ctx, func(tx *sql.Tx) error {
-		_, err := insertRows(ctx, tx, `INSERT INTO receipt (carrier, event_id, message_id, kind, at, code, tracking, raw, received_at, tenant)`,
+		_, err := s.d.insertRows(ctx, tx, "receipt", "carrier, event_id, message_id, kind, at, code, tracking, raw, received_at, tenant",
 			` ON CONFLICT DO NOTHING`, rows)
 		return err
 	})
@@ -60,10 +60,10 @@ func (s *Store) ReceiptStandings(ctx context.Context, messageIDs []string) (map[
 	if len(messageIDs) == 0 {
 		return all, nil
 	}
-	list, args := inList(stretch(messageIDs), 1)
+	among, args := s.d.among("h.message_id", messageIDs)
 	rows, err := s.read.QueryContext(ctx,
 		`SELECT h.message_id, l.id, l.tenant, l.state, l.version, l.channel, l.generation, h.channel, h.generation, h.carrier, h.answer, h.unsure, h.created_at
-		 FROM hand_over h JOIN letter l ON l.id = h.letter WHERE h.message_id IN (`+list+`)`, args...)
+		 FROM hand_over h JOIN letter l ON l.id = h.letter WHERE `+among, args...)
 	if err != nil {
 		return nil, fmt.Errorf("find hand-overs of receipts: %w", err)
 	}

@@ -89,7 +89,7 @@ func (s *Store) SettleParked(ctx context.Context, all []track.HandSettled) (n in
 		if n == 0 {
 			return nil
 		}
-		return recordAll(ctx, tx, events)
+		return s.recordAll(ctx, tx, events)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("settle parked receipts: %w", err)

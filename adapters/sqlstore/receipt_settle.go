@@ -23,13 +23,13 @@ func (s *Store) SettleReceipts(ctx context.Context, all []track.Settlement) (sta
 		if now, stale, err = s.standStill(ctx, tx, distinct(all)); err != nil {
 			return err
 		}
-		if now, err = answerReceipts(ctx, tx, now); err != nil {
+		if now, err = s.answerReceipts(ctx, tx, now); err != nil {
 			return err
 		}
-		if err := bookReceipts(ctx, tx, now); err != nil {
+		if err := s.bookReceipts(ctx, tx, now); err != nil {
 			return err
 		}
-		return walkLetters(ctx, tx, now)
+		return s.walkLetters(ctx, tx, now)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("settle %d receipts: %w", len(all), err)
@@ -71,8 +71,8 @@ func (s *Store) standStill(ctx context.Context, tx *sql.Tx, all []track.Settleme
 	if len(all) == 1 {
 		lock = strings.TrimSuffix(lock, " SKIP LOCKED") // nobody is held up by waiting
 	}
-	list, args := inList(stretch(ids), 1)
-	rows, err := tx.QueryContext(ctx, `SELECT id, state, version FROM letter WHERE id IN (`+list+`)`+lock, args...) //nolint:gosec // list holds placeholders, lock is the dialect's
+	among, args := s.d.among("id", ids)
+	rows, err := tx.QueryContext(ctx, `SELECT id, state, version FROM letter WHERE `+among+lock, args...) //nolint:gosec // among holds placeholders, lock is the dialect's
 	if err != nil {
 		return nil, nil, err
 	}
@@ -105,7 +105,7 @@ func (s *Store) standStill(ctx context.Context, tx *sql.Tx, all []track.Settleme
 
 // answerReceipts gives receipts that wait their verdicts and returns their
 // settlements. The others were settled by another matcher, with the same decision.
-func answerReceipts(ctx context.Context, tx *sql.Tx, all []track.Settlement) ([]track.Settlement, error) {
+func (s *Store) answerReceipts(ctx context.Context, tx *sql.Tx, all []track.Settlement) ([]track.Settlement, error) {
 	if len(all) == 0 {
 		return nil, nil
 	}
@@ -113,9 +113,9 @@ func answerReceipts(ctx context.Context, tx *sql.Tx, all []track.Settlement) ([]
 	for i, in := range all {
 		values[i] = []any{in.Receipt.Carrier, in.Receipt.EventID, string(in.Verdict), in.Reason, string(in.Standing.Letter)}
 	}
-	with, args := withRows("c, e, verdict, reason, letter", values)
+	with, args := s.d.withAny("c, e, verdict, reason, letter", values)
 	rows, err := tx.QueryContext(ctx, with+`UPDATE receipt SET verdict = v.verdict, reason = v.reason, letter = v.letter
-		 FROM v WHERE receipt.carrier = v.c AND receipt.event_id = v.e AND receipt.verdict = 'waiting'
+		 FROM v WHERE receipt.carrier = v.c AND receipt.event_id = v.e AND receipt.verdict || '' = 'waiting'
 		 RETURNING receipt.carrier, receipt.event_id`, args...)
 	if err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func answerReceipts(ctx context.Context, tx *sql.Tx, all []track.Settlement) ([]
 }
 
 // bookReceipts keeps what receipts say of their hand-overs.
-func bookReceipts(ctx context.Context, tx *sql.Tx, all []track.Settlement) error {
+func (s *Store) bookReceipts(ctx context.Context, tx *sql.Tx, all []track.Settlement) error {
 	type book struct {
 		taken            int64
 		answer, tracking string
@@ -179,7 +179,7 @@ func bookReceipts(ctx context.Context, tx *sql.Tx, all []track.Settlement) error
 	for i, id := range order {
 		values[i] = []any{id, books[id].taken, books[id].answer, books[id].tracking}
 	}
-	with, args := withRows("m, taken, said, number", values)
+	with, args := s.d.withAny("m, taken, said, number", values)
 	_, err := exec(ctx, tx, with+`UPDATE hand_over SET taken_at = CASE WHEN hand_over.taken_at = 0 THEN v.taken ELSE hand_over.taken_at END,
 		     unsure = CASE WHEN v.said = '' THEN hand_over.unsure ELSE 0 END, -- a business receipt ends every doubt
 		     answer = CASE WHEN v.said = '' THEN hand_over.answer ELSE v.said END,
@@ -190,7 +190,7 @@ func bookReceipts(ctx context.Context, tx *sql.Tx, all []track.Settlement) error
 
 // walkLetters moves letters along their paths, each state with its ledger entry,
 // and keeps or ends the jobs that follow.
-func walkLetters(ctx context.Context, tx *sql.Tx, all []track.Settlement) error {
+func (s *Store) walkLetters(ctx context.Context, tx *sql.Tx, all []track.Settlement) error {
 	var moves [][]any
 	var events []ledger.Event
 	at := time.Now()
@@ -212,24 +212,24 @@ func walkLetters(ctx context.Context, tx *sql.Tx, all []track.Settlement) error 
 	if len(moves) == 0 {
 		return nil
 	}
-	with, args := withRows("i, was, version, state, steps, code, at, available", moves)
+	with, args := s.d.withAny("i, was, version, state, steps, code, at, available", moves)
 	n, err := exec(ctx, tx, with+`UPDATE letter SET state = v.state, version = letter.version + v.steps, code = v.code, failures = 0, since = v.at,
 		     available_at = CASE WHEN v.available = 0 THEN letter.available_at ELSE v.available END
-		 FROM v WHERE letter.id = v.i AND letter.state = v.was AND letter.version = v.version`, args...)
+		 FROM v WHERE letter.id = v.i AND letter.state || '' = v.was AND letter.version = v.version`, args...)
 	if err != nil {
 		return err
 	}
 	if n != int64(len(moves)) {
 		return fmt.Errorf("%d of %d letters that were locked moved", n, len(moves))
 	}
-	if err := recordAll(ctx, tx, events); err != nil {
+	if err := s.recordAll(ctx, tx, events); err != nil {
 		return err
 	}
-	return followReceipts(ctx, tx, all)
+	return s.followReceipts(ctx, tx, all)
 }
 
 // followReceipts keeps or ends the jobs of letters that receipts have moved.
-func followReceipts(ctx context.Context, tx *sql.Tx, all []track.Settlement) error {
+func (s *Store) followReceipts(ctx context.Context, tx *sql.Tx, all []track.Settlement) error {
 	var over []string
 	var jobs [][]any
 	now := time.Now()
@@ -248,12 +248,11 @@ func followReceipts(ctx context.Context, tx *sql.Tx, all []track.Settlement) err
 		jobs = append(jobs, []any{string(queue.AdvanceLetter), id, micros(due), now.UnixMicro(), string(in.Standing.Tenant)})
 	}
 	if len(over) > 0 {
-		list, args := inList(stretch(over), 2)
-		if _, err := exec(ctx, tx, `DELETE FROM job WHERE kind = $1 AND id IN (`+list+`)`, append([]any{string(queue.AdvanceLetter)}, args...)...); err != nil {
+		if err := s.finishAll(ctx, tx, queue.AdvanceLetter, over); err != nil {
 			return err
 		}
 	}
-	_, err := insertRows(ctx, tx, `INSERT INTO job (kind, id, due_at, fence, tenant)`, ` ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at, road = ''`, jobs)
+	_, err := s.d.insertRows(ctx, tx, "job", "kind, id, due_at, fence, tenant", ` ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at, road = ''`, jobs)
 	return err
 }
 

@@ -14,13 +14,19 @@ import (
 // on both engines (DESIGN 6).
 const rowsAtOnce = 100
 
-// insertRows writes rows with few statements. head is INSERT INTO … (…); tail may
-// say what happens on conflict. Every row has the same number of values. It
-// answers how many rows were written.
+// insertRows writes rows with few statements: INSERT INTO table (columns), and tail
+// may say what happens on conflict. Every row has the same number of values: string,
+// int64 or bytes. It answers how many rows were written.
 //
-// Groups are of rowsAtOnce, then of 64, 32, 16…: eight texts for any number of
-// rows, so that a connection's prepared statements stay few.
-func insertRows(ctx context.Context, tx *sql.Tx, head, tail string, rows [][]any) (written int64, err error) {
+// PostgreSQL is given each column as an array. For SQLite groups are of rowsAtOnce,
+// then of 64, 32, 16…: eight texts for any number of rows, so that a connection's
+// prepared statements stay few.
+func (d dialect) insertRows(ctx context.Context, tx *sql.Tx, table, columns, tail string, rows [][]any) (written int64, err error) {
+	head := "INSERT INTO " + table + " (" + columns + ")"
+	if d.arrays() && len(rows) > 0 {
+		with, args := withArrays(columns, rows)
+		return exec(ctx, tx, with+head+" SELECT * FROM v"+tail, args...)
+	}
 	for len(rows) > 0 {
 		n := rowsAtOnce
 		for size := 64; n > len(rows); size /= 2 {
@@ -75,16 +81,32 @@ func placeholders(from, n int) string {
 }
 
 // recordAll writes ledger events as [record] does, many at a time.
-func recordAll(ctx context.Context, tx *sql.Tx, events []ledger.Event) error {
-	rows := make([][]any, 0, len(events))
+func (s *Store) recordAll(ctx context.Context, tx *sql.Tx, events []ledger.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	const columns = "id, at, kind, tenant, subject, body, salt, leaf"
+	rows, waiting := make([][]any, 0, len(events)), make([][]any, 0, len(events))
 	for _, e := range events {
 		row, err := ledger.Commit(e)
 		if err != nil {
 			return err
 		}
 		rows = append(rows, []any{e.ID, micros(e.At), e.Kind, string(e.Tenant), e.Subject, row.Body, row.Salt, row.Leaf})
+		waiting = append(waiting, []any{e.ID, row.Leaf})
 	}
-	if _, err := insertRows(ctx, tx, `INSERT INTO ledger_event (id, at, kind, tenant, subject, body, salt, leaf)`, "", rows); err != nil {
+	n, err := int64(0), error(nil)
+	if s.d.arrays() { // both in one statement
+		with, args := withArrays(columns, rows)
+		n, err = exec(ctx, tx, with+`, written AS (INSERT INTO ledger_event (`+columns+`) SELECT * FROM v)
+			INSERT INTO ledger_waiting (event, leaf) SELECT id, leaf FROM v`, args...)
+	} else if _, err = s.d.insertRows(ctx, tx, "ledger_event", columns, "", rows); err == nil {
+		n, err = s.d.insertRows(ctx, tx, "ledger_waiting", "event, leaf", "", waiting)
+	}
+	if err == nil && n != int64(len(rows)) {
+		err = fmt.Errorf("%d of %d", n, len(rows))
+	}
+	if err != nil {
 		return fmt.Errorf("record events: %w", err)
 	}
 	return nil

@@ -188,7 +188,7 @@ func (s *Store) standings(ctx context.Context, tx *sql.Tx, group []*writer) (all
 		rows[id] = is
 		return err
 	}, `SELECT l.id, l.state, l.version, j.fence FROM letter l JOIN job j ON j.id = l.id
-		 WHERE `+among+` AND j.kind = '`+string(queue.AdvanceLetter)+`'`+s.d.skipLocked, args...)
+		 WHERE `+among+` AND j.kind || '' = '`+string(queue.AdvanceLetter)+`'`+s.d.skipLocked, args...)
 	if err != nil {
 		return all, err
 	}
@@ -257,7 +257,7 @@ func (s *Store) writeGroup(ctx context.Context, tx *sql.Tx, good []*writer) erro
 	if err := s.setAll(ctx, tx, "i, version, code, failures, looks", waited, `UPDATE letter SET code = v.code, failures = v.failures, looks = v.looks, looks_since = letter.since`+which); err != nil {
 		return err
 	}
-	if err := s.recordGroup(ctx, tx, events); err != nil {
+	if err := s.recordAll(ctx, tx, events); err != nil {
 		return err
 	}
 	if err := s.bookIntents(ctx, tx, intents); err != nil {
@@ -280,8 +280,8 @@ const (
 	 FROM v WHERE hand_over.message_id = v.m`
 	setJobs = `UPDATE job SET due_at = CASE WHEN v.due = 0 THEN job.due_at ELSE v.due END,
 	     lease_until = CASE WHEN v.free = 1 THEN 0 ELSE job.lease_until END
-	 FROM v WHERE job.kind = v.kind AND job.id = v.i AND job.fence = v.fence`
-	setRoads = `UPDATE job SET road = v.road FROM v WHERE job.kind = '` + string(queue.AdvanceLetter) + `' AND job.id = v.i AND job.fence = v.fence`
+	 FROM v WHERE ` + jobKind + ` = v.kind AND job.id = v.i AND job.fence = v.fence`
+	setRoads = `UPDATE job SET road = v.road FROM v WHERE ` + jobKind + ` = '` + string(queue.AdvanceLetter) + `' AND job.id = v.i AND job.fence = v.fence`
 )
 
 // jobRow is what becomes of a job, as [rebook] and a wait have it: due 0 leaves
@@ -339,30 +339,7 @@ func (s *Store) bookIntents(ctx context.Context, tx *sql.Tx, moves []*dispatch.M
 	}
 	among, args := s.d.among("message_id", ids)
 	_, err = exec(ctx, tx, `UPDATE receipt SET verdict = 'waiting' WHERE `+among+`
-		 AND verdict = 'parked' AND reason = 'unknown-hand-over'`, args...)
-	return err
-}
-
-// recordGroup writes ledger events as [recordAll] does, with few texts of its
-// statement.
-func (s *Store) recordGroup(ctx context.Context, tx *sql.Tx, events []ledger.Event) error {
-	rows := make([][]any, len(events))
-	for i, e := range events {
-		row, err := ledger.Commit(e)
-		if err != nil {
-			return err
-		}
-		rows[i] = []any{e.ID, micros(e.At), e.Kind, string(e.Tenant), e.Subject, row.Body, row.Salt, row.Leaf}
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	with, args := s.d.withAny("id, at, kind, tenant, subject, body, salt, leaf", rows)
-	n, err := exec(ctx, tx, with+`INSERT INTO ledger_event (id, at, kind, tenant, subject, body, salt, leaf)
-		 SELECT id, at, kind, tenant, subject, body, salt, leaf FROM v WHERE id <> ''`, args...)
-	if err == nil && n != int64(len(rows)) {
-		err = fmt.Errorf("%d of %d events recorded", n, len(rows))
-	}
+		 AND verdict || '' = 'parked' AND reason = 'unknown-hand-over'`, args...)
 	return err
 }
 
