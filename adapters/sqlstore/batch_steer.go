@@ -89,14 +89,17 @@ func (s *Store) releaseLetters(ctx context.Context, tx *sql.Tx, tenant post.Tena
 }
 
 // lettersIn lists up to n letters of a batch that are in one of states, by
-// line, up to the line last.
+// line, up to the line last; none that a carrier may have all the same, because an
+// attempt was unclear before a person let it be sent again.
 func lettersIn(ctx context.Context, tx *sql.Tx, id post.BatchID, states []post.LetterState, last, n int) (ids []string, err error) {
 	args := []any{string(id), last, n}
 	for _, st := range states {
 		args = append(args, string(st))
 	}
 	rows, err := tx.QueryContext(ctx, `SELECT id FROM letter WHERE batch = $1 AND batch <> '' AND line <= $2 AND state IN (`+
-		placeholders(4, len(states))+`) ORDER BY line LIMIT $3`, args...)
+		placeholders(4, len(states))+`)
+		 AND NOT EXISTS (SELECT 1 FROM hand_over h WHERE h.letter = letter.id AND h.channel = letter.channel AND h.generation = letter.generation AND h.unsure = 1)
+		 ORDER BY line LIMIT $3`, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -174,6 +177,11 @@ func (s *Store) PauseBatch(ctx context.Context, tenant post.TenantID, id post.Ba
 		if state != batch.Approved && state != batch.Released {
 			return post.FaultBatchState
 		}
+		if pause {
+			if err := s.mindHalts(ctx, tx, ownHalts); err != nil {
+				return err
+			}
+		}
 		n, err := exec(ctx, tx, `UPDATE batch SET paused = $1 WHERE id = $2 AND paused <> $1`, truth(pause), string(id))
 		if err != nil || n == 0 {
 			return err
@@ -217,6 +225,9 @@ func (s *Store) StopBatch(ctx context.Context, tenant post.TenantID, id post.Bat
 		default:
 			if by == "" {
 				return post.FaultBatchState
+			}
+			if err := s.mindHalts(ctx, tx, ownHalts); err != nil {
+				return err
 			}
 			if err := swap(ctx, tx, `UPDATE batch SET state = $1 WHERE id = $2 AND state = $3`, string(batch.Stopping), string(id), string(state)); err != nil {
 				return err

@@ -32,7 +32,8 @@ func (s *Store) stepRecords(ctx context.Context, leases []queue.Lease) (map[stri
 		with+`SELECT l.id, l.reference, l.tenant, l.inquiry, l.digital_only, l.registered, l.state, l.version, l.channel, l.generation, l.code, l.failures, CASE WHEN l.looks_since = l.since THEN l.looks ELSE 0 END,
 		     l.not_before, l.arrive, l.since, l.recipient, l.content, l.manifest, l.batch, l.line,
 		     b.policy, CASE WHEN l.batch = '' OR b.state IN ('approved', 'released') AND b.paused = 0 THEN 1 ELSE 0 END,
-		     h.message_id, h.carrier, h.created_at, h.form_size, h.form_sha256, h.attempts, h.unsure, h.address,
+		     CASE WHEN b.state IN ('stopping', 'stopped') THEN 1 ELSE 0 END,
+		     h.message_id, h.carrier, h.created_at, h.form_size, h.form_sha256, h.attempts, h.unsure, h.spared, h.address,
 		     d.header, d.blob, d.blob_sha256, d.blob_size, d.clear_size
 		 FROM (SELECT DISTINCT kind, id, fence FROM v) AS a CROSS JOIN job j
 		     JOIN letter l ON l.id = j.id
@@ -94,21 +95,22 @@ func (s *Store) noStep(ctx context.Context, l queue.Lease) error {
 // scanStep reads the letter into r and returns the row's document; nil when the
 // letter has none.
 func scanStep(rows *sql.Rows, r *dispatch.Record) (*letter.Sealed, error) {
-	var only, registered, notBefore, since, released int64
+	var only, registered, notBefore, since, released, stopped int64
 	var policy, message, carrier, blob sql.NullString
-	var created, formSize, attempts, unsure, size, clear sql.NullInt64
+	var created, formSize, attempts, unsure, spared, size, clear sql.NullInt64
 	var form, address, header, sum []byte
 	if err := rows.Scan(&r.ID, &r.Reference, &r.Tenant, &r.Inquiry, &only, &registered, &r.State, &r.Version, &r.Channel, &r.Generation, &r.Code, &r.Failures, &r.Looks,
 		&notBefore, &r.Arrive, &since, &r.Recipient, &r.Content, &r.Manifest, &r.Batch, &r.Line,
-		&policy, &released, &message, &carrier, &created, &formSize, &form, &attempts, &unsure, &address,
+		&policy, &released, &stopped, &message, &carrier, &created, &formSize, &form, &attempts, &unsure, &spared, &address,
 		&header, &blob, &sum, &size, &clear); err != nil {
 		return nil, err
 	}
 	r.DigitalOnly, r.Registered, r.NotBefore, r.Since = only == 1, registered == 1, fromMicros(notBefore), fromMicros(since)
 	r.Policy, r.Released = post.SigningPolicy(policy.String), released == 1
+	r.Stopped = stopped == 1
 	if message.Valid {
 		r.Intent = &dispatch.Intent{MessageID: message.String, Carrier: post.Carrier(carrier.String), CreatedAt: fromMicros(created.Int64), Size: formSize.Int64,
-			Attempts: int(attempts.Int64), Unsure: unsure.Int64 == 1, Address: string(address)}
+			Attempts: int(attempts.Int64), Unsure: unsure.Int64 == 1, Spared: int(spared.Int64), Address: string(address)}
 		if len(form) != 32 {
 			return nil, errors.New("form digest is not 32 bytes")
 		}
@@ -125,7 +127,15 @@ func scanStep(rows *sql.Rows, r *dispatch.Record) (*letter.Sealed, error) {
 // moveAlone is one move in a transaction of its own: what a move means.
 func (s *Store) moveAlone(ctx context.Context, l queue.Lease, m dispatch.Move) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
+		if m.Intent != nil {
+			if err := s.mindHalts(ctx, tx, shareHalts); err != nil {
+				return err
+			}
+		}
 		if err := moveLetter(ctx, tx, moveOf(m)); err != nil {
+			return err
+		}
+		if err := s.haltedAlone(ctx, tx, m); err != nil {
 			return err
 		}
 		if err := bookHandOver(ctx, tx, m); err != nil {
@@ -164,10 +174,6 @@ func bookHandOver(ctx context.Context, tx *sql.Tx, m dispatch.Move) error {
 	if m.MessageID == "" {
 		return nil
 	}
-	unsure := 0
-	if m.Unsure {
-		unsure = 1
-	}
 	var answer, transmission string
 	var taken int64
 	if m.Answer != nil {
@@ -180,8 +186,9 @@ func bookHandOver(ctx context.Context, tx *sql.Tx, m dispatch.Move) error {
 		`UPDATE hand_over SET unsure = CASE WHEN $1 = 1 THEN 1 ELSE unsure END,
 		     answer = CASE WHEN $2 = '' THEN answer ELSE $2 END,
 		     transmission = CASE WHEN $3 = '' THEN transmission ELSE $3 END,
-		     taken_at = CASE WHEN CAST($4 AS BIGINT) = 0 THEN taken_at ELSE CAST($4 AS BIGINT) END
-		 WHERE message_id = $5`, unsure, answer, transmission, taken, m.MessageID)
+		     taken_at = CASE WHEN CAST($4 AS BIGINT) = 0 THEN taken_at ELSE CAST($4 AS BIGINT) END,
+		     spared = spared + $6
+		 WHERE message_id = $5`, truth(m.Unsure), answer, transmission, taken, m.MessageID, truth(m.Spare))
 }
 
 // waitAlone is one wait in a transaction of its own: what a wait means.

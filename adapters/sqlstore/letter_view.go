@@ -195,22 +195,23 @@ func (s *Store) DoubleHandOvers(ctx context.Context) ([]post.LetterID, error) {
 func (s *Store) DecideLetter(ctx context.Context, d letter.Decided) (to post.LetterState, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		var c letter.Case
-		var version, only, signed, taken, unsure int64
+		var version, only, signed, taken, unsure, stopped int64
 		var answer string
 		var tenant post.TenantID
 		err := tx.QueryRowContext(ctx,
 			`SELECT l.tenant, l.state, l.version, l.channel, l.generation, l.digital_only, l.signed_at,
-			     COALESCE(h.taken_at, 0), COALESCE(h.unsure, 0), COALESCE(h.answer, '')
+			     COALESCE(h.taken_at, 0), COALESCE(h.unsure, 0), COALESCE(h.answer, ''),
+			     (SELECT count(*) FROM batch b WHERE b.id = l.batch AND l.batch <> '' AND b.state IN ('stopping', 'stopped'))
 			 FROM letter l LEFT JOIN hand_over h ON h.letter = l.id AND h.channel = l.channel AND h.generation = l.generation
 			 WHERE l.id = $1 AND ($2 = '' OR l.tenant = $2)`, string(d.Letter), string(d.Tenant)).
-			Scan(&tenant, &c.State, &version, &c.Channel, &c.Generation, &only, &signed, &taken, &unsure, &answer)
+			Scan(&tenant, &c.State, &version, &c.Channel, &c.Generation, &only, &signed, &taken, &unsure, &answer, &stopped)
 		if errors.Is(err, sql.ErrNoRows) {
 			return post.ErrNotFound
 		}
 		if err != nil {
 			return err
 		}
-		c.DigitalOnly, c.Signed, c.Unsure = only == 1, signed > 0, unsure == 1
+		c.DigitalOnly, c.Signed, c.Unsure, c.Stopped = only == 1, signed > 0, unsure == 1, stopped > 0
 		refused := answer == "refused-recipient" || answer == "refused-content"
 		c.Taken, c.Spent = taken > 0 && !refused, taken > 0 && refused
 		r, err := letter.Judge(d.Decision, c)

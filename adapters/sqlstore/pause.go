@@ -44,6 +44,9 @@ func (s *Store) ResumeChannel(ctx context.Context, p letter.Pause) error {
 // setPause changes the table, with its ledger event when anything changed.
 func (s *Store) setPause(ctx context.Context, p letter.Pause, kind, query string, args ...any) error {
 	err := s.tx(ctx, func(tx *sql.Tx) error {
+		if err := s.mindHalts(ctx, tx, ownHalts); err != nil {
+			return err
+		}
 		n, err := exec(ctx, tx, query, args...)
 		if err != nil || n == 0 {
 			return err

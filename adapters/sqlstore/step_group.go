@@ -118,7 +118,15 @@ func (s *Store) writeSteps(group []*writer) {
 		if s.steps.single {
 			return errors.New("not together")
 		}
+		if slices.ContainsFunc(group, func(m *writer) bool { return m.ask.brings() }) {
+			if err := s.mindHalts(ctx, tx, shareHalts); err != nil {
+				return err
+			}
+		}
 		if sorted, err = s.standings(ctx, tx, group); err != nil {
+			return err
+		}
+		if err := s.turnBack(ctx, tx, &sorted); err != nil {
 			return err
 		}
 		return s.writeGroup(ctx, tx, sorted.good)
@@ -139,6 +147,9 @@ func (s *Store) writeSteps(group []*writer) {
 	}
 	for _, m := range sorted.stale {
 		m.end(struct{}{}, post.ErrStale)
+	}
+	for m, err := range sorted.halted {
+		m.end(struct{}{}, err)
 	}
 	for _, m := range sorted.alone {
 		go func() { m.end(struct{}{}, s.alone(m)) }()
@@ -166,7 +177,10 @@ func (s *Store) onceCommitting(ctx context.Context, f func(*sql.Tx) error) error
 }
 
 // standings are the members of a group, told apart.
-type standings struct{ good, stale, alone []*writer }
+type standings struct {
+	good, stale, alone []*writer
+	halted             map[*writer]error // and why
+}
 
 // standings locks letters and jobs and looks how they stand.
 func (s *Store) standings(ctx context.Context, tx *sql.Tx, group []*writer) (all standings, err error) {
@@ -263,7 +277,7 @@ func (s *Store) writeGroup(ctx context.Context, tx *sql.Tx, good []*writer) erro
 	if err := s.bookIntents(ctx, tx, intents); err != nil {
 		return err
 	}
-	if err := s.setAll(ctx, tx, "m, unsure, said, number, taken", answers, setAnswers); err != nil {
+	if err := s.setAll(ctx, tx, "m, unsure, said, number, taken, spare", answers, setAnswers); err != nil {
 		return err
 	}
 	if err := s.setAll(ctx, tx, "kind, i, fence, due, free", jobs, setJobs); err != nil {
@@ -276,7 +290,8 @@ const (
 	setAnswers = `UPDATE hand_over SET unsure = CASE WHEN v.unsure = 1 THEN 1 ELSE hand_over.unsure END,
 	     answer = CASE WHEN v.said = '' THEN hand_over.answer ELSE v.said END,
 	     transmission = CASE WHEN v.number = '' THEN hand_over.transmission ELSE v.number END,
-	     taken_at = CASE WHEN v.taken = 0 THEN hand_over.taken_at ELSE v.taken END
+	     taken_at = CASE WHEN v.taken = 0 THEN hand_over.taken_at ELSE v.taken END,
+	     spared = hand_over.spared + v.spare
 	 FROM v WHERE hand_over.message_id = v.m`
 	setJobs = `UPDATE job SET due_at = CASE WHEN v.due = 0 THEN job.due_at ELSE v.due END,
 	     lease_until = CASE WHEN v.free = 1 THEN 0 ELSE job.lease_until END
@@ -298,18 +313,15 @@ func jobRow(l queue.Lease, due time.Time, free bool, now time.Time) []any {
 
 // answerOf is what a move says of its hand-over, as in [bookHandOver].
 func answerOf(m *dispatch.Move) []any {
-	var unsure, taken int64
+	var taken int64
 	var said, number string
-	if m.Unsure {
-		unsure = 1
-	}
 	if m.Answer != nil {
 		said, number = string(m.Answer.Verdict), m.Answer.Transmission
 		if m.Answer.Verdict == dispatch.Taken {
 			taken = micros(m.Answer.At)
 		}
 	}
-	return []any{m.MessageID, unsure, said, number, taken}
+	return []any{m.MessageID, truth(m.Unsure), said, number, taken, truth(m.Spare)}
 }
 
 // bookIntents keeps intents before the first byte of any of them, as

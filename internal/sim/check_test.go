@@ -28,6 +28,7 @@ func (w *world) moved(m memstore.Move) {
 		w.violate("I5: %s changed the generation of letter %s from %d to %d", m.Actor, m.Letter, m.Before, m.Generation)
 	}
 	w.presumed(m)
+	w.lotMoved(m)
 	if m.To == post.LetterRouted && m.Channel == post.Physical && m.Actor == "dispatcher" {
 		if p := w.owner[m.Letter]; p == nil || !p.proven {
 			w.violate("rule5: letter %s goes on paper, and nobody said that its recipient cannot receive", m.Letter)
@@ -91,9 +92,10 @@ func (w *world) settled() {
 	if orphans > 0 {
 		w.violate("I13: %d jobs without a letter", orphans)
 	}
-	if n := w.db.Accepted(); n != len(rows) || n != len(w.people) {
-		w.violate("I2: %d callers, %d entries of acceptance, %d letters", len(w.people), n, len(rows))
+	if n, want := w.db.Accepted(), len(w.people)+w.made(); n != len(rows) || n != want {
+		w.violate("I2: %d callers and lines, %d entries of acceptance, %d letters", want, n, len(rows))
 	}
+	w.lotSettled()
 	for _, p := range w.people {
 		if p.receipt == "" {
 			w.violate("I2: a caller never got a receipt")

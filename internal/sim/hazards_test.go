@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/outbound/track"
@@ -26,6 +27,7 @@ type hazard struct {
 	channel   func(w *world, c dispatch.Channel) dispatch.Channel
 	source    func(w *world, s track.Source) track.Source
 	directory func(w *world, d dispatch.Directory) dispatch.Directory
+	steering  func(w *world, s *store) batch.Store
 	nobody    bool    // decides about letters that need a person
 	peer      *policy // plays instead of the house
 }
@@ -381,7 +383,7 @@ var hazards = []hazardCase{
 
 // TestTheSimulationBites re-introduces each hazard and wants it caught.
 func TestTheSimulationBites(t *testing.T) {
-	for _, h := range slices.Concat(hazards, quietHazards) {
+	for _, h := range slices.Concat(hazards, quietHazards, lotHazards) {
 		t.Run(h.name, func(t *testing.T) {
 			var caught, first, other atomic.Int64
 			var what atomic.Value

@@ -17,6 +17,7 @@ import (
 
 	"filippo.io/age"
 
+	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/outbound/track"
@@ -36,7 +37,9 @@ type house struct {
 	matcher  *track.Matcher
 	sweeper  *queue.Sweeper
 	desk     *letter.Desk
-	here     []queue.Ring // steps that the sweeper runs itself, guarded by mu
+	batches  *batch.Desk           // nil: there is no batch
+	signer   *dispatch.BatchSigner // the same
+	here     []queue.Ring          // steps that the sweeper runs itself, guarded by mu
 	mu       sync.Mutex
 }
 
@@ -67,6 +70,7 @@ func (w *world) build(n *node) *house {
 	var err [4]error
 	h.advancer, err[0] = dispatch.New(dispatch.Config{
 		Store: outer, Blobs: disk{w}, Opener: opener, Signer: stamp{}, Check: prove, Directory: directory, Tenants: w.tenants(), Log: log,
+		Roots: s, Certs: signing().certs, Gate: w.gate(n, log, jitter),
 		Roads:     dispatch.Straight(map[post.Channel]dispatch.Channel{post.Digital: digital, post.Physical: paper}),
 		LeaseTime: w.plan.lease, Resends: w.plan.resends, LookupBudget: w.plan.budget, Now: n.now, Rand: jitter,
 	})
@@ -96,7 +100,7 @@ func (w *world) build(n *node) *house {
 		Store: outer, Records: s, Blobs: disk{w}, Dispatcher: plainKey{}, IndexKey: indexKey, Tenants: w.tenants(), Bell: bell{n}, Log: log,
 		Now: n.now, NewID: w.newID, NewReference: w.newReference,
 	})
-	if e := errors.Join(err[:]...); e != nil {
+	if e := errors.Join(errors.Join(err[:]...), w.buildLots(n, h, s, log)); e != nil {
 		panic(e)
 	}
 	return h
@@ -129,6 +133,7 @@ func (w *world) duties(n *node) {
 			w.say("%s match: %v", n.name, err)
 		}
 	}, nil)
+	w.lotDuties(n)
 }
 
 func (w *world) newID() string {
@@ -231,6 +236,9 @@ func (stamp) Sign(m verify.Manifest) ([]byte, error) {
 
 // prove checks a stamp.
 func prove(manifest []byte) (m verify.Manifest, err error) {
+	if bytes.HasPrefix(manifest, []byte("<")) { // one of a batch
+		return signing().check.Signed(manifest)
+	}
 	if len(manifest) < 32 {
 		return m, verify.ErrNotProven
 	}

@@ -30,7 +30,7 @@ type person struct {
 }
 
 func (w *world) person(id string) *person {
-	for _, p := range w.people {
+	for _, p := range w.everybody() {
 		if p.record.ID == id {
 			return p
 		}
@@ -129,7 +129,7 @@ func (p port) Render(_ context.Context, j dispatch.Job, out io.Writer) error {
 }
 
 // HandOver implements [dispatch.Channel].
-func (p port) HandOver(_ context.Context, j dispatch.Job, f dispatch.Form) dispatch.Outcome {
+func (p port) HandOver(ctx context.Context, j dispatch.Job, f dispatch.Form) dispatch.Outcome {
 	w := p.w
 	who := w.person(j.Recipient.ID)
 	luck := p.fate(who.key, "hand-over")
@@ -140,7 +140,15 @@ func (p port) HandOver(_ context.Context, j dispatch.Job, f dispatch.Form) dispa
 	if err != nil {
 		return dispatch.Outcome{Verdict: dispatch.Unknown, Code: "read"}
 	}
+	if w.plan.breaksOff > 0 {
+		w.plan.breaksOff--
+		w.running.cancel()
+	}
+	if w.plan.breaks && ctx.Err() != nil {
+		return dispatch.Outcome{Verdict: dispatch.Unknown, Code: dispatch.CodeBroken}
+	}
 	w.checkForm(p.carrier, j, f, body, who)
+	w.lotSent(j.Letter)
 	out := p.take(j.MessageID, j.Letter, j.Generation, sha256.Sum256(body), who, luck)
 	w.say("%s hands %s gen %d to %s: %s %s", p.n.name, j.MessageID[:8], j.Generation, p.name, out.Verdict, out.Code)
 	w.point(p.name+" answers", time.Millisecond, 2*time.Second)

@@ -9,6 +9,7 @@ import (
 // and some up, so that rare meetings of two faults are not drowned by others.
 type plan struct {
 	clocks
+	lots
 	letters int
 	trouble time.Duration // after which the world heals
 	horizon time.Duration // after which a letter that has not ended is stranded
@@ -37,6 +38,8 @@ type plan struct {
 	// long a look-up may stay unsure.
 	resends int
 	budget  time.Duration
+	// breaksOff is how many hand-overs the first processes break off by ending.
+	breaksOff int
 }
 
 func newPlan(r *rand.Rand) plan {

@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -34,7 +35,7 @@ func play(seed uint64, hz hazard, verbose bool) *world {
 	r := rand.New(rand.NewPCG(seed, 1))
 	w := &world{seed: seed, plan: newPlan(r), luck: r, now: start, db: memstore.New(), sealed: map[string][]byte{}, opened: map[string][]byte{}, shelf: map[string][]byte{}, owner: map[post.LetterID]*person{}, lastLease: map[string]queue.Lease{}, alarms: map[string]int{},
 		verbose: verbose, hazard: hz}
-	w.plan.clocks, w.plan.retry, w.posted = newClocks(seed), newRetry(seed), map[post.LetterID]time.Time{}
+	w.plan.clocks, w.plan.lots, w.plan.retry, w.posted = newClocks(seed), newLots(seed), newRetry(seed), map[post.LetterID]time.Time{}
 	if hz.plan != nil {
 		hz.plan(&w.plan)
 	}
@@ -49,6 +50,7 @@ func play(seed uint64, hz hazard, verbose bool) *world {
 		duty, submit = w.peer.duties, w.peer.accept
 	}
 	w.say("plan %+v", w.plan)
+	w.begin()
 	for _, name := range []string{"A", "B"} {
 		n := &node{w: w, name: name, actors: map[*actor]bool{}}
 		w.nodes = append(w.nodes, n)
@@ -91,7 +93,7 @@ func (w *world) trouble() {
 		n.offset = []time.Duration{time.Hour, -time.Hour, 24 * time.Hour, -24 * time.Hour, 0}[w.luck.IntN(5)]
 		w.say("%s's clock is off by %s", n.name, n.offset)
 	}
-	for _, p := range w.people {
+	for _, p := range w.everybody() {
 		if w.chance(w.plan.flip) {
 			p.enrolled = !p.enrolled
 			w.say("%s: enrolled %v", p.key, p.enrolled)
@@ -164,6 +166,9 @@ func (w *world) decideOne(n *node, id post.LetterID, d letter.Decision) {
 	w.spawn(n, func(ctx context.Context) {
 		st, err := n.desk.Decide(ctx, letter.Decided{Letter: id, Actor: "person", Decision: d})
 		w.say("a person decides %s for %s: %s %v", d, id[24:], st, err)
+		if errors.Is(err, post.FaultBatchStopped) {
+			w.after(w.between(0, time.Minute), func() { w.decideOne(n, id, letter.Close) })
+		}
 	}, nil)
 }
 

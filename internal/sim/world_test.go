@@ -43,6 +43,8 @@ type world struct {
 	digital   *carrier
 	paper     *carrier
 	people    []*person
+	lot       *mailing // nil: there is no batch
+	viewed    map[*actor]map[post.LetterID]bool
 	owner     map[post.LetterID]*person
 	posted    map[post.LetterID]time.Time // when it came to be so
 	lastLease map[string]queue.Lease      // kept by a hazard only
@@ -344,7 +346,7 @@ func (w *world) quiet() bool {
 		return w.digital.silent() && w.paper.silent() && !slices.ContainsFunc(w.peer.slips, (*slip).open)
 	}
 	rows, _ := w.db.Rows()
-	if len(rows) < len(w.people) {
+	if len(rows) < len(w.people) || !w.lotQuiet() {
 		return false
 	}
 	for _, r := range rows {

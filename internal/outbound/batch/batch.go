@@ -110,6 +110,11 @@ type View struct {
 	Repeated  bool                     `json:"repeated,omitempty"` // the key and the lines were known already
 }
 
+// UnderWay is how many of the batch's letters are being handed over, or may have
+// been taken by a carrier whose answer was lost: what a pause or a stop comes too
+// late for.
+func (v View) UnderWay() int { return v.Letters[post.LetterHandingOver] + v.Letters[post.LetterOutcomeUnknown] }
+
 // Opened is what [Store] keeps of a new batch.
 type Opened struct {
 	Options
@@ -186,10 +191,13 @@ type Steering interface {
 	ApproveBatch(ctx context.Context, tenant post.TenantID, id post.BatchID, approver post.ClientID, n int) (left int, err error)
 	// ContinueBatch lets the rest go after the canary.
 	ContinueBatch(ctx context.Context, tenant post.TenantID, id post.BatchID, by post.ClientID) error
-	// PauseBatch holds an approved batch where it is, or lets it go on.
+	// PauseBatch holds an approved batch where it is, or lets it go on. Once it has
+	// answered, no intent of it is committed until it goes on.
 	PauseBatch(ctx context.Context, tenant post.TenantID, id post.BatchID, by post.ClientID, pause bool) error
 	// StopBatch ends a batch and cancels up to n letters that can be. It answers
-	// left=0 when none is left whose fate is open.
+	// left=0 when none is left whose fate is open, and [post.ErrStale], with nothing
+	// done, when one of them moved meanwhile. Once it has answered, no intent of the
+	// batch is committed any more.
 	StopBatch(ctx context.Context, tenant post.TenantID, id post.BatchID, by post.ClientID, n int) (left int, err error)
 }
 
@@ -224,6 +232,9 @@ type Config struct {
 	// with what is left; 20 s when 0. The caller asks again, or the dispatcher
 	// goes on.
 	Patience time.Duration
+	// NewID and NewReference name batches and letters; nil is [post.NewID] and
+	// [post.NewReference].
+	NewID, NewReference func() string
 }
 
 // A Desk takes batches.
@@ -256,6 +267,12 @@ func New(c Config) (*Desk, error) {
 	}
 	if c.Patience == 0 {
 		c.Patience = 20 * time.Second
+	}
+	if c.NewID == nil {
+		c.NewID = post.NewID
+	}
+	if c.NewReference == nil {
+		c.NewReference = post.NewReference
 	}
 	d := &Desk{Config: c, keys: letter.NewKeys(c.Dispatcher, c.PutDataKey), tenants: map[post.TenantID]post.Tenant{}, reading: make(chan struct{}, 2),
 		space: make(chan []byte, groups), wait: min(spaceWait, c.Patience)}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -119,8 +120,9 @@ func (d *Desk) Continue(ctx context.Context, tenant post.TenantID, id post.Batch
 	return d.Show(ctx, tenant, id)
 }
 
-// Pause holds a batch: nothing more of it is handed over until Resume. What a
-// carrier has, or may have, goes on.
+// Pause holds a batch: once it has answered, no hand-over of it begins and none is
+// repeated until Resume. The answer counts those that were under way at that
+// moment ([View.UnderWay]); what a carrier has goes on.
 func (d *Desk) Pause(ctx context.Context, tenant post.TenantID, id post.BatchID, by post.ClientID) (View, error) {
 	return d.pause(ctx, tenant, id, by, true)
 }
@@ -138,14 +140,21 @@ func (d *Desk) pause(ctx context.Context, tenant post.TenantID, id post.BatchID,
 	return d.Show(ctx, tenant, id)
 }
 
-// Stop ends a batch: letters that no carrier has, nor may have, are cancelled.
-// The answer's counts say how many were, and how many could not be; those whose
-// outcome is not known yet are followed until it is.
+// Stop ends a batch: once it has answered, no hand-over of it begins and none is
+// repeated, also of letters that are not cancelled yet. Letters that no carrier
+// has, nor may have, are cancelled. The answer's counts say how many were, and how
+// many could not be; those that were under way ([View.UnderWay]) are followed
+// until a carrier's word, or a person's, ends them.
 func (d *Desk) Stop(ctx context.Context, tenant post.TenantID, id post.BatchID, by post.ClientID) (View, error) {
 	left := -1
 	_, err := d.repeat(func() (n int, err error) {
 		before := left
-		if left, err = d.Store.StopBatch(ctx, tenant, id, by, step); left == before {
+		left, err = d.Store.StopBatch(ctx, tenant, id, by, step)
+		if errors.Is(err, post.ErrStale) && ctx.Err() == nil { // a letter moved meanwhile: nothing was done
+			left = before
+			return 1, nil
+		}
+		if left == before {
 			return 0, err // what is left waits for its carriers; the dispatcher follows it
 		}
 		return left, err

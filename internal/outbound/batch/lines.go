@@ -66,7 +66,7 @@ func (d *Desk) opened(tenant post.TenantID, client post.ClientID, key string, co
 	if !o.Policy.Known() || o.Canary < 0 || o.Canary > count {
 		return Opened{}, post.FaultBatchPolicy
 	}
-	return Opened{Options: o, ID: post.BatchID(post.NewID()), Tenant: tenant, Client: client, Count: count,
+	return Opened{Options: o, ID: post.BatchID(d.NewID()), Tenant: tenant, Client: client, Count: count,
 		Key: seal.Index(d.IndexKey, tenant, "batch-key", key)}, nil
 }
 
@@ -118,7 +118,7 @@ func (d *Desk) seal(ctx context.Context, tenant post.TenantID, lines []Line, con
 	all := sha256.New()
 	for i, line := range lines {
 		r := letter.NormalRecipient(line.Recipient)
-		l := SealedLine{N: first + i + 1, Letter: post.LetterID(post.NewID()), Reference: post.NewReference(),
+		l := SealedLine{N: first + i + 1, Letter: post.LetterID(d.NewID()), Reference: d.NewReference(),
 			Key: letter.KeyIndex(d.IndexKey, tenant, line.Key), Document: contents[i].Documents[0].SHA256, Arrive: post.Day(line.Arrive), Registered: line.Registered}
 		if l.Digest, err = letter.Digest(d.IndexKey, tenant, letter.Told{Recipient: &r, Content: contents[i], Arrive: l.Arrive, Registered: l.Registered}); err != nil {
 			return nil, nil, err

@@ -45,7 +45,8 @@ type Config struct {
 	Quiet time.Duration // 2 min
 	// Backoff is the first pause after a failure; it doubles up to 15 min.
 	Backoff time.Duration // 5 s
-	// Resends is how often an unclear hand-over is repeated before a person is asked.
+	// Resends is how often an unclear hand-over is repeated before a person is asked;
+	// repetitions that our own shutdown broke off are not counted.
 	Resends int // 30
 	// Poison is how many failures in a row make a letter need a person.
 	Poison int // 8

@@ -26,7 +26,6 @@ import (
 	"log/slog"
 	"time"
 
-	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/post"
@@ -42,6 +41,7 @@ type Record struct {
 	DigitalOnly bool // to the tenant's own contact point
 	Registered  bool // on paper, by registered post
 	Released    bool // no batch, or its batch is approved and neither paused nor stopped
+	Stopped     bool // its batch was stopped
 	Batch       post.BatchID
 	Line        int // of the batch, from 1
 	Policy      post.SigningPolicy
@@ -78,6 +78,7 @@ type Intent struct {
 	SHA256    [32]byte
 	Attempts  int
 	Unsure    bool // some attempt had no clear answer
+	Spared    int  // of Attempts, those that [Config.Resends] does not count ([Move.Spare])
 	// Address is where it goes on paper, sealed, when a register was asked; empty:
 	// the letter's own.
 	Address string
@@ -102,6 +103,7 @@ type Move struct {
 	Answer     *Outcome  // what came of the hand-over of MessageID
 	MessageID  string
 	Unsure     bool // the hand-over may have been taken; sticks
+	Spare      bool // the attempt says nothing of the doubt: it does not count as a repetition
 }
 
 // A Wait leaves a letter where it is until Due. A zero Due leaves that too.
@@ -127,7 +129,11 @@ type Store interface {
 	LeaseDue(ctx context.Context, c queue.Claim) ([]queue.Lease, error)
 	// LetterForStep reads what the next step needs.
 	LetterForStep(ctx context.Context, l queue.Lease) (Record, error)
-	// MoveLetter moves the letter, with its ledger entry and its job.
+	// MoveLetter moves the letter, with its ledger entry and its job. A move with an
+	// Intent is refused with [ErrBatchHalted] when at its commit the letter's batch is
+	// paused, stopped or not approved, and with [ErrRoadHalted] when its channel is
+	// paused for its tenant; then it has changed nothing. Whoever pauses or stops is
+	// answered when no commit that has not seen it is under way any more.
 	MoveLetter(ctx context.Context, l queue.Lease, m Move) error
 	// WaitLetter gives the lease back without moving the letter.
 	WaitLetter(ctx context.Context, l queue.Lease, w Wait) error
@@ -206,7 +212,7 @@ func (a *Advancer) AdvanceLeased(ctx context.Context, l queue.Lease) error {
 // lease was given back.
 func (a *Advancer) step(ctx context.Context, l queue.Lease, r Record) (again bool, err error) {
 	if !r.Released && stayable(r.State) {
-		return false, a.keepBack(ctx, l, r, batch.CodeHeld, holdTime, roadBatch)
+		return a.stay(ctx, l, r)
 	}
 	switch r.State {
 	case post.LetterAccepted:
@@ -232,20 +238,6 @@ func (a *Advancer) step(ctx context.Context, l queue.Lease, r Record) (again boo
 		// Final, or a person's turn: no step is due. The job was left by a
 		// race with a receipt; whoever moves the letter makes a new one.
 		return false, a.Store.WaitLetter(ctx, l, Wait{Letter: r.ID, Version: r.Version, Code: r.Code, Due: a.Now().Add(a.Overdue)})
-	}
-}
-
-// holdTime is how long a letter of a paused batch rests; resuming wakes it.
-const holdTime = time.Minute
-
-// stayable reports whether a pause of its batch holds a letter where it is: no
-// carrier has it, nor may have it.
-func stayable(s post.LetterState) bool {
-	switch s {
-	case post.LetterReady, post.LetterSigned, post.LetterAwaitingLookup, post.LetterRouted, post.LetterNotTaken:
-		return true
-	default:
-		return false
 	}
 }
 

@@ -27,6 +27,8 @@ type GateConfig struct {
 	Rest time.Duration // 5 s
 	Log  *slog.Logger
 	Now  func() time.Time
+	// Rand returns a duration in [0, n); nil is [rand.N].
+	Rand func(n time.Duration) time.Duration
 }
 
 // A Gate stands before the carriers: it keeps letters back while people have
@@ -81,6 +83,9 @@ func NewGate(c GateConfig) (*Gate, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Rand == nil {
+		c.Rand = rand.N[time.Duration]
+	}
 	return &Gate{GateConfig: c, carriers: map[post.Carrier]*carrier{}}, nil
 }
 
@@ -99,14 +104,14 @@ func (g *Gate) Enter(ctx context.Context, tenant post.TenantID, ch post.Channel,
 	c := g.at(name)
 	now := g.Now()
 	if c.failures >= g.Trip && (c.trial || now.Before(c.until)) {
-		return spread(max(c.until.Sub(now), g.Rest)), codeResting
+		return g.spread(max(c.until.Sub(now), g.Rest)), codeResting
 	}
 	if rate := g.Rate[name]; rate > 0 {
 		c.tokens = min(c.tokens+now.Sub(c.filled).Seconds()*rate, max(rate, 1))
 		c.filled = now
 		if c.tokens < 1 {
 			c.waiting++
-			return spread(min(time.Duration(c.waiting/rate*float64(time.Second)), time.Minute)), codeRate
+			return g.spread(min(time.Duration(c.waiting/rate*float64(time.Second)), time.Minute)), codeRate
 		}
 		c.tokens--
 		c.waiting = max(c.waiting-1, 0)
@@ -130,7 +135,7 @@ func (g *Gate) Leave(name post.Carrier, v Verdict) {
 	case Unknown, NotTaken:
 		c.failures++
 		if c.failures >= g.Trip {
-			c.until = g.Now().Add(spread(c.rest))
+			c.until = g.Now().Add(g.spread(c.rest))
 			g.Log.Warn("carrier left alone", slog.String("carrier", string(name)), slog.Int("failures", c.failures), slog.Duration("rest", c.rest))
 			c.rest = min(2*c.rest, mostRest)
 		}
@@ -158,9 +163,9 @@ func (g *Gate) halted(ctx context.Context, tenant post.TenantID, ch post.Channel
 	case g.Paused == nil:
 		return 0
 	case !g.known:
-		return spread(pauseAsk)
+		return g.spread(pauseAsk)
 	case g.pausedFor(tenant, ch):
-		return spread(pauseWait)
+		return g.spread(pauseWait)
 	}
 	return 0
 }
@@ -185,5 +190,17 @@ func (g *Gate) pausedFor(tenant post.TenantID, ch post.Channel) bool {
 	return false
 }
 
+// reread lets pauses be asked for anew, because the database knows of one that g
+// does not, and returns how long its letters wait.
+func (g *Gate) reread() time.Duration {
+	if g == nil { // nobody looks at pauses before the commit
+		return pauseWait
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.asked = time.Time{}
+	return g.spread(pauseWait)
+}
+
 // spread draws a time between half of d and d.
-func spread(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) } //nolint:gosec // a pause, not a secret
+func (g *Gate) spread(d time.Duration) time.Duration { return d/2 + g.Rand(d/2+1) }

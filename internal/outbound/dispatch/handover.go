@@ -21,7 +21,7 @@ import (
 // went out ([Advancer.interrupted]). After the carrier's answer and before its
 // commit: the same. After that commit: the answer stands.
 func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool, error) {
-	if r.State == post.LetterOutcomeUnknown && r.Intent != nil && r.Intent.Attempts > a.Resends {
+	if r.State == post.LetterOutcomeUnknown && r.Intent != nil && r.Intent.Attempts-r.Intent.Spared > a.Resends {
 		return false, a.askPerson(ctx, l, r, code("outcome-unknown", r.Code))
 	}
 	in := Intent{Carrier: a.Roads.Chosen(r.Tenant, r.Channel), CreatedAt: a.Now().UTC().Truncate(time.Second)}
@@ -70,6 +70,9 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 	}
 	in.Attempts++
 	if err := a.move(ctx, l, r, Move{To: post.LetterHandingOver, Intent: &in, MessageID: in.MessageID, Due: a.Now()}); err != nil {
+		if halted(err) {
+			err = a.turnedBack(ctx, l, r, err, roadOf(r.Channel, in.Carrier))
+		}
 		return false, err
 	}
 	r.State, r.Version, r.Intent = post.LetterHandingOver, r.Version+1, &in
@@ -83,7 +86,7 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 	// The answer is recorded even when our own time is up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookTimeout)
 	defer cancel()
-	return a.settle(ctx, l, r, out)
+	return a.settle(ctx, l, r, out, verdict != out.Verdict)
 }
 
 // ofCarrier is what a verdict says of the carrier: nothing, when it was we who
@@ -100,7 +103,13 @@ func ofCarrier(ctx context.Context, v Verdict) Verdict {
 // Once any attempt was unclear, a later "not taken" or "refused" speaks only of
 // the later attempt: the letter stays outcome-unknown until a receipt or a
 // clear "taken" ends the doubt, or a person is asked.
-func (a *Advancer) settle(ctx context.Context, l queue.Lease, r Record, out Outcome) (bool, error) {
+//
+// Before a person is asked the same is sent [Config.Resends] times. An attempt that
+// we broke off ourselves (ours), or that was not taken while there was no doubt, is
+// none of them: neither our restarts nor a carrier's outage may end in a question
+// that only unclear answers justify. A process that died in one counts: the letter
+// may be why.
+func (a *Advancer) settle(ctx context.Context, l queue.Lease, r Record, out Outcome, ours bool) (bool, error) {
 	now := a.Now()
 	if out.At.IsZero() {
 		out.At = now
@@ -111,7 +120,7 @@ func (a *Advancer) settle(ctx context.Context, l queue.Lease, r Record, out Outc
 		a.Log.ErrorContext(ctx, "carrier's clock is odd", slog.String("carrier", string(r.Intent.Carrier)), slog.String("letter", string(r.ID)),
 			slog.Time("said", said), slog.Time("taken_for", out.At))
 	}
-	m := Move{Code: code("", out.Code), Answer: &out, MessageID: r.Intent.MessageID, Free: true}
+	m := Move{Code: code("", out.Code), Answer: &out, MessageID: r.Intent.MessageID, Free: true, Spare: ours}
 	switch out.Verdict {
 	case Taken:
 		m.To, m.Due = post.LetterHandedOver, now.Add(a.Overdue)
@@ -121,6 +130,8 @@ func (a *Advancer) settle(ctx context.Context, l queue.Lease, r Record, out Outc
 		m.To, m.Due = post.LetterNotTaken, now.Add(a.pause(r.Intent.Attempts))
 		if r.Intent.Unsure {
 			m.To = post.LetterOutcomeUnknown
+		} else {
+			m.Spare = true
 		}
 	case RefusedRecipient:
 		switch {

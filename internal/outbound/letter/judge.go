@@ -9,6 +9,7 @@ type Case struct {
 	Generation  int
 	DigitalOnly bool
 	Signed      bool
+	Stopped     bool // its batch was stopped: nothing of it is sent any more
 	// Of the present hand-over, when there is one:
 	Taken  bool // the carrier has taken it, and not refused it by receipt
 	Unsure bool // some attempt had no clear answer, and no receipt has ended the doubt
@@ -33,6 +34,9 @@ type Ruling struct {
 func Judge(d Decision, c Case) (Ruling, error) {
 	same := Ruling{Channel: c.Channel, Generation: c.Generation}
 	mayBeOut := c.Taken || c.Unsure
+	if c.Stopped && d != Cancel && d != Close {
+		return Ruling{}, post.FaultBatchStopped
+	}
 	switch d {
 	case Cancel:
 		if !c.State.May(post.LetterCancelled, c.Channel) {

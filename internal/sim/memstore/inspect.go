@@ -22,6 +22,9 @@ type Row struct {
 	Taken      time.Time // of the present hand-over
 	Job        bool      // a step is due, now or later
 	Due        time.Time
+	Unsure     bool // some attempt of the present hand-over was unclear
+	Batch      post.BatchID
+	Line       int
 }
 
 // Rows returns every letter, ordered by id, and how many jobs no letter has.
@@ -30,8 +33,9 @@ func (db *DB) Rows() (rows []Row, orphans int) {
 	defer db.mu.Unlock()
 	for _, r := range db.letters {
 		out := Row{ID: r.ID, Key: string(r.Key), State: r.state, Channel: r.channel, Generation: r.generation, Code: r.code, Manifest: r.manifest, Available: r.available}
+		out.Batch, out.Line = r.batch, r.line
 		if h := db.present(r); h != nil {
-			out.Taken = h.taken
+			out.Taken, out.Unsure = h.taken, h.Unsure
 		}
 		if j := db.jobs[jobOf(r.ID)]; j != nil {
 			out.Job, out.Due = true, j.due
@@ -63,6 +67,27 @@ func (db *DB) Kept() []Kept {
 		all = append(all, Kept{r.Receipt, r.verdict, r.reason})
 	}
 	return all
+}
+
+// Kinds returns the kinds of all entries of the ledger.
+func (db *DB) Kinds() (kinds []string) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for _, e := range db.events {
+		kinds = append(kinds, e.Kind)
+	}
+	return kinds
+}
+
+// Rewind puts back a fault: what a carrier took of a batch is sent once more.
+func (db *DB) Rewind(id post.BatchID) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for _, r := range db.lettersOf(id) {
+		if r.state == post.LetterHandedOver {
+			db.move(r.since, r, post.LetterRouted, r.channel, r.generation, "", "batch "+string(id), "")
+		}
+	}
 }
 
 // Accepted returns how many letters the ledger says were accepted.

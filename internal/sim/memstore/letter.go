@@ -48,7 +48,7 @@ func (db *DB) first(tenant post.TenantID, key []byte) (letter.First, error) {
 		return letter.First{}, post.ErrNotFound
 	}
 	r := db.letters[id]
-	return letter.First{ID: id, Reference: r.Reference, State: r.state, Digest: r.Digest}, nil
+	return letter.First{ID: id, Reference: r.Reference, State: r.state, Digest: r.Digest, Batch: r.batch}, nil
 }
 
 // AcceptLetter implements [letter.Store].
@@ -93,7 +93,7 @@ func (db *DB) refers(reference string) bool {
 }
 
 func (db *DB) view(r *row) letter.View {
-	v := letter.View{ID: r.ID, Reference: r.Reference, Tenant: r.Tenant, State: r.state, Channel: r.channel, Generation: r.generation, Code: r.code,
+	v := letter.View{ID: r.ID, Reference: r.Reference, Tenant: r.Tenant, Batch: r.batch, Line: r.line, State: r.state, Channel: r.channel, Generation: r.generation, Code: r.code,
 		AcceptedAt: r.acceptedAt, SignedAt: r.signedAt, NotBefore: micros(r.NotBefore), AvailableAt: r.available,
 		Since: r.since, Arrive: r.Arrive, Urgent: r.Urgent, Registered: r.Registered}
 	if h := db.present(r); h != nil {
@@ -132,7 +132,7 @@ func (s *Store) LetterList(_ context.Context, f letter.Filter) ([]letter.View, e
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
 	rows := sorted(s.db.letters, func(r *row) bool {
-		return (f.Tenant == "" || r.Tenant == f.Tenant) && f.Batch == "" && (f.State == "" || r.state == f.State) && (f.Reference == "" || r.Reference == f.Reference) && r.ID > f.After
+		return (f.Tenant == "" || r.Tenant == f.Tenant) && (f.Batch == "" || r.batch == f.Batch) && (f.State == "" || r.state == f.State) && (f.Reference == "" || r.Reference == f.Reference) && r.ID > f.After
 	}, func(a, b *row) int { return cmp.Compare(a.ID, b.ID) })
 	var all []letter.View
 	for _, r := range rows[:min(len(rows), cmp.Or(min(f.Limit, 1000), 100))] {
@@ -202,7 +202,8 @@ func (s *Store) DecideLetter(_ context.Context, d letter.Decided) (post.LetterSt
 	if r == nil {
 		return "", fmt.Errorf("decide letter %s: %w", d.Letter, post.ErrNotFound)
 	}
-	c := letter.Case{State: r.state, Channel: r.channel, Generation: r.generation, DigitalOnly: r.DigitalOnly, Signed: !r.signedAt.IsZero()}
+	b := s.db.lots[r.batch]
+	c := letter.Case{Stopped: b != nil && b.stopped(), State: r.state, Channel: r.channel, Generation: r.generation, DigitalOnly: r.DigitalOnly, Signed: !r.signedAt.IsZero()}
 	if h := s.db.present(r); h != nil {
 		c.Unsure = h.Unsure
 		refused := h.answer == "refused-recipient" || h.answer == "refused-content"

@@ -9,7 +9,7 @@
 // and writes after.
 //
 // It leaves out what the simulation does not play: inquiries (a reply is
-// [post.ErrNotFound]), batches, retention, and the salts of ledger entries.
+// [post.ErrNotFound]), retention, and the salts of ledger entries.
 // Each node has a [Store] with a clock of its own on one shared [DB], as each
 // process has on one database.
 package memstore
@@ -42,6 +42,8 @@ type DB struct {
 	// Watch is told of each committed move, in order, before the mover is
 	// answered; may be nil. It must not call the database.
 	Watch func(Move)
+	// Blind puts back a fault: intents are committed whatever is halted.
+	Blind bool
 
 	mu        sync.Mutex // guards everything below
 	letters   map[post.LetterID]*row
@@ -52,6 +54,8 @@ type DB struct {
 	dataKeys  map[string][]byte
 	leases    queue.Turns // whose turn it is to be leased
 	rings     queue.Turns // and to be rung for
+	lots      map[post.BatchID]*lot
+	pauses    []letter.Pause
 	events    []ledger.Event
 }
 
@@ -76,6 +80,8 @@ type Store struct {
 
 type row struct {
 	letter.Accepted
+	batch      post.BatchID
+	line       int
 	state      post.LetterState
 	version    int64
 	channel    post.Channel
@@ -126,7 +132,7 @@ type receipt struct {
 func New() *DB {
 	return &DB{
 		letters: map[post.LetterID]*row{}, keys: map[string]post.LetterID{}, handOvers: map[string]*handOver{},
-		jobs: map[jobKey]*job{}, receipts: map[string]*receipt{}, dataKeys: map[string][]byte{},
+		jobs: map[jobKey]*job{}, receipts: map[string]*receipt{}, dataKeys: map[string][]byte{}, lots: map[post.BatchID]*lot{},
 	}
 }
 

@@ -50,6 +50,9 @@ func (s *Store) LetterForStep(_ context.Context, l queue.Lease) (dispatch.Record
 		State: r.state, Version: r.version, Channel: r.channel, Generation: r.generation, Code: r.code, Failures: r.failures,
 		Registered: r.Registered, NotBefore: micros(r.NotBefore), Arrive: r.Arrive, Since: r.since, Recipient: r.Recipient, Content: r.Content, Manifest: r.manifest, Documents: r.Documents,
 	}
+	if b := s.db.lots[r.batch]; b != nil {
+		out.Batch, out.Line, out.Policy, out.Released, out.Stopped = r.batch, r.line, b.Policy, b.going(), b.stopped()
+	}
 	if r.looksSince.Equal(r.since) {
 		out.Looks = r.looks
 	}
@@ -79,6 +82,11 @@ func (s *Store) moveLetter(l queue.Lease, m dispatch.Move) error {
 	r, err := s.db.swap(m.Letter, m.From, m.Version)
 	if err != nil {
 		return err
+	}
+	if m.Intent != nil {
+		if err := s.db.haltOf(r, m.Channel); err != nil {
+			return err
+		}
 	}
 	book, err := s.db.bookHandOver(m)
 	if err != nil {
@@ -135,6 +143,9 @@ func (db *DB) bookHandOver(m dispatch.Move) (book func(), err error) {
 	}
 	return func() {
 		h.Unsure = h.Unsure || m.Unsure
+		if m.Spare {
+			h.Spared++
+		}
 		if m.Answer == nil {
 			return
 		}
@@ -160,7 +171,7 @@ func (db *DB) bookIntent(m dispatch.Move, in dispatch.Intent) (book func(), err 
 	}
 	return func() {
 		if h == nil {
-			in.Unsure, in.CreatedAt = false, micros(in.CreatedAt)
+			in.Unsure, in.Spared, in.CreatedAt = false, 0, micros(in.CreatedAt)
 			db.handOvers[in.MessageID] = &handOver{Intent: in, letter: m.Letter, channel: m.Channel, generation: m.Generation}
 		} else {
 			h.Attempts = in.Attempts

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/outbound/track"
@@ -31,6 +32,8 @@ type Store interface {
 	track.Inbox
 	track.Drawer
 	queue.Jobs
+	letter.Pauses
+	batch.Store
 }
 
 const tenant = post.TenantID("engdal")
@@ -47,6 +50,11 @@ func Run(t *testing.T, fresh func(t *testing.T) Store) {
 		"a move keeps its job, frees its lease, or ends both":      aMoveKeepsItsJob,
 		"an intent is kept as it was first committed":              anIntentIsKept,
 		"doubt, once there, stays":                                 doubtStays,
+		"what is spared is counted apart":                          theSparedAreCounted,
+		"no intent on a channel that is paused":                    noIntentOnAPausedChannel,
+		"no intent of a batch that is paused or stopped":           noIntentOfAHaltedBatch,
+		"a stop cancels what nobody may have, and no more":         aStopCancelsWhatNobodyHas,
+		"a canary goes alone":                                      aCanaryGoesAlone,
 		"waiting changes the code and nothing else":                waitingChangesTheCode,
 		"a due job rings once in a quiet time, unless it is held":  aDueJobRingsOnce,
 		"many are leased at once, lane by lane, none twice":        manyAreLeasedAtOnce,

@@ -1,0 +1,65 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/batch"
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/queue"
+)
+
+// What [Store.MoveLetter] answers to an intent that may not be committed now.
+// Nothing of it has left, and the letter stands where it stood.
+var (
+	ErrBatchHalted = errors.New("the letter's batch is halted")
+	ErrRoadHalted  = errors.New("the letter's channel is halted")
+)
+
+// holdTime is how long a letter of a paused batch rests; resuming wakes it.
+const holdTime = time.Minute
+
+// stayable reports whether a pause of its batch holds a letter where it is:
+// nothing is under way of it. One whose outcome is unknown is not sent again
+// either; what its carrier says of it counts all the same.
+func stayable(s post.LetterState) bool {
+	switch s {
+	case post.LetterReady, post.LetterSigned, post.LetterAwaitingLookup, post.LetterRouted, post.LetterNotTaken, post.LetterOutcomeUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// stay keeps a letter where it is while its batch is paused, and ends it when the
+// batch was stopped: what certainly no carrier has is cancelled. One that a carrier
+// may have waits for a receipt, as long as any silence is borne, and then for a
+// person; it is not sent again to find out.
+//
+// Crash before commit: done again. After: cancelled or needs-person, without a job.
+func (a *Advancer) stay(ctx context.Context, l queue.Lease, r Record) (bool, error) {
+	if !r.Stopped {
+		return false, a.keepBack(ctx, l, r, batch.CodeHeld, holdTime, roadBatch)
+	}
+	mayBeOut := r.State == post.LetterOutcomeUnknown || r.Intent != nil && r.Intent.Unsure
+	switch patience := r.Since.Add(a.Overdue); {
+	case !mayBeOut:
+		return false, a.move(ctx, l, r, Move{To: post.LetterCancelled, Code: batch.CodeStopped, Free: true})
+	case r.State == post.LetterOutcomeUnknown && a.Now().Before(patience):
+		return false, a.wait(ctx, l, r, r.Code, patience)
+	}
+	return false, a.askPerson(ctx, l, r, code(batch.CodeStopped, r.Code))
+}
+
+// turnedBack lets r, whose intent was refused with halt, wait until the road may be
+// open again. What the run has done before is kept; of the hand-over nothing is.
+func (a *Advancer) turnedBack(ctx context.Context, l queue.Lease, r Record, halt error, road string) error {
+	if errors.Is(halt, ErrRoadHalted) {
+		return a.keepBack(ctx, l, r, codePaused, a.Gate.reread(), road)
+	}
+	return a.keepBack(ctx, l, r, batch.CodeHeld, holdTime, roadBatch)
+}
+
+// halted reports whether err says that an intent may not be committed now.
+func halted(err error) bool { return errors.Is(err, ErrBatchHalted) || errors.Is(err, ErrRoadHalted) }
