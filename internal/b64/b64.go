@@ -58,6 +58,15 @@ func Decode(dst, text []byte) (int, error) {
 // [bytes.Buffer] do: what is appended there and then written is not copied.
 type room interface{ AvailableBuffer() []byte }
 
+// A Lender is a reader whose bytes are in memory: they are encoded where they lie.
+type Lender interface {
+	// Lend returns next bytes, most of them or, before the end, all that are left,
+	// and moves on behind them; the error at the end is [io.EOF]. The bytes stay
+	// what they are until done is called, which is soon: encoding waits for nobody.
+	// Without done and error nothing is lent, and the rest is to be read.
+	Lend(most int) (p []byte, done func(), err error)
+}
+
 type piece struct {
 	bytes [pieceSize]byte
 	text  [pieceSize / 3 * 4]byte
@@ -66,12 +75,56 @@ type piece struct {
 // Pieces are used again: each is read over from its beginning.
 var pieces = sync.Pool{New: func() any { return new(piece) }}
 
+var errPieces = errors.New("base64: lent in pieces that do not join")
+
 // Stream writes the text of all that r yields, and returns how many bytes that
 // was. When r or w fails, text of whole pieces is out and no end.
 func Stream(w io.Writer, r io.Reader) (n int64, err error) {
 	p := pieces.Get().(*piece) //nolint:forcetypeassert // it holds nothing else
 	defer pieces.Put(p)
-	lends, _ := w.(room)
+	if l, ok := r.(Lender); ok {
+		if n, err = p.lent(w, l); !errors.Is(err, errNotLent) {
+			return n, err
+		}
+	}
+	read, err := p.read(w, r)
+	return n + read, err
+}
+
+var errNotLent = errors.New("nothing is lent")
+
+// lent encodes what l lends. While it does, nothing is written.
+func (p *piece) lent(w io.Writer, l Lender) (n int64, err error) {
+	for {
+		if n%3 != 0 { // the text of these has its padding
+			if _, done, err := l.Lend(1); !errors.Is(err, io.EOF) {
+				if done != nil {
+					done()
+				}
+				return n, errors.Join(errPieces, err)
+			}
+			return n, nil
+		}
+		to, fits := p.place(w)
+		b, done, err := l.Lend(fits)
+		switch {
+		case errors.Is(err, io.EOF):
+			return n, nil
+		case err != nil:
+			return n, err //nolint:wrapcheck // the reader's own
+		case done == nil:
+			return n, errNotLent
+		}
+		text, size := Append(to, b), len(b)
+		done()
+		n += int64(size)
+		if _, err := w.Write(text); err != nil {
+			return n, err //nolint:wrapcheck // the writer's own
+		}
+	}
+}
+
+func (p *piece) read(w io.Writer, r io.Reader) (n int64, err error) {
 	for {
 		got, err := io.ReadFull(r, p.bytes[:])
 		ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
@@ -79,8 +132,13 @@ func Stream(w io.Writer, r io.Reader) (n int64, err error) {
 		if err != nil && !ended {
 			return n, err //nolint:wrapcheck // the reader's own
 		}
-		if err := p.put(w, lends, p.bytes[:got]); err != nil {
-			return n, err
+		for b := p.bytes[:got]; len(b) > 0; {
+			to, fits := p.place(w)
+			part := b[:min(fits, len(b))]
+			if _, err := w.Write(Append(to, part)); err != nil {
+				return n, err //nolint:wrapcheck // the writer's own
+			}
+			b = b[len(part):]
 		}
 		if ended {
 			return n, nil
@@ -88,20 +146,13 @@ func Stream(w io.Writer, r io.Reader) (n int64, err error) {
 	}
 }
 
-// put writes the text of b, in w's own memory where there is room.
-func (p *piece) put(w io.Writer, lends room, b []byte) error {
-	for len(b) > 0 {
-		to, fits := p.text[:0], pieceSize
-		if lends != nil {
-			if free := lends.AvailableBuffer(); cap(free)-len(free) >= least {
-				to, fits = free[:0], cap(free)/4*3
-			}
+// place is where text is made, w's own memory when it has some, and how many
+// bytes have their text there; a multiple of three.
+func (p *piece) place(w io.Writer) (to []byte, fits int) {
+	if lends, ok := w.(room); ok {
+		if free := lends.AvailableBuffer(); cap(free)-len(free) >= least {
+			return free[len(free):], (cap(free) - len(free)) / 4 * 3
 		}
-		part := b[:min(fits, len(b))]
-		if _, err := w.Write(Append(to, part)); err != nil {
-			return err //nolint:wrapcheck // the writer's own
-		}
-		b = b[len(part):]
 	}
-	return nil
+	return p.text[:0], pieceSize
 }

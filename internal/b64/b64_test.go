@@ -100,6 +100,104 @@ func TestAStreamIsTheSameHoweverItIsReadAndWritten(t *testing.T) {
 	}
 }
 
+// memory lends its bytes, and wants each loan back before the next one.
+type memory struct {
+	t    *testing.T
+	b    []byte
+	at   int
+	out  bool  // something is lent
+	stop int   // where err comes; 0 is nowhere
+	err  error // nil: from stop on the bytes are to be read
+	odd  bool  // lends less than it is asked for
+}
+
+func (m *memory) Lend(most int) ([]byte, func(), error) {
+	switch {
+	case m.out:
+		m.t.Error("lent twice")
+	case m.at == len(m.b):
+		return nil, nil, io.EOF
+	case m.stop > 0 && m.at >= m.stop:
+		return nil, nil, m.err
+	}
+	if m.odd {
+		most = max(1, most-1)
+	}
+	p := m.b[m.at:min(len(m.b), m.at+most)]
+	m.at, m.out = m.at+len(p), true
+	return p, func() {
+		for i := range p {
+			p[i] = '#' // whoever looks now sees another letter
+		}
+		m.out = false
+	}, nil
+}
+
+func (m *memory) Read(p []byte) (int, error) {
+	if m.stop == 0 {
+		m.t.Error("read, not borrowed")
+	}
+	n := copy(p, m.b[m.at:])
+	m.at += n
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// writes fails when it is called while something is lent: writing may wait.
+type writes struct {
+	io.Writer
+	of *memory
+}
+
+func (w writes) Write(p []byte) (int, error) {
+	if w.of.out {
+		w.of.t.Error("written while something is lent")
+	}
+	return w.Writer.Write(p)
+}
+
+func TestWhatIsLentIsEncodedWhereItLies(t *testing.T) {
+	broken := errors.New("broken")
+	for _, size := range []int{0, 1, 2, 3, 4, 1000, 48<<10 - 1, 48 << 10, 48<<10 + 1, 200_000} {
+		for _, w := range []interface {
+			io.Writer
+			String() string
+		}{&bytes.Buffer{}, &small{lend: 1027}, &small{}} {
+			b := noise(size)
+			want := base64.StdEncoding.EncodeToString(b)
+			m := &memory{t: t, b: b}
+			if n, err := b64.Stream(w, m); err != nil || n != int64(size) || w.String() != want {
+				t.Fatalf("%d bytes: %d, %v", size, n, err)
+			}
+			if m.out {
+				t.Errorf("%d bytes: not given back", size)
+			}
+		}
+		var through bytes.Buffer
+		b := noise(size)
+		want := base64.StdEncoding.EncodeToString(b)
+		m := &memory{t: t, b: b, stop: 48 << 10} // then it is to be read
+		if n, err := b64.Stream(writes{&through, m}, m); err != nil || n != int64(size) || through.String() != want {
+			t.Fatalf("%d bytes, some of them read: %d, %v", size, n, err)
+		}
+	}
+	m := &memory{t: t, b: noise(100_000), stop: 48 << 10, err: broken}
+	if n, err := b64.Stream(io.Discard, m); n != 48<<10 || !errors.Is(err, broken) {
+		t.Errorf("%d, %v", n, err)
+	}
+	if _, err := b64.Stream(io.Discard, &memory{t: t, b: noise(100_000), odd: true}); err == nil {
+		t.Error("pieces that do not join were joined")
+	}
+	r, w := io.Pipe()
+	r.CloseWithError(broken)
+	m = &memory{t: t, b: noise(100)}
+	if _, err := b64.Stream(writes{w, m}, m); !errors.Is(err, broken) || m.out {
+		t.Error(err)
+	}
+}
+
 func TestAStreamThatBreaksHasNoEnd(t *testing.T) {
 	broken := errors.New("broken")
 	var out bytes.Buffer

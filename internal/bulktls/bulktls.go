@@ -45,7 +45,6 @@ func Use(t *http.Transport) {
 		return
 	}
 	secure := t.TLSClientConfig.Clone()
-	secure.DynamicRecordSizingDisabled = true // full records from the start: letters, not pages
 	dial, patience := t.DialContext, t.TLSHandshakeTimeout
 	t.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		below, err := dial(ctx, network, address)
@@ -60,13 +59,14 @@ func Use(t *http.Transport) {
 // side's certificate must be good, within patience. When it fails, below is
 // closed.
 func Client(ctx context.Context, below net.Conn, address string, conf *tls.Config, patience time.Duration) (*Conn, error) {
+	conf = conf.Clone()
+	conf.DynamicRecordSizingDisabled = true // full records from the start: letters, not pages
 	if conf.ServerName == "" {
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {
 			below.Close()
 			return nil, fmt.Errorf("dial TLS: %w", err)
 		}
-		conf = conf.Clone()
 		conf.ServerName = host
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)

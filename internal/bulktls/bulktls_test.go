@@ -86,7 +86,7 @@ func TestWhatIsWrittenAtOnceGoesOutInOneCall(t *testing.T) {
 	for name, version := range versions() {
 		for _, size := range []int{1, 100, 16 << 10, 16<<10 + 1, 134_000, bulktls.Most} {
 			p := newPeers(t)
-			p.client.MaxVersion, p.client.DynamicRecordSizingDisabled = version, true
+			p.client.MaxVersion = version
 			c, w := connect(t, p)
 			want := noise(size)
 			if n, err := c.Write(want); n != size || err != nil {
@@ -114,7 +114,6 @@ func TestABodyGoesOutInFewCalls(t *testing.T) {
 	} {
 		for _, size := range []int{0, 1, 134_000, bulktls.Most, bulktls.Most + 1, 1_000_000} {
 			p := newPeers(t)
-			p.client.DynamicRecordSizingDisabled = true
 			c, w := connect(t, p)
 			want := noise(size)
 			if n, err := io.Copy(c, struct{ io.Reader }{read(bytes.NewReader(want))}); n != int64(size) || err != nil {
@@ -128,6 +127,94 @@ func TestABodyGoesOutInFewCalls(t *testing.T) {
 				t.Errorf("%s, %d bytes: others came, %v", name, size, err)
 			}
 		}
+	}
+}
+
+// memory lends its bytes, and spoils them once they are given back.
+type memory struct {
+	b    []byte
+	at   int
+	stop int   // where err comes; 0 is nowhere
+	err  error // nil: from stop on the bytes are to be read
+	back chan int
+}
+
+func (m *memory) Lend(most int) ([]byte, func(), error) {
+	if m.at == len(m.b) {
+		return nil, nil, io.EOF
+	}
+	if m.stop > 0 && m.at >= m.stop {
+		return nil, nil, m.err
+	}
+	p := m.b[m.at:min(len(m.b), m.at+most)]
+	m.at += len(p)
+	return p, func() { clear(p); m.back <- len(p) }, nil
+}
+
+func (m *memory) Read(p []byte) (int, error) {
+	n := copy(p, m.b[m.at:])
+	m.at += n
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+func (m *memory) Close() error { return nil }
+
+func lending(b []byte) *memory { return &memory{b: bytes.Clone(b), back: make(chan int, 100)} }
+
+func TestWhatIsLentIsSealedWhereItLies(t *testing.T) {
+	for _, size := range []int{0, 1, 134_000, bulktls.Most, bulktls.Most + 1, 1_000_000} {
+		for _, limit := range []int{0, 1, size / 2, size, size + 1} {
+			p := newPeers(t)
+			c, w := connect(t, p)
+			body, all := lending(noise(size)), min(size, limit)
+			want := bytes.Clone(body.b[:all])
+			if n, err := io.Copy(c, io.LimitReader(body, int64(limit))); n != int64(all) || err != nil {
+				t.Fatalf("%d of %d: %d, %v", limit, size, n, err)
+			}
+			if calls, _ := w.since(); calls != (all+bulktls.Most-1)/bulktls.Most || len(body.back) != calls {
+				t.Errorf("%d of %d bytes: %d calls, %d loans given back", limit, size, calls, len(body.back))
+			}
+			c.Close()
+			if err := <-p.done; err != nil || !bytes.Equal(p.text(), want) {
+				t.Errorf("%d of %d bytes: others came, %v", limit, size, err)
+			}
+		}
+	}
+	p, broken := newPeers(t), errors.New("broken")
+	c, _ := connect(t, p)
+	body := lending(noise(400_000))
+	body.stop, body.err = 1, broken
+	if n, err := c.ReadFrom(io.LimitReader(body, 400_000)); n != bulktls.Most || !errors.Is(err, broken) {
+		t.Errorf("%d, %v", n, err)
+	}
+	body.err = nil // from here on it is to be read
+	if n, err := c.ReadFrom(io.LimitReader(body, 400_000-bulktls.Most)); n != 400_000-bulktls.Most || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+}
+
+// TestALoanIsNotKeptWhileTheWireWaits: the other side reads nothing, and what was
+// lent is back all the same.
+func TestALoanIsNotKeptWhileTheWireWaits(t *testing.T) {
+	c, _ := full(t)
+	body, sent := lending(noise(1_000_000)), make(chan error, 1)
+	go func() { _, err := c.ReadFrom(io.LimitReader(body, 1_000_000)); sent <- err }()
+	if n := <-body.back; n != bulktls.Most {
+		t.Error(n)
+	}
+	select {
+	case err := <-sent:
+		t.Errorf("sent to nobody: %v", err)
+	case n := <-body.back:
+		t.Errorf("%d more before those were out", n)
+	default:
+	}
+	c.Close()
+	if err := <-sent; err == nil {
+		t.Error("sent to nobody")
 	}
 }
 

@@ -19,12 +19,15 @@ type Conn struct {
 	closed  bool // guarded by mu
 }
 
-// plain are buffers for bodies, sealed those for their records; by no order, they
-// go when memory is collected twice.
+// plain are buffers for bodies, sealed those for records; by no order, they go
+// when memory is collected twice.
 var (
 	plain  = sync.Pool{New: func() any { return new([Most]byte) }}
-	sealed = sync.Pool{New: func() any { return new([Most + 9*sealing]byte) }}
+	sealed = sync.Pool{New: func() any { return new(records) }}
 )
+
+// records has room for those of [Most] bytes, and for an alert between them.
+type records [Most + Most/fullRecord*sealing]byte
 
 // Write implements [net.Conn].
 func (c *Conn) Write(p []byte) (int, error) {
@@ -32,23 +35,74 @@ func (c *Conn) Write(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	defer c.end()
-	c.turn.Lock()
-	defer c.turn.Unlock()
 	if len(p) <= fullRecord {
 		return c.Conn.Write(p) //nolint:wrapcheck // what is here is a connection
 	}
+	return c.write(p, func() {})
+}
+
+// write seals p, says so, and gives the records to the kernel. Until done is
+// called it waits for nobody when p is at most [Most] bytes.
+func (c *Conn) write(p []byte, done func()) (int, error) {
 	c.below.hold()
 	n, err := c.Conn.Write(p)
+	done()
 	if failed := c.below.release(); err == nil && failed != nil {
 		return n, failed // how much of it left nobody knows: it counts as out
 	}
-	return n, err //nolint:wrapcheck // as above
+	return n, err //nolint:wrapcheck // what is here is a connection
+}
+
+// A Lender is a body that is in memory. Net/http hands it down as it is, within
+// an [io.LimitedReader].
+type Lender interface {
+	// Lend returns next bytes, at most most, and moves on behind them; the error
+	// at the end is [io.EOF]. The bytes stay what they are until done is called,
+	// which is soon: sealing them waits for nobody. Without done and error nothing
+	// is lent, and the body is to be read.
+	Lend(most int) (p []byte, done func(), err error)
 }
 
 // ReadFrom implements [io.ReaderFrom]: it sends what r yields, in pieces as large
-// as go out in one call. A reader that fails ends it; what it gave before has been
-// sent.
+// as go out in one call; what a [Lender] has is sealed where it lies. A reader
+// that fails ends it; what it gave before has been sent.
 func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
+	limited, ok := r.(*io.LimitedReader)
+	if !ok {
+		return c.readFrom(r)
+	}
+	body, ok := limited.R.(Lender)
+	for ok && limited.N > 0 && err == nil {
+		var sent int
+		sent, ok, err = c.pass(body, int(min(limited.N, Most)))
+		n += int64(sent)
+		limited.N -= int64(sent)
+	}
+	if errors.Is(err, io.EOF) {
+		return n, nil
+	}
+	if err != nil || ok {
+		return n, err
+	}
+	rest, err := c.readFrom(r)
+	return n + rest, err
+}
+
+// pass sends one piece of what body lends; false when it lends nothing.
+func (c *Conn) pass(body Lender, most int) (n int, lends bool, err error) {
+	if !c.begin() {
+		return 0, true, net.ErrClosed
+	}
+	defer c.end()
+	p, done, err := body.Lend(most)
+	if done == nil {
+		return 0, err != nil, err
+	}
+	n, err = c.write(p, done)
+	return n, true, err
+}
+
+func (c *Conn) readFrom(r io.Reader) (n int64, err error) {
 	buf := plain.Get().(*[Most]byte) //nolint:forcetypeassert // it holds nothing else
 	defer plain.Put(buf)
 	for {
@@ -99,16 +153,22 @@ func (c *Conn) Close() error {
 	return c.Conn.Close() //nolint:wrapcheck // as above
 }
 
+// begin waits for the turn to write; false when c is closed.
 func (c *Conn) begin() bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.closed {
+	open := !c.closed
+	if open {
 		c.writing++
 	}
-	return !c.closed
+	c.mu.Unlock()
+	if open {
+		c.turn.Lock()
+	}
+	return open
 }
 
 func (c *Conn) end() {
+	c.turn.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.writing--
@@ -119,9 +179,9 @@ func (c *Conn) end() {
 type gatherer struct {
 	net.Conn
 	mu   sync.Mutex
-	room *[Most + 9*sealing]byte // while it holds; guarded by mu
-	n    int                     // bytes in room; guarded by mu
-	err  error                   // guarded by mu
+	room *records // while it holds; guarded by mu
+	n    int      // bytes in room; guarded by mu
+	err  error    // guarded by mu
 }
 
 // Write implements [net.Conn] for crypto/tls, which calls it for each record.
@@ -149,7 +209,7 @@ func (g *gatherer) Write(p []byte) (int, error) {
 func (g *gatherer) hold() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.room = sealed.Get().(*[Most + 9*sealing]byte) //nolint:forcetypeassert // it holds nothing else
+	g.room = sealed.Get().(*records) //nolint:forcetypeassert // it holds nothing else
 }
 
 // release sends what is held and holds no more.

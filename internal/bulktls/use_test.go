@@ -93,6 +93,44 @@ func TestTheOtherSideSeesTheSame(t *testing.T) {
 	}
 }
 
+// TestABodyInMemoryIsBorrowedThroughTheWholeClient: net/http hands it down.
+func TestABodyInMemoryIsBorrowedThroughTheWholeClient(t *testing.T) {
+	p, body := newPeers(t), noise(134_000)
+	var mu sync.Mutex
+	var got []byte
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		got, _ = io.ReadAll(r.Body)
+	}))
+	s.TLS = p.server
+	s.StartTLS()
+	defer s.Close()
+	tr := transport(p, false)
+	bulktls.Use(tr)
+	defer tr.CloseIdleConnections()
+	for _, expect := range []string{"", "100-continue"} {
+		m := lending(body)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.ContentLength = int64(len(body))
+		req.Header.Set("Expect", expect)
+		tr.ExpectContinueTimeout = time.Minute
+		res, err := (&http.Client{Transport: tr}).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		mu.Lock()
+		if !bytes.Equal(got, body) || len(m.back) != 1 || <-m.back < 129_000 {
+			t.Errorf("%q: %d bytes came", expect, len(got))
+		}
+		mu.Unlock()
+	}
+}
+
 func TestWhoIsNotTheOneMeantIsRefused(t *testing.T) {
 	p := newPeers(t)
 	_, strangers := certificate(t, "127.0.0.1")

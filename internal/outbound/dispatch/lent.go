@@ -9,38 +9,42 @@ import (
 // A lent buffer holds a document or a form for the length of one run, and then
 // the next one's. Nobody reads it but through [lent.reader]: when the run has
 // ended, a reader that somebody still holds (a transport may, after an early
-// answer) fails and never sees what the buffer holds next. What was there
-// before is never seen either: a reader ends where the bytes end that were
-// written in this run.
+// answer) fails and never sees what the buffer holds next. What was there before is
+// never seen either: a reader ends where the bytes end that were written in this
+// run. Bytes that a reader lends stay until they are given back, and the run's end
+// waits for that; who borrows them encodes or seals, and waits for nobody meanwhile.
 type lent struct {
 	mu sync.RWMutex
 	b  []byte // guarded by mu; nil when the run has ended
 }
 
-// pooled are buffers that no run holds, by no order; they go when memory is
-// collected twice.
-var pooled sync.Pool
-
 // lendUnit is the step in which buffers grow, so that one serves many letters.
 const lendUnit = 64 << 10
 
-// lend returns an empty buffer with room for n bytes and not for many more, so
-// that what is counted of the process's memory stays near the truth.
+// pooled are buffers that no run holds, by their size in units, so that a form
+// does not get a document's that is too small for it; they go when memory is
+// collected twice.
+var pooled [mostKept/lendUnit + 1]sync.Pool
+
+// lend returns an empty buffer with room for n bytes, which is mostKept at most,
+// and not for many more, so that what is counted of the process's memory stays
+// near the truth.
 func lend(n int) *lent {
-	if b, ok := pooled.Get().(*[]byte); ok && cap(*b) >= n && cap(*b) <= 4*n+lendUnit {
+	units := (n + lendUnit - 1) / lendUnit
+	if b, ok := pooled[units].Get().(*[]byte); ok {
 		return &lent{b: (*b)[:0]}
 	}
-	return &lent{b: make([]byte, 0, (n+lendUnit-1)/lendUnit*lendUnit)}
+	return &lent{b: make([]byte, 0, units*lendUnit)}
 }
 
 // giveBack ends the buffer's use. It waits for a Read that is under way, which
-// only copies.
+// only copies, and for bytes that are lent.
 func (l *lent) giveBack() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if b := l.b; b != nil {
 		l.b = nil
-		pooled.Put(&b)
+		pooled[cap(b)/lendUnit].Put(&b)
 	}
 }
 
@@ -72,6 +76,26 @@ func (r *lentReader) Read(p []byte) (int, error) {
 	n := copy(p, r.of.b[r.at:])
 	r.at += n
 	return n, nil
+}
+
+// Lend returns next bytes where they lie, most of them or all that are left, until
+// done is called; see b64.Lender and bulktls.Lender.
+func (r *lentReader) Lend(most int) (p []byte, done func(), err error) {
+	r.of.mu.RLock()
+	switch {
+	case r.of.b == nil:
+		err = fs.ErrClosed
+	case r.at == len(r.of.b):
+		err = io.EOF
+	}
+	if err != nil {
+		r.of.mu.RUnlock()
+		return nil, nil, err
+	}
+	end := min(len(r.of.b), r.at+most)
+	p = r.of.b[r.at:end:end]
+	r.at = end
+	return p, r.of.mu.RUnlock, nil
 }
 
 // Close implements io.Closer.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
 	"sync"
 	"testing"
 	"testing/iotest"
@@ -39,6 +40,70 @@ func TestAReaderOfARunThatEndedNeverSeesTheNextLetter(t *testing.T) {
 	}
 	if l := mine.lent[0]; l.size() != 0 {
 		t.Errorf("%d bytes after the end", l.size())
+	}
+}
+
+// TestWhatIsLentStaysUntilItIsGivenBack: the run's end waits, and what follows is
+// not lent.
+func TestWhatIsLentStaysUntilItIsGivenBack(t *testing.T) {
+	mine := &run{}
+	r := filled(mine, 'a', 100_000).reader().(*lentReader)
+	p, done, err := r.Lend(60_000)
+	if err != nil || len(p) != 60_000 || cap(p) != 60_000 {
+		t.Fatalf("%d bytes, %v", len(p), err)
+	}
+	ended := make(chan struct{})
+	go func() { mine.letGo(); close(ended) }()
+	next := &run{}
+	defer next.letGo()
+	for range 20 {
+		filled(next, 'z', 100_000)
+	}
+	select {
+	case <-ended:
+		t.Error("the run has ended while its bytes are lent")
+	default:
+	}
+	if n := bytes.Count(p, []byte("a")); n != len(p) {
+		t.Errorf("%d of %d bytes are another's", len(p)-n, len(p))
+	}
+	done()
+	<-ended
+	if p, done, err := r.Lend(10); len(p) > 0 || done != nil || !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("after the end: %d bytes, %v", len(p), err)
+	}
+}
+
+func TestALoanEndsWhereTheBytesEnd(t *testing.T) {
+	k := &run{}
+	defer k.letGo()
+	r := filled(k, 'a', 100_000).reader().(*lentReader)
+	var sizes []int
+	for {
+		p, done, err := r.Lend(48 << 10)
+		if err != nil {
+			if !errors.Is(err, io.EOF) || done != nil {
+				t.Error(err)
+			}
+			break
+		}
+		sizes = append(sizes, len(p))
+		done()
+	}
+	if !slices.Equal(sizes, []int{48 << 10, 48 << 10, 100_000 - 96<<10}) {
+		t.Error(sizes)
+	}
+}
+
+func TestABufferServesOnlyItsSize(t *testing.T) {
+	for _, n := range []int{0, 1, lendUnit, lendUnit + 1, 100_000, mostKept} {
+		for range 3 {
+			l := lend(n)
+			if cap(l.b) < n || cap(l.b) >= n+lendUnit || len(l.b) != 0 {
+				t.Errorf("%d bytes: room for %d", n, cap(l.b))
+			}
+			l.giveBack()
+		}
 	}
 }
 
@@ -109,6 +174,19 @@ func TestBuffersGoRoundAmongManyRuns(t *testing.T) {
 					}
 					if err != nil && !errors.Is(err, fs.ErrClosed) || err == nil && len(got) != 70_000 {
 						t.Errorf("%d bytes, %v", len(got), err)
+					}
+				})
+				borrower := filled(k, byte(g), 70_000).reader().(*lentReader)
+				all.Go(func() {
+					for {
+						p, done, err := borrower.Lend(999)
+						if err != nil {
+							return
+						}
+						if n := bytes.Count(p, []byte{byte(g)}); n != len(p) {
+							t.Errorf("%d of %d lent bytes are another's", len(p)-n, len(p))
+						}
+						done()
 					}
 				})
 				k.letGo()

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"sikkerpost.dk/gateway/internal/b64"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
@@ -40,11 +41,28 @@ func Watch(r io.ReadCloser) *Watched { return &Watched{r: r} }
 func (b *Watched) Read(p []byte) (int, error) {
 	b.started.Store(true)
 	n, err := b.r.Read(p)
+	b.note(n, err)
+	return n, err
+}
+
+// Lend implements bulktls.Lender when the form is in memory. What is lent counts
+// as read, whatever becomes of it; only the form's own failure is one.
+func (b *Watched) Lend(most int) (p []byte, done func(), err error) {
+	l, ok := b.r.(b64.Lender)
+	if !ok {
+		return nil, nil, nil
+	}
+	b.started.Store(true)
+	p, done, err = l.Lend(most)
+	b.note(len(p), err)
+	return p, done, err
+}
+
+func (b *Watched) note(n int, err error) {
 	b.read.Add(int64(n))
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.failed.CompareAndSwap(nil, &err)
 	}
-	return n, err
 }
 
 // Close implements io.Closer; transport and caller may both call it.
