@@ -76,11 +76,11 @@ func (s *Server) closeBatch(ctx context.Context, c *call, id post.BatchID) (batc
 }
 
 func (s *Server) approveBatch(ctx context.Context, c *call, id post.BatchID) (batch.View, error) {
-	return s.c.Batches.Approve(ctx, c.client.Tenant, id, c.client.ID)
+	return s.released(ctx, id)(s.c.Batches.Approve(ctx, c.client.Tenant, id, c.client.ID))
 }
 
 func (s *Server) continueBatch(ctx context.Context, c *call, id post.BatchID) (batch.View, error) {
-	return s.c.Batches.Continue(ctx, c.client.Tenant, id, c.client.ID)
+	return s.released(ctx, id)(s.c.Batches.Continue(ctx, c.client.Tenant, id, c.client.ID))
 }
 
 func (s *Server) pauseBatch(ctx context.Context, c *call, id post.BatchID) (batch.View, error) {
@@ -88,7 +88,17 @@ func (s *Server) pauseBatch(ctx context.Context, c *call, id post.BatchID) (batc
 }
 
 func (s *Server) resumeBatch(ctx context.Context, c *call, id post.BatchID) (batch.View, error) {
-	return s.c.Batches.Resume(ctx, c.sees(), id, c.client.ID)
+	return s.released(ctx, id)(s.c.Batches.Resume(ctx, c.sees(), id, c.client.ID))
+}
+
+// released says that letters of a batch may go, unless what would let them failed.
+func (s *Server) released(ctx context.Context, id post.BatchID) func(batch.View, error) (batch.View, error) {
+	return func(v batch.View, err error) (batch.View, error) {
+		if err == nil && s.c.Released != nil {
+			s.c.Released(ctx, id)
+		}
+		return v, err
+	}
 }
 
 func (s *Server) stopBatch(ctx context.Context, c *call, id post.BatchID) (batch.View, error) {

@@ -23,6 +23,7 @@
 package deskapi
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -69,6 +70,9 @@ type Config struct {
 	Tenants   []post.Tenant
 	Issuers   *x509.CertPool // of the clients' certificates
 	Log       *slog.Logger
+	// Released is told that letters of a batch may go: it was approved, continued or
+	// resumed. Nil: nobody is told.
+	Released func(ctx context.Context, id post.BatchID)
 	// Memory bounds, in bytes, the documents of all letters under way; what
 	// comes beyond is told to come back. 256 MB when 0.
 	Memory int64

@@ -14,6 +14,7 @@ type Kind string
 const (
 	AdvanceLetter  Kind = "letter.advance"  // take the letter's next step
 	ForwardInquiry Kind = "inquiry.forward" // make a letter of an inquiry to the municipality's Digital Post
+	ReleaseBatch   Kind = "batch.release"   // sign what is approved and let its letters go; there is no job of it
 )
 
 // A Lane says which jobs overtake: those of a lower one are taken first.

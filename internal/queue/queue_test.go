@@ -29,12 +29,16 @@ func ring() queue.Ring {
 
 func TestTaskReadsBack(t *testing.T) {
 	k := key(t, 1)
-	b, err := k.Encode(ring())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r, err := k.Decode(b); err != nil || r != ring() {
-		t.Errorf("got %+v, %v", r, err)
+	for _, kind := range []queue.Kind{queue.AdvanceLetter, queue.ForwardInquiry, queue.ReleaseBatch} {
+		want := ring()
+		want.Kind = kind
+		b, err := k.Encode(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := k.Decode(b); err != nil || r != want {
+			t.Errorf("got %+v, %v", r, err)
+		}
 	}
 }
 

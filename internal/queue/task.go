@@ -82,7 +82,7 @@ func (k Key) Decode(b []byte) (Ring, error) {
 func (r Ring) TaskID() string { return r.ID + ":" + strconv.FormatInt(r.Attempt, 10) }
 
 func check(r Ring) error {
-	if r.Kind != AdvanceLetter && r.Kind != ForwardInquiry {
+	if r.Kind != AdvanceLetter && r.Kind != ForwardInquiry && r.Kind != ReleaseBatch {
 		return fmt.Errorf("%w: kind", ErrForged)
 	}
 	if !post.ValidUUID(r.ID) || r.Attempt < 0 {

@@ -148,8 +148,8 @@ func (a *App) api(ctx context.Context, cfg config.Desk) (*deskapi.Server, error)
 		Traces:    &trace.Desk{Questions: a.store, Letters: a.store},
 		LookUps:   &lookup.Desk{Drawer: a.store},
 		Mail:      &mailroom.Hands{Drawer: a.store, Tenants: cfg.Tenants, Log: a.log},
-		Preflight: look,
-		Clients:   cfg.Clients, Tenants: cfg.Tenants, Issuers: issuers, Log: a.log,
+		Preflight: look, Released: a.released,
+		Clients: cfg.Clients, Tenants: cfg.Tenants, Issuers: issuers, Log: a.log,
 	})
 }
 

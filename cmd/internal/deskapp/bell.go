@@ -1,11 +1,14 @@
 package deskapp
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"sikkerpost.dk/gateway/adapters/asynqueue"
 	"sikkerpost.dk/gateway/internal/config"
+	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
 )
 
@@ -20,4 +23,13 @@ func newBell(cfg config.Desk, log *slog.Logger) (*asynqueue.Queue, error) {
 		return nil, fmt.Errorf("task key: %w", err)
 	}
 	return asynqueue.New(cfg.Redis, key, log)
+}
+
+// released wakes a dispatcher to sign what is approved and to let it go. Each time
+// is a ring of its own. A lost one is made up for: dispatchers look by themselves.
+func (a *App) released(ctx context.Context, id post.BatchID) {
+	r := queue.Ring{Kind: queue.ReleaseBatch, ID: string(id), Attempt: time.Now().UnixMicro()}
+	if err := a.bell.Ring(context.WithoutCancel(ctx), r); err != nil {
+		a.log.WarnContext(ctx, "ring lost", slog.String("batch", string(id)), slog.Any("error", err))
+	}
 }

@@ -123,14 +123,16 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	if err != nil {
 		return err
 	}
-	run := runner(advancer, forwarder)
+	signing, releasing := newWaker(), newWaker()
+	batches.Signed = releasing.ring
+	run := runner(advancer, forwarder, func() { signing.ring(); releasing.ring() })
 	sweeper, err := queue.NewSweeper(queue.SweeperConfig{Jobs: a.store, Doorbell: a.queue, Run: run,
 		Together: map[queue.Kind]int{queue.AdvanceLetter: dispatch.Together}, Every: cfg.Sweep, Log: a.log})
 	if err != nil {
 		return err
 	}
-	afterReceipt := newMoved(advancer.AdvanceDue, a.log)
-	matcher, err := a.matcher(k, afterReceipt, by.sources()...)
+	due := newMoved(advancer.AdvanceDue, a.log)
+	matcher, err := a.matcher(k, due, by.sources()...)
 	if err != nil {
 		return err
 	}
@@ -142,10 +144,16 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	a.tasks = []daemon.Task{
 		{Name: "workers", Run: func(ctx context.Context) error { return a.queue.Work(ctx, asynqueue.Workers{}, a.noticed(run)) }},
 		{Name: "sweeper", Run: sweeper.Loop},
-		{Name: "batch signer", Run: a.loop(min(every, mostPoll), "batch not signed", batches.Step)},
-		{Name: "batch releaser", Run: a.loop(min(every, mostPoll), "batch release failed", func(ctx context.Context) error { return a.store.ReleaseApproved(ctx, 100) })},
+		{Name: "batch signer", Run: a.rungLoop(min(every, mostPoll), signing, "batch not signed", func(ctx context.Context, _ bool) error { return batches.Step(ctx) })},
+		{Name: "batch releaser", Run: a.rungLoop(min(every, mostPoll), releasing, "batch release failed", func(ctx context.Context, rung bool) error {
+			err := a.store.ReleaseApproved(ctx, 100)
+			if rung { // desk or this has released letters; unless rung for, the sweeper finds them
+				due.tell(ctx, "")
+			}
+			return err
+		})},
 		{Name: "receipt matcher", Run: func(ctx context.Context) error { matcher.Run(ctx, min(every, mostPoll)); return nil }},
-		{Name: "letters moved by receipts", Run: afterReceipt.run},
+		{Name: "letters moved or released", Run: due.run},
 		{Name: "ledger integrator", Run: integrator.Run},
 	}
 	upkeep, err := a.upkeep(blobs, cfg.Tenants)
@@ -284,33 +292,17 @@ func (a *App) integrator(cfg config.Dispatcher) (*ledger.Integrator, error) {
 
 // runner does what a ring asks for. At the end of ctx it begins nothing more and
 // finishes what it has in hand.
-func runner(advancer *dispatch.Advancer, forwarder *forward.Forwarder) queue.Runner {
+func runner(advancer *dispatch.Advancer, forwarder *forward.Forwarder, released func()) queue.Runner {
 	return func(ctx context.Context, r queue.Ring) error {
 		switch r.Kind {
 		case queue.AdvanceLetter:
 			return advancer.AdvanceDue(ctx, post.LetterID(r.ID))
 		case queue.ForwardInquiry:
 			return forwarder.Forward(context.WithoutCancel(ctx), post.InquiryID(r.ID))
+		case queue.ReleaseBatch:
+			released()
+			return nil
 		}
 		return fmt.Errorf("%w: kind", queue.ErrForged)
-	}
-}
-
-// loop takes a step every so often until ctx ends. A failed step is reported
-// and taken again.
-func (a *App) loop(every time.Duration, failed string, step func(context.Context) error) func(context.Context) error {
-	return func(ctx context.Context) error {
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for {
-			if err := step(ctx); err != nil && ctx.Err() == nil {
-				a.log.ErrorContext(ctx, "loop step failed", slog.String("what", failed), slog.Any("error", err))
-			}
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-tick.C:
-			}
-		}
 	}
 }

@@ -187,6 +187,7 @@ type house struct {
 	identity age.Identity
 	to       age.Recipient
 	signer   *sign.Signer
+	signed   int // how often the batch signer told of a root
 	desk     *letter.Desk
 	batches  *batch.Desk
 	digital  *carrier

@@ -87,6 +87,7 @@ func (h *house) send(key, policy string, n int) cost {
 	}
 	if n >= *letters { // the first few only warm everything up
 		fmt.Fprintf(os.Stderr, "%s: %s\n", key, c)
+		h.timeline(key, batch, began)
 		h.memories(key)
 	}
 	return c

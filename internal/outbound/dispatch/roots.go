@@ -58,6 +58,10 @@ const leafStep = 100
 // was signed and not kept is signed again over the same tree. No letter is
 // released before the root is kept, so no letter refers to one that was lost.
 type BatchSigner struct {
+	// Signed is called when a root was kept, so that its letters need not wait for
+	// somebody to look; nil: nobody is told.
+	Signed func()
+
 	advancer *Advancer
 	roots    Roots
 	signer   RootSigner
@@ -68,7 +72,7 @@ func NewBatchSigner(a *Advancer, roots Roots, signer RootSigner) (*BatchSigner, 
 	if a == nil || roots == nil || signer == nil {
 		return nil, errors.New("dispatch: Advancer, Roots and RootSigner are required")
 	}
-	return &BatchSigner{a, roots, signer}, nil
+	return &BatchSigner{advancer: a, roots: roots, signer: signer}, nil
 }
 
 // Step signs every batch that waits for it. A batch that cannot be signed is
@@ -119,6 +123,9 @@ func (b *BatchSigner) sign(ctx context.Context, s Signing) error {
 		return err
 	}
 	b.advancer.Log.InfoContext(ctx, "batch signed", slog.String("batch", string(s.Batch)), slog.Int("letters", s.Lines))
+	if b.Signed != nil {
+		b.Signed()
+	}
 	return nil
 }
 
