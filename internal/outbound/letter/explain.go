@@ -176,7 +176,11 @@ func next(v View) string {
 	case post.LetterHandedOver, post.LetterPrinting:
 		return "it waits for the carrier's next receipt"
 	case post.LetterNeedsPerson:
-		return "somebody decides: retry, print, cancel or close"
+		says := "somebody decides: " + decisions(v)
+		if a := Advice(v.Code); a != "" {
+			says += ". " + strings.ToUpper(a[:1]) + a[1:]
+		}
+		return says
 	case post.LetterReturned:
 		return "somebody decides: reissue or close"
 	default:
