@@ -81,7 +81,8 @@ var (
 		"Give the batch a key that a repeated request repeats.", "Giv forsendelsen en nøgle, som en gentaget anmodning gentager.")
 	FaultBatchKeyUsed = fault("POST-6003", http.StatusConflict,
 		"The key was used before for a batch with other lines.", "Nøglen er tidligere brugt til en forsendelse med andre linjer.",
-		"Use a new key for a new batch.", "Brug en ny nøgle til en ny forsendelse.")
+		"Send exactly the first lines again, or give a new batch a new key, and each of its lines as well.",
+		"Send præcis de første linjer igen, eller giv en ny forsendelse en ny nøgle, og hver af dens linjer også.")
 	FaultLineKeyTwice = fault("POST-6004", http.StatusUnprocessableEntity,
 		"Two lines of the batch have the same key.", "To linjer i forsendelsen har samme nøgle.",
 		"Give each line a key of its own.", "Giv hver linje sin egen nøgle.")
@@ -107,5 +108,6 @@ var (
 	FaultLineKeyUsed = fault("POST-6011", http.StatusConflict,
 		"The line's key was used before for a letter with other content or outside this batch.",
 		"Linjens nøgle er tidligere brugt til et brev med andet indhold eller uden for denne forsendelse.",
-		"Use a new key for a new letter.", "Brug en ny nøgle til et nyt brev.")
+		"Take the line out if its letter was sent already; give a new letter a new key.",
+		"Tag linjen ud, hvis dens brev allerede er sendt; giv et nyt brev en ny nøgle.")
 )

@@ -132,8 +132,19 @@ func describe(err error) failure {
 		if problem.Detail != "" {
 			f.text += " (" + problem.Detail + ")"
 		}
+		var cures []string
 		for _, s := range problem.Errors {
-			f.spots = append(f.spots, strings.TrimPrefix(s.Location+": "+sentence(s.Message), ": "))
+			spot := strings.TrimPrefix(s.Location+": "+sentence(s.Message), ": ")
+			if s.Code != "" {
+				spot += " (" + s.Code + ")"
+			}
+			f.spots = append(f.spots, spot)
+			if s.Cure != "" && !slices.Contains(cures, s.Cure) {
+				cures = append(cures, s.Cure)
+			}
+		}
+		if len(cures) > 0 && len(cures) <= 3 { // of more the pages of the codes tell
+			f.hint = strings.TrimSpace(f.hint + " " + strings.Join(cures, " "))
 		}
 		if problem.Status >= 500 && problem.Instance != "" {
 			f.hint += " Error reference: " + problem.Instance

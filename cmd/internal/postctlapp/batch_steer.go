@@ -21,6 +21,11 @@ type batchContinue struct {
 // Run releases the rest after the canary.
 func (c *batchContinue) Run(r *run) error {
 	return r.batch(c.ID, (*client.Client).ContinueBatch, func(w io.Writer, b wire.Batch) {
+		if b.Paused {
+			fmt.Fprintf(w, "batch %s is released, and paused: %s\n", b.ID, counts(b))
+			r.Say("nothing is handed over yet; next: postctl batch resume %s", b.ID)
+			return
+		}
 		fmt.Fprintf(w, "batch %s goes on: %s\n", b.ID, counts(b))
 	})
 }
