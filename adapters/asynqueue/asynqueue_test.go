@@ -138,11 +138,32 @@ func TestRingsAreRunOnceOnRealRedis(t *testing.T) {
 	ringsAreRunOnce(t, address)
 }
 
+// alarms is a log that workers write while it is read.
+type alarms struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (a *alarms) Write(p []byte) (int, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.b.Write(p)
+}
+
+func (a *alarms) String() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.b.String()
+}
+
 func TestForgedTasksAreDroppedAndCounted(t *testing.T) {
 	m := miniredis.RunT(t)
 	q, s := open(t, m.Addr()), newSeen(1)
+	var log alarms
+	q.log = slog.New(slog.NewTextHandler(&log, nil))
 	before := testutil.ToFloat64(refused.WithLabelValues(queueName))
-	good, err := q.key.Encode(queue.Ring{Kind: queue.AdvanceLetter, ID: post.NewID()})
+	genuine := queue.Ring{Kind: queue.AdvanceLetter, ID: post.NewID()}
+	good, err := q.key.Encode(genuine)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +173,7 @@ func TestForgedTasksAreDroppedAndCounted(t *testing.T) {
 		}
 	}
 	// A genuine payload under another type is no task of ours either.
-	if _, err := q.client.Enqueue(asynq.NewTask("inquiry.forward", good), asynq.Queue(queueName), asynq.TaskID("moved")); err != nil {
+	if _, err := q.client.Enqueue(asynq.NewTask("inquiry.forward", good), asynq.Queue(queueName), asynq.TaskID(genuine.TaskID())); err != nil {
 		t.Fatal(err)
 	}
 	last := queue.Ring{Kind: queue.AdvanceLetter, ID: post.NewID()}
@@ -165,6 +186,9 @@ func TestForgedTasksAreDroppedAndCounted(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("refused = %v, want 4 more than %v", testutil.ToFloat64(refused.WithLabelValues(queueName)), before)
 		}
+	}
+	if said := log.String(); strings.Count(said, `level=ERROR msg="task refused"`) != 4 || strings.Contains(said, "rm -rf") {
+		t.Errorf("the log says %q", said)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
