@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"os/signal"
 	"syscall"
 	"time"
@@ -72,7 +73,7 @@ func Main[T config.Program, A App](name string, args []string, stderr io.Writer,
 		return exitMisuse
 	}
 	if *version {
-		fmt.Println(build.Line(name))
+		fmt.Fprintln(os.Stdout, build.Line(name))
 		return exitDone
 	}
 	cfg, err := config.Load[T](*path)
