@@ -123,15 +123,19 @@ func (s *Store) AcceptInquiry(ctx context.Context, a intake.Accepted) error {
 	return nil
 }
 
+// insertInquiry writes the row, or answers [intake.ErrReferenceTaken].
 func insertInquiry(ctx context.Context, tx *sql.Tx, a intake.Accepted) error {
 	q := a.Inquiry
-	_, err := exec(ctx, tx,
+	n, err := exec(ctx, tx,
 		`INSERT INTO inquiry (id, reference, tenant, inbox, road, kind, state, accepted_at, due_at, digest,
 		     header, blob, blob_sha256, blob_size, attachments, person_index, person, statement)
-		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (reference) DO NOTHING`,
 		string(q.ID), q.Reference, string(q.Tenant), string(a.Inbox), string(q.Road), string(q.Kind), string(q.State),
 		micros(q.AcceptedAt), micros(q.DueAt), q.Digest, a.Object.Header, a.Object.Blob, a.Object.SHA256, a.Object.Size,
 		q.Attachments, a.PersonIndex, a.Person, a.Statement)
+	if err == nil && n == 0 {
+		return intake.ErrReferenceTaken
+	}
 	return err
 }
 

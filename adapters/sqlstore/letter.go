@@ -170,6 +170,18 @@ func (s *Store) InquiryToForward(ctx context.Context, l queue.Lease) (m letter.M
 	return m, err
 }
 
+// insertForwarded writes the letter that an inquiry becomes. An inquiry must not
+// count as forwarded without it, so a reference that is taken is drawn again.
+func insertForwarded(ctx context.Context, tx *sql.Tx, a letter.Accepted) error {
+	for range drawings {
+		if fresh, err := insertLetter(ctx, tx, a, place{state: post.LetterAccepted}); err != nil || fresh {
+			return err
+		}
+		a.Reference = post.NewReference()
+	}
+	return errors.New("neither the letter's id nor any reference drawn for it is free")
+}
+
 // ForwardInquiry implements forward.Store, which is not linked here.
 func (s *Store) ForwardInquiry(ctx context.Context, l queue.Lease, a letter.Accepted) error {
 	err := s.tx(ctx, func(tx *sql.Tx) error {
@@ -181,7 +193,7 @@ func (s *Store) ForwardInquiry(ctx context.Context, l queue.Lease, a letter.Acce
 			string(post.InquiryForwarded), string(a.ID), string(a.Inquiry), string(post.InquiryForwarding)); err != nil {
 			return err
 		}
-		if _, err := insertLetter(ctx, tx, a, place{state: post.LetterAccepted}); err != nil {
+		if err := insertForwarded(ctx, tx, a); err != nil {
 			return err
 		}
 		e := ledger.New("inquiry.forwarded", a.Tenant, string(a.Inquiry))

@@ -53,11 +53,16 @@ func (d *Desk) Accept(ctx context.Context, p post.Person, id, subject, language 
 	if draft.Road == post.ToDigitalPost {
 		subject = draft.Subject
 	}
-	a, err := d.prepare(ctx, p, draft, subject, language)
-	if err != nil {
-		return Inquiry{}, err
+	var a Accepted
+	for n := 1; ; n++ {
+		if a, err = d.prepare(ctx, p, draft, subject, language); err != nil {
+			return Inquiry{}, err
+		}
+		if err = d.Inquiries.AcceptInquiry(ctx, a); !errors.Is(err, ErrReferenceTaken) || n == Drawings {
+			break
+		}
+		d.deleteBlobs(ctx, a.Object.Blob)
 	}
-	err = d.Inquiries.AcceptInquiry(ctx, a)
 	if err == nil {
 		for _, f := range draft.Files {
 			d.deleteBlobs(ctx, f.Blob)

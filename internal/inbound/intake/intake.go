@@ -97,10 +97,19 @@ type Accepted struct {
 	CopyUntil   time.Time
 }
 
+// ErrReferenceTaken says that another inquiry bears the reference that was drawn.
+// It has 35 bits, so among many thousands that happens now and then. It is sealed
+// and signed with the inquiry, so another one is drawn before that is done again.
+var ErrReferenceTaken = errors.New("intake: another inquiry bears this reference")
+
+// Drawings is how often a reference is drawn before it is called a fault.
+const Drawings = 8
+
 // Inquiries keeps accepted inquiries and answers for the person's own.
 type Inquiries interface {
 	// AcceptInquiry writes a in one transaction. It answers [post.ErrStale]
-	// when the draft has moved on or is gone, and then nothing is written.
+	// when the draft has moved on or is gone, and [ErrReferenceTaken]; in both
+	// cases nothing is written.
 	AcceptInquiry(ctx context.Context, a Accepted) error
 	// OwnInquiry returns the inquiry with this id or reference when its person
 	// index is one of own, else [post.ErrNotFound].

@@ -166,7 +166,8 @@ type Desk interface {
 	// ours: Attempts counts from 0 again.
 	LeaveMail(ctx context.Context, id string) error
 	// TakeMail makes the inquiry and erases the seal of the raw message. It
-	// answers [post.ErrStale], changing nothing, when somebody else was first.
+	// answers [post.ErrStale], changing nothing, when somebody else was first, and
+	// [intake.ErrReferenceTaken] likewise.
 	TakeMail(ctx context.Context, t Taken) error
 	// ParkMail leaves the message to a person, and records e. A message that is
 	// not kept (any longer) is [post.ErrStale].

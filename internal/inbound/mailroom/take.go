@@ -57,6 +57,13 @@ func (r *Room) one(ctx context.Context, a Arrival) {
 		r.park(ctx, a, codeBroke)
 		return
 	}
+	for n := 1; r.take(ctx, a, n == intake.Drawings); n++ { // with another reference
+	}
+}
+
+// take is [Room.one] of a message in hand. It answers again=true, with nothing
+// done, when the reference that was drawn is taken and this was not the last.
+func (r *Room) take(ctx context.Context, a Arrival, last bool) (again bool) {
 	log := r.Log.With(slog.String("mail", a.ID), slog.String("tenant", string(a.Tenant)))
 	t, code, err := r.survive(ctx, a)
 	var bad *Unreadable
@@ -71,24 +78,26 @@ func (r *Room) one(ctx context.Context, a Arrival) {
 	case err != nil:
 		log.ErrorContext(ctx, "mail not taken", slog.Any("error", err))
 		r.leave(ctx, a)
-		return
+		return false
 	}
 	if code != "" {
 		r.park(ctx, a, code)
-		return
+		return false
 	}
 	if err := r.Desk.TakeMail(ctx, t); err != nil {
-		if errors.Is(err, post.ErrStale) {
+		switch taken := errors.Is(err, intake.ErrReferenceTaken); {
+		case taken && !last, errors.Is(err, post.ErrStale):
 			r.drop(ctx, t.Object.Blob)
-			return
+			return taken
 		}
 		log.ErrorContext(ctx, "mail not taken", slog.Any("error", err))
 		r.leave(ctx, a)
-		return
+		return false
 	}
 	log.InfoContext(ctx, "mail taken", slog.String("inquiry", string(t.Inquiry.ID)), slog.String("inbox", string(t.Inbox)),
 		slog.String("letter", string(t.Letter)))
 	r.drop(ctx, a.Object.Blob)
+	return false
 }
 
 // MaxDeaths is how often a message may be in hand when its process dies without

@@ -163,6 +163,11 @@ func (s *Store) AcceptInquiry(_ context.Context, a intake.Accepted) error {
 	if d, ok := s.drafts[string(a.Inquiry.ID)]; !ok || d.Version != a.Version {
 		return post.ErrStale
 	}
+	for _, other := range s.Accepted {
+		if other.Inquiry.Reference == a.Inquiry.Reference {
+			return intake.ErrReferenceTaken
+		}
+	}
 	row, err := ledger.Commit(a.Event)
 	if err != nil {
 		return err
