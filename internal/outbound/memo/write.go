@@ -105,7 +105,7 @@ func (e *encoder) message(m *Message) error {
 	if m.Body != nil {
 		e.body(m.Body)
 	}
-	e.leave("</memo:Message>")
+	e.leave(Namespace, "Message")
 	if !e.inside {
 		e.put("\n")
 	}
@@ -121,7 +121,17 @@ func (e *encoder) put(s string) {
 	}
 }
 
-func (e *encoder) leave(tag string) {
+// tag writes the tag of an element, piece by piece: joining them would be most of
+// what a message's memory is.
+func (e *encoder) tag(open, space, name string) {
+	e.put(open)
+	e.put(prefix(space))
+	e.put(":")
+	e.put(name)
+	e.put(">")
+}
+
+func (e *encoder) leave(space, name string) {
 	if e.err != nil {
 		return
 	}
@@ -129,7 +139,7 @@ func (e *encoder) leave(tag string) {
 		e.err = bad
 		return
 	}
-	e.put(tag)
+	e.tag("</", space, name)
 }
 
 func (e *encoder) enter(space, name string) bool {
@@ -140,20 +150,20 @@ func (e *encoder) enter(space, name string) bool {
 		e.err = bad
 		return false
 	}
-	e.put("<" + prefix(space) + name + ">")
+	e.tag("<", space, name)
 	return true
 }
 
 func prefix(space string) string {
 	if space == NamespaceCore {
-		return "grd:"
+		return "grd"
 	}
 	for _, s := range sharedSpaces {
 		if s.uri == space {
-			return s.prefix + ":"
+			return s.prefix
 		}
 	}
-	return "memo:"
+	return "memo"
 }
 
 // within writes an element with what inner writes inside it.
@@ -162,7 +172,7 @@ func (e *encoder) within(space, name string, inner func()) {
 		return
 	}
 	inner()
-	e.leave("</" + prefix(space) + name + ">")
+	e.leave(space, name)
 }
 
 func (e *encoder) block(name string, inner func()) { e.within(Namespace, name, inner) }
