@@ -106,8 +106,11 @@ func TestARefusedDocumentDoesNotSpoilTheOthers(t *testing.T) {
 	if strings.Contains(string(answer), r.nancy.CPR) {
 		t.Error("the answer repeats a name that is no digest")
 	}
-	var rows, blobs int
-	must(t, r.db.QueryRow(`SELECT count(*), count(DISTINCT blob) FROM batch_document`).Scan(&rows, &blobs))
+	var rows, blobs, inFiles int
+	must(t, r.db.QueryRow(`SELECT count(*), count(DISTINCT blob), count(DISTINCT substr(blob, 1, 36)) FROM batch_document`).Scan(&rows, &blobs, &inFiles))
+	if inFiles > 4 { // one by itself, and three groups
+		t.Errorf("they are in %d files", inFiles)
+	}
 	if rows != 142 || blobs != 142 || r.blobCount() != 142 {
 		t.Errorf("%d rows, %d names, %d blobs, want 142", rows, blobs, r.blobCount())
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,7 +39,11 @@ func (c *verifyAll) Run(r *run) (err error) {
 	}
 	db, err := sqlstore.OpenReader(r.ctx, c.Database)
 	if err != nil {
-		return &ctl.Hint{Err: err, Hint: "check the address and the role; postctl and the programs must be of one version", Exit: ctl.Unreachable}
+		exit := ctl.Unreachable
+		if !strings.HasPrefix(c.Database, "sqlite://") && !strings.HasPrefix(c.Database, "postgres") || errors.Is(err, fs.ErrNotExist) { // the address is wrong; asking again is in vain
+			exit = ctl.BadConfig
+		}
+		return &ctl.Hint{Err: err, Hint: "check the address and the role; postctl and the programs must be of one version", Exit: exit}
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	cfg.Books = db
@@ -147,7 +152,7 @@ func printReport(w io.Writer, r *account.Report, took time.Duration) {
 		fmt.Fprintf(w, "%-13s %s\n", rest.Carrier, rest.Says)
 	}
 	if r.Loose > 0 {
-		fmt.Fprintf(w, "loose bytes   %d files that nothing names yet; they are swept a day later\n", r.Loose)
+		fmt.Fprintf(w, "loose bytes   %d sealed objects that nothing names yet; they are swept a day later\n", r.Loose)
 	}
 	if r.Ledger != nil {
 		fmt.Fprintf(w, "ledger        %d entries hash to the published checkpoint, %d bodies compared, %d erased\n", r.Ledger.Size, r.Ledger.Bodies, r.Ledger.Erased)
