@@ -229,7 +229,7 @@ func (s *Store) StopBatch(ctx context.Context, tenant post.TenantID, id post.Bat
 			if err := s.mindHalts(ctx, tx, ownHalts); err != nil {
 				return err
 			}
-			if err := swap(ctx, tx, `UPDATE batch SET state = $1 WHERE id = $2 AND state = $3`, string(batch.Stopping), string(id), string(state)); err != nil {
+			if err := swap(ctx, tx, `UPDATE batch SET state = $1, paused = 0 WHERE id = $2 AND state = $3`, string(batch.Stopping), string(id), string(state)); err != nil {
 				return err
 			}
 			e := ledger.New("batch.stopped", owner, string(id))

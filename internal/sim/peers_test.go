@@ -336,7 +336,8 @@ func (w *world) score() (s score) {
 // small keeps a world to one letter and to what every sender has to bear.
 func small(p *plan) {
 	p.letters, p.trouble, p.horizon = 1, min(p.trouble, 40*time.Minute), 12*24*time.Hour
-	p.cancel, p.returned, p.contradict, p.never, p.clocks = 0, 0, 0, 0, clocks{} // the others know no rules about time
+	p.cancel, p.returned, p.contradict, p.never = 0, 0, 0, 0
+	p.clocks, p.lots = clocks{}, lots{} // the others know neither rules about time nor batches
 }
 
 // TestPeers runs each sender's policy over the same seeds. The others must come

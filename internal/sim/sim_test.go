@@ -263,12 +263,13 @@ func TestParkedReceiptsAreRetried(t *testing.T) {
 // TestNamedSeeds runs the worlds that have shown a fault of the house.
 func TestNamedSeeds(t *testing.T) {
 	for s, fault := range map[uint64]string{
-		39:    "a retry, under the same id, of a letter that the carrier took and refused by receipt: it had that already, and said nothing more",
-		4:     "the same",
-		197:   "the same",
-		2492:  "a refusal of the content by receipt, while a person was asked about the same hand-over, was noted and forgotten",
-		7436:  "two clocks a day apart: a refusal that contradicts a delivery was kept after it and matched before it",
-		18352: "a person printed after a refusal at the door, and an earlier, unclear attempt had been taken",
+		39:      "a retry, under the same id, of a letter that the carrier took and refused by receipt: it had that already, and said nothing more",
+		4:       "the same",
+		197:     "the same",
+		2492:    "a refusal of the content by receipt, while a person was asked about the same hand-over, was noted and forgotten",
+		7436:    "two clocks a day apart: a refusal that contradicts a delivery was kept after it and matched before it",
+		4100166: "a batch that was paused and then stopped counted as paused for ever, and nobody could resume it",
+		18352:   "a person printed after a refusal at the door, and an earlier, unclear attempt had been taken",
 	} {
 		if w := play(s, hazard{}, false); len(w.broken) > 0 {
 			t.Errorf("seed %d (%s): %s", s, fault, w.broken[0])

@@ -147,7 +147,7 @@ func (s *Store) StopBatch(_ context.Context, tenant post.TenantID, id post.Batch
 		if by == "" {
 			return 0, post.FaultBatchState
 		}
-		b.state = batch.Stopping
+		b.state, b.paused = batch.Stopping, false
 		s.recordBatch("batch.stopped", b, string(by), "")
 	}
 	if left = s.cancel(b, n); left == 0 {

@@ -158,8 +158,12 @@ func noIntentOfAHaltedBatch(t *testing.T, b *bench) {
 	b.must(b.begin(leases[1], post.Digital))
 
 	// Letters that a stop has not come to yet are halted by it.
+	b.must(b.s.PauseBatch(ctx, tenant, id, "approver", true))
 	if left, err := b.s.StopBatch(ctx, tenant, id, "approver", 1); err != nil || left != 3 {
 		t.Fatal(left, err)
+	}
+	if v, err := b.s.BatchView(ctx, tenant, id); err != nil || v.Paused {
+		t.Fatalf("a stopped batch is shown as paused: %+v, %v", v, err)
 	}
 	b.turned(leases[3], post.Digital, dispatch.ErrBatchHalted)
 	b.turned(leases[0], post.Digital, dispatch.ErrBatchHalted)
