@@ -19,6 +19,7 @@ import (
 	"sikkerpost.dk/gateway/cmd/internal/ctl"
 	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/xmldsig"
 )
 
 type letterSend struct {
@@ -251,6 +252,10 @@ func (c *letterVerify) Run(r *run) error {
 
 // notProven keeps what verify found and adds our code.
 func notProven(file string, err error) error {
+	if xmldsig.Reason(err) == "sig-key-unknown" {
+		return &ctl.Hint{Err: post.FaultEvidence.At("%s: none of the certificates given has signed it", filepath.Base(file)),
+			Hint: "give -cert the certificate that signs the municipality's letters itself, not that of who issued it; if that one fails as well, treat the letter as not proven"}
+	}
 	if errors.Is(err, post.FaultEvidence) {
 		return err
 	}

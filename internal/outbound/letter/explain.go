@@ -114,7 +114,7 @@ func explain(p Proof) Explanation {
 		if fact, ok := facts[state]; ok {
 			e.Facts = append(e.Facts, Reason{At: ev.At, Fact: fact, Code: code, Source: "ledger " + ev.ID})
 		}
-		if state == post.LetterRouted {
+		if state == post.LetterRouted && (e.Why == "" || code != "decided: "+string(Retry)) { // a retry keeps the channel, and its reason
 			e.Why = why(ev, code, before)
 		}
 		before = state
