@@ -38,7 +38,8 @@ type batchPause struct {
 func (c *batchPause) Run(r *run) error {
 	return r.batch(c.ID, (*client.Client).PauseBatch, func(w io.Writer, b wire.Batch) {
 		fmt.Fprintf(w, "batch %s paused: %s\n", b.ID, counts(b))
-		r.Say("what a carrier has goes on; next: postctl batch resume %s, or postctl batch stop %s", b.ID, b.ID)
+		fmt.Fprint(w, underWay(b))
+		r.Say("no hand-over begins any more, and what a carrier has goes on; next: postctl batch resume %s, or postctl batch stop %s", b.ID, b.ID)
 	})
 }
 
@@ -60,20 +61,38 @@ type batchStop struct {
 // Run cancels what can be cancelled and says what could not.
 func (c *batchStop) Run(r *run) error {
 	return r.batch(c.ID, (*client.Client).StopBatch, func(w io.Writer, b wire.Batch) {
-		stopped := b.Letters[string(post.LetterCancelled)]
-		letters := 0
+		var cancelled, open, gone int
 		var rest []string
 		for _, s := range states(b) {
-			letters += b.Letters[s]
-			if s != string(post.LetterCancelled) {
-				rest = append(rest, fmt.Sprintf("%s %d", s, b.Letters[s]))
+			switch n := b.Letters[s]; post.LetterState(s) {
+			case post.LetterCancelled:
+				cancelled += n
+			case post.LetterHeld, post.LetterReady, post.LetterSigned, post.LetterAwaitingLookup, post.LetterRouted, post.LetterNotTaken:
+				open += n
+			default:
+				gone += n
+				rest = append(rest, fmt.Sprintf("%s %d", s, n))
 			}
 		}
-		fmt.Fprintf(w, "batch %s %s: %d letters cancelled, %d could not be\n", b.ID, b.State, stopped, letters-stopped)
+		fmt.Fprintf(w, "batch %s %s: %d letters cancelled, %d could not be\n", b.ID, b.State, cancelled, gone)
+		if open > 0 {
+			fmt.Fprintf(w, "being cancelled: %d, of which none is handed over any more\n", open)
+		}
 		if len(rest) > 0 {
 			fmt.Fprintf(w, "beyond recall: %s\n", strings.Join(rest, ", "))
 		}
+		fmt.Fprint(w, underWay(b))
 	})
+}
+
+// underWay says of how many letters a halt was too late to know: a carrier was
+// being spoken with, or its answer was lost.
+func underWay(b wire.Batch) string {
+	n := b.Letters[string(post.LetterHandingOver)] + b.Letters[string(post.LetterOutcomeUnknown)]
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("under way at that moment: %d (being handed over, or the answer is unclear); they may still arrive\n", n)
 }
 
 type batchReport struct {
