@@ -18,24 +18,28 @@ func TestAStepThatFailsAgainAndAgainAsksAPerson(t *testing.T) {
 	stop()
 	for _, tt := range []struct {
 		name     string
-		ctx      context.Context
+		over     bool // our own end
 		failures int // before this one
 		cause    error
 		asks     string // the code; "": it waits
 		counted  int
 	}{
-		{"the first time", t.Context(), 0, errors.New("x"), "", 1},
-		{"the last time but one", t.Context(), 6, errors.New("x"), "", 7},
-		{"the last time", t.Context(), 7, errors.New("x"), "step-failed", 0},
-		{"our own end", ended, 6, context.Canceled, "", 6},
-		{"what no time cures", t.Context(), 0, fmt.Errorf("%w: no", post.ErrPermanent), "refused-by-rule", 0},
-		{"what does not verify", t.Context(), 0, verify.ErrNotProven, "not-proven", 0},
-		{"a form that would differ", t.Context(), 0, errForm, "form-changed", 0},
+		{"the first time", false, 0, errors.New("x"), "", 1},
+		{"the last time but one", false, 6, errors.New("x"), "", 7},
+		{"the last time", false, 7, errors.New("x"), "step-failed", 0},
+		{"our own end", true, 6, context.Canceled, "", 6},
+		{"what no time cures", false, 0, fmt.Errorf("%w: no", post.ErrPermanent), "refused-by-rule", 0},
+		{"what does not verify", false, 0, verify.ErrNotProven, "not-proven", 0},
+		{"a form that would differ", false, 0, errForm, "form-changed", 0},
 	} {
 		s, a := aheadOf(t, post.LetterReady)
 		r := s.is
 		r.Failures = tt.failures
-		if err := a.fail(tt.ctx, queue.Lease{ID: "a"}, r, tt.cause); err != nil {
+		ctx := t.Context()
+		if tt.over {
+			ctx = ended
+		}
+		if err := a.fail(ctx, queue.Lease{ID: "a"}, r, tt.cause); err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 		switch {
