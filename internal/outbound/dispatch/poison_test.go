@@ -19,7 +19,7 @@ func TestAStepThatFailsAgainAndAgainAsksAPerson(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		over     bool // our own end
-		failures int // before this one
+		failures int  // before this one
 		cause    error
 		asks     string // the code; "": it waits
 		counted  int
