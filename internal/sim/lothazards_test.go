@@ -109,6 +109,14 @@ var lotHazards = []hazardCase{
 			return left, nil
 		}}
 	})}},
+	{"a stopped batch is held like a paused one, and nobody ends what is left of it", "I2", 400, hazard{
+		plan: mailed(func(p *plan) { p.stop, p.lostAfter, p.resends = .3, .8, 1 }), store: bend(func(_ *world, s *store) bent {
+			return bent{read: func(ctx context.Context, l queue.Lease) (dispatch.Record, error) {
+				r, err := s.LetterForStep(ctx, l)
+				r.Stopped = false
+				return r, err
+			}}
+		})}},
 	{"a stop cancels what a carrier may have", "I2", 400, hazard{plan: mailed(func(p *plan) { p.stop, p.lostAfter, p.resends = .3, .8, 1 }), store: bend(func(_ *world, s *store) bent {
 		return bent{read: func(ctx context.Context, l queue.Lease) (dispatch.Record, error) {
 			r, err := s.LetterForStep(ctx, l)
