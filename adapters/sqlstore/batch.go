@@ -50,7 +50,8 @@ func (s *Store) OpenBatch(ctx context.Context, o batch.Opened) (batch.View, erro
 // letter that has the key, and the batch that it came in, when it came in one.
 func linesAreNew(ctx context.Context, tx *sql.Tx, tenant post.TenantID, id post.BatchID, first, last int) error {
 	rows, err := tx.QueryContext(ctx,
-		`SELECT l.n, t.id, t.batch FROM batch_line l JOIN letter t ON t.tenant = $1 AND t.business = l.business
+		`SELECT l.n, t.id, t.batch FROM batch_line l
+		     JOIN letter t ON t.id = (SELECT k.id FROM letter k WHERE k.tenant = $1 AND k.business = l.business)
 		 WHERE l.batch = $2 AND l.n >= $3 AND l.n <= $4 AND t.id <> l.letter ORDER BY l.n`, string(tenant), string(id), first, last)
 	if err != nil {
 		return err
@@ -262,7 +263,7 @@ func (s *Store) batchParts(ctx context.Context, id post.BatchID) (parts []int, e
 }
 
 const missingQuery = `FROM batch_line l WHERE l.batch = $1
-	AND NOT EXISTS (SELECT 1 FROM batch_document d WHERE d.batch = l.batch AND d.sha256 = l.document)`
+	AND NOT EXISTS (SELECT 1 FROM batch_document d WHERE d.batch = l.batch || '' AND d.sha256 = l.document)`
 
 func (s *Store) missingDocuments(ctx context.Context, id post.BatchID) (missing []string, err error) {
 	rows, err := s.read.QueryContext(ctx,

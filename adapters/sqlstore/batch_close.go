@@ -149,7 +149,7 @@ func linesToMake(ctx context.Context, tx *sql.Tx, id post.BatchID, first, last i
 	rows, err := tx.QueryContext(ctx,
 		`SELECT l.n, l.letter, l.reference, l.business, l.digest, l.recipient, l.content, l.arrive, l.registered,
 		     d.header, d.blob, d.blob_sha256, d.blob_size, d.clear_size
-		 FROM batch_line l JOIN batch_document d ON d.batch = l.batch AND d.sha256 = l.document
+		 FROM batch_line l JOIN batch_document d ON d.batch = l.batch || '' AND d.sha256 = l.document
 		 WHERE l.batch = $1 AND l.n > $2 AND l.n <= $3 ORDER BY l.n`, string(id), first, last)
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ func (s *Store) stepRecords(ctx context.Context, leases []queue.Lease) (map[stri
 	with, args := s.d.withAny("kind, id, fence", asked)
 	rows, err := s.read.QueryContext(ctx,
 		with+`SELECT l.id, l.reference, l.tenant, l.inquiry, l.digital_only, l.registered, l.state, l.version, l.channel, l.generation, l.code, l.failures, CASE WHEN l.looks_since = l.since THEN l.looks ELSE 0 END,
-		     l.not_before, l.arrive, l.since, l.recipient, l.content, l.manifest, l.batch, l.line,
+		     l.not_before, l.arrive, l.since, l.recipient, l.content, l.manifest, l.rooted, l.batch, l.line,
 		     b.policy, CASE WHEN l.batch = '' OR b.state IN ('approved', 'released') AND b.paused = 0 THEN 1 ELSE 0 END,
 		     CASE WHEN b.state IN ('stopping', 'stopped') THEN 1 ELSE 0 END,
 		     h.message_id, h.carrier, h.created_at, h.form_size, h.form_sha256, h.attempts, h.unsure, h.spared, h.address,
@@ -48,12 +48,17 @@ func (s *Store) stepRecords(ctx context.Context, leases []queue.Lease) (map[stri
 	found := make(map[string]dispatch.Record, len(leases))
 	for rows.Next() {
 		var r dispatch.Record
-		d, err := scanStep(rows, &r)
+		var rooted int64
+		d, err := scanStep(rows, &r, &rooted)
 		if err != nil {
 			return nil, err
 		}
 		if have, ok := found[string(r.ID)]; ok {
 			r = have
+		} else if rooted == 1 {
+			if r.Manifest, err = s.withRoot(ctx, s.read, string(r.Batch), r.Manifest); err != nil {
+				return nil, err
+			}
 		}
 		if d != nil {
 			r.Documents = append(r.Documents, *d)
@@ -94,13 +99,13 @@ func (s *Store) noStep(ctx context.Context, l queue.Lease) error {
 
 // scanStep reads the letter into r and returns the row's document; nil when the
 // letter has none.
-func scanStep(rows *sql.Rows, r *dispatch.Record) (*letter.Sealed, error) {
+func scanStep(rows *sql.Rows, r *dispatch.Record, rooted *int64) (*letter.Sealed, error) {
 	var only, registered, notBefore, since, released, stopped int64
 	var policy, message, carrier, blob sql.NullString
 	var created, formSize, attempts, unsure, spared, size, clear sql.NullInt64
 	var form, address, header, sum []byte
 	if err := rows.Scan(&r.ID, &r.Reference, &r.Tenant, &r.Inquiry, &only, &registered, &r.State, &r.Version, &r.Channel, &r.Generation, &r.Code, &r.Failures, &r.Looks,
-		&notBefore, &r.Arrive, &since, &r.Recipient, &r.Content, &r.Manifest, &r.Batch, &r.Line,
+		&notBefore, &r.Arrive, &since, &r.Recipient, &r.Content, &r.Manifest, rooted, &r.Batch, &r.Line,
 		&policy, &released, &stopped, &message, &carrier, &created, &formSize, &form, &attempts, &unsure, &spared, &address,
 		&header, &blob, &sum, &size, &clear); err != nil {
 		return nil, err
@@ -269,7 +274,7 @@ func moveLetter(ctx context.Context, tx *sql.Tx, m move) error {
 	args := []any{string(m.to), string(m.channel), m.generation, m.code, micros(now), string(m.id), string(m.from), m.version, m.steps()}
 	if m.manifest != nil {
 		query = `UPDATE letter SET state = $1, version = version + $9, channel = $2, generation = $3, code = $4, failures = 0, since = $5,
-		     manifest = $10, signed_at = $5
+		     manifest = $10, rooted = 0, signed_at = $5
 		 WHERE id = $6 AND state = $7 AND version = $8`
 		args = append(args, m.manifest)
 	}

@@ -94,7 +94,7 @@ func (s *Store) LetterList(ctx context.Context, f letter.Filter) ([]letter.View,
 			where = append(where, fmt.Sprintf(cond, len(args)))
 		}
 	}
-	add("l.tenant = $%d", string(f.Tenant))
+	add("l.tenant || '' = $%d", string(f.Tenant))
 	add("l.batch = $%d", string(f.Batch))
 	add("l.state = $%d", string(f.State))
 	add("l.reference = $%d", f.Reference)
@@ -147,7 +147,12 @@ func (s *Store) LetterProof(ctx context.Context, tenant post.TenantID, id post.L
 		return letter.Proof{}, err
 	}
 	p := letter.Proof{View: v, Events: entries}
-	if p.Manifest, err = s.bytesOf(ctx, `SELECT manifest FROM letter WHERE id = $1`, string(id)); err != nil {
+	var rooted int64
+	err = s.read.QueryRowContext(ctx, `SELECT manifest, rooted FROM letter WHERE id = $1`, string(id)).Scan(&p.Manifest, &rooted)
+	if err == nil && rooted == 1 {
+		p.Manifest, err = s.withRoot(ctx, s.read, string(v.Batch), p.Manifest)
+	}
+	if err != nil {
 		return letter.Proof{}, err
 	}
 	rows, err := s.read.QueryContext(ctx,

@@ -114,7 +114,8 @@ func (s *Store) answerReceipts(ctx context.Context, tx *sql.Tx, all []track.Sett
 		values[i] = []any{in.Receipt.Carrier, in.Receipt.EventID, string(in.Verdict), in.Reason, string(in.Standing.Letter)}
 	}
 	with, args := s.d.withAny("c, e, verdict, reason, letter", values)
-	rows, err := tx.QueryContext(ctx, with+`UPDATE receipt SET verdict = v.verdict, reason = v.reason, letter = v.letter
+	rows, err := tx.QueryContext(ctx, with+ //nolint:gosec // with holds placeholders
+		`UPDATE receipt SET verdict = v.verdict, reason = v.reason, letter = v.letter
 		 FROM v WHERE receipt.carrier = v.c AND receipt.event_id = v.e AND receipt.verdict || '' = 'waiting'
 		 RETURNING receipt.carrier, receipt.event_id`, args...)
 	if err != nil {

@@ -9,7 +9,8 @@
 //
 // Rules of the one SQL text (both engines must run every statement): ids are
 // UUIDv7 text made by us, times BIGINT Unix microseconds, bytes BYTEA, no
-// engine functions; what differs stands in dialect.
+// engine functions; what differs stands in dialect, and in migrations whose name
+// ends with _postgres.
 package sqlstore
 
 import (
@@ -45,6 +46,7 @@ type Store struct {
 	d     dialect
 	steps steps
 	turns turns
+	roots roots
 }
 
 // dialect is all that differs between the engines.
@@ -108,7 +110,15 @@ func (s *Store) migrator() (*goose.Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
-	return goose.NewProvider(s.d.goose, s.write, files, goose.WithSlog(slog.New(slog.DiscardHandler)))
+	options := []goose.ProviderOption{goose.WithSlog(slog.New(slog.DiscardHandler))}
+	if !s.d.arrays() { // what only PostgreSQL has to be told
+		others, err := fs.Glob(files, "*_postgres.sql")
+		if err != nil {
+			return nil, fmt.Errorf("read migrations: %w", err)
+		}
+		options = append(options, goose.WithExcludeNames(others))
+	}
+	return goose.NewProvider(s.d.goose, s.write, files, options...)
 }
 
 func open(address string) (*Store, error) {
@@ -216,7 +226,7 @@ func (s *Store) once(ctx context.Context, f func(*sql.Tx) error) error {
 
 // exec runs one statement and reports how many rows it touched.
 func exec(ctx context.Context, tx *sql.Tx, query string, args ...any) (int64, error) {
-	r, err := tx.ExecContext(ctx, query, args...)
+	r, err := tx.ExecContext(ctx, query, args...) //nolint:gosec // values are arguments, never text
 	if err != nil {
 		return 0, err
 	}

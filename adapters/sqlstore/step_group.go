@@ -61,6 +61,7 @@ type step struct {
 	lease queue.Lease
 	move  *dispatch.Move
 	wait  *dispatch.Wait
+	batch string // of the letter, found under its lock
 }
 
 // MoveLetter implements [dispatch.Store]. Calls that come together are one
@@ -193,15 +194,16 @@ func (s *Store) standings(ctx context.Context, tx *sql.Tx, group []*writer) (all
 	type row struct {
 		state          post.LetterState
 		version, fence int64
+		batch          string
 	}
 	rows := make(map[string]row, len(group))
 	err = each(ctx, tx, func(r *sql.Rows) error {
 		var id string
 		var is row
-		err := r.Scan(&id, &is.state, &is.version, &is.fence)
+		err := r.Scan(&id, &is.state, &is.version, &is.fence, &is.batch)
 		rows[id] = is
 		return err
-	}, `SELECT l.id, l.state, l.version, j.fence FROM letter l JOIN job j ON j.id = l.id
+	}, `SELECT l.id, l.state, l.version, j.fence, l.batch FROM letter l JOIN job j ON j.id = l.id
 		 WHERE `+among+` AND j.kind || '' = '`+string(queue.AdvanceLetter)+`'`+s.d.skipLocked, args...)
 	if err != nil {
 		return all, err
@@ -217,6 +219,7 @@ func (s *Store) standings(ctx context.Context, tx *sql.Tx, group []*writer) (all
 			w != nil && w.Version != 0 && is.version != w.Version:
 			all.stale = append(all.stale, m)
 		default:
+			m.ask.batch = is.batch
 			all.good = append(all.good, m)
 		}
 	}
@@ -236,7 +239,11 @@ func (s *Store) writeGroup(ctx context.Context, tx *sql.Tx, good []*writer) erro
 			mv := moveOf(*m)
 			row := []any{string(m.Letter), m.Version, string(m.To), mv.steps(), string(m.Channel), int64(m.Generation), m.Code, micros(now)}
 			if m.Manifest != nil {
-				signed = append(signed, append(row, m.Manifest))
+				kept, rooted, err := s.withoutRoot(ctx, tx, w.ask.batch, m.Manifest)
+				if err != nil {
+					return err
+				}
+				signed = append(signed, append(row, kept, rooted))
 			} else {
 				moved = append(moved, row)
 			}
@@ -265,7 +272,7 @@ func (s *Store) writeGroup(ctx context.Context, tx *sql.Tx, good []*writer) erro
 	if err := s.setAll(ctx, tx, columns, moved, set+which); err != nil {
 		return err
 	}
-	if err := s.setAll(ctx, tx, columns+", manifest", signed, set+`, manifest = v.manifest, signed_at = v.at`+which); err != nil {
+	if err := s.setAll(ctx, tx, columns+", manifest, rooted", signed, set+`, manifest = v.manifest, rooted = v.rooted, signed_at = v.at`+which); err != nil {
 		return err
 	}
 	if err := s.setAll(ctx, tx, "i, version, code, failures, looks", waited, `UPDATE letter SET code = v.code, failures = v.failures, looks = v.looks, looks_since = letter.since`+which); err != nil {
