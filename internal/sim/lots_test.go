@@ -74,7 +74,6 @@ type mailing struct {
 	left      int                    // letters that left the state held
 	road      map[post.Channel]bool  // paused, and so it was answered
 	paused    bool                   // a channel, heard or not
-	busy      bool                   // an operator's turn has not ended
 }
 
 // plays reports whether the world has a batch.
