@@ -34,17 +34,17 @@ func (d dialect) locks() bool { return d.skipLocked != "" }
 // turnBack moves those members whose intents may not be committed now from good to
 // halted.
 func (s *Store) turnBack(ctx context.Context, tx *sql.Tx, all *standings) error {
-	var ids []string
+	var moves []*dispatch.Move
 	for _, m := range all.good {
 		if m.ask.brings() {
-			ids = append(ids, m.ask.lease.ID)
+			moves = append(moves, m.ask.move)
 		}
 	}
-	if len(ids) == 0 {
+	if len(moves) == 0 {
 		return nil
 	}
-	halts, err := s.haltsOf(ctx, tx, ids)
-	if err != nil {
+	halts, err := s.haltsOf(ctx, tx, moves)
+	if err != nil || len(halts) == 0 {
 		return err
 	}
 	all.halted = map[*writer]error{}
@@ -52,7 +52,7 @@ func (s *Store) turnBack(ctx context.Context, tx *sql.Tx, all *standings) error 
 		if !m.ask.brings() {
 			return false
 		}
-		err := halts[m.ask.lease.ID].of(m.ask.move.Channel)
+		err := halts.of(m.ask.move)
 		if err != nil {
 			all.halted[m] = err
 		}
@@ -64,35 +64,47 @@ func (s *Store) turnBack(ctx context.Context, tx *sql.Tx, all *standings) error 
 // brings reports whether the step commits an intent.
 func (s step) brings() bool { return s.move != nil && s.move.Intent != nil }
 
-// A halt is what keeps one letter back.
-type halt struct{ batch, digital, physical bool }
-
-func (h halt) of(ch post.Channel) error {
-	switch {
-	case h.batch:
-		return dispatch.ErrBatchHalted
-	case ch == post.Digital && h.digital, ch == post.Physical && h.physical:
-		return dispatch.ErrRoadHalted
-	}
-	return nil
+// A halt is a batch of which nothing may be handed over, or a pause.
+type halt struct {
+	batch   post.BatchID // "": a pause
+	tenant  post.TenantID
+	channel post.Channel
 }
 
-// haltsOf reads what keeps letters back; one that is not in the answer is free.
-func (s *Store) haltsOf(ctx context.Context, tx *sql.Tx, ids []string) (map[string]halt, error) {
-	among, args := s.d.among("l.id", ids)
-	halts := map[string]halt{}
-	err := each(ctx, tx, func(r *sql.Rows) error {
-		var id string
-		var going, digital, physical int64
-		err := r.Scan(&id, &going, &digital, &physical)
-		halts[id] = halt{batch: going == 0, digital: digital > 0, physical: physical > 0}
+type halts []halt
+
+// of returns what keeps m back, its batch before a pause; nil is nothing.
+func (all halts) of(m *dispatch.Move) (err error) {
+	for _, h := range all {
+		switch {
+		case h.batch != "":
+			if h.batch == m.Batch {
+				return dispatch.ErrBatchHalted
+			}
+		case (h.tenant == "" || h.tenant == m.Tenant) && (h.channel == "" || h.channel == m.Channel):
+			err = dispatch.ErrRoadHalted
+		}
+	}
+	return err
+}
+
+// haltsOf reads what may keep moves back: nearly always nothing.
+func (s *Store) haltsOf(ctx context.Context, tx *sql.Tx, moves []*dispatch.Move) (all halts, err error) {
+	batches := make([]string, 0, len(moves))
+	for _, m := range moves {
+		if !slices.Contains(batches, string(m.Batch)) {
+			batches = append(batches, string(m.Batch))
+		}
+	}
+	among, args := s.d.among("id", batches)
+	err = each(ctx, tx, func(r *sql.Rows) error {
+		var h halt
+		err := r.Scan(&h.batch, &h.tenant, &h.channel)
+		all = append(all, h)
 		return err
-	}, `SELECT l.id,
-		     CASE WHEN l.batch = '' THEN 1 ELSE (SELECT count(*) FROM batch b WHERE b.id = l.batch AND b.state IN ('approved', 'released') AND b.paused = 0) END,
-		     (SELECT count(*) FROM pause p WHERE p.tenant IN ('', l.tenant) AND p.channel IN ('', 'digital')),
-		     (SELECT count(*) FROM pause p WHERE p.tenant IN ('', l.tenant) AND p.channel IN ('', 'physical'))
-		 FROM letter l WHERE `+among, args...)
-	return halts, err
+	}, `SELECT id, '', '' FROM batch WHERE `+among+` AND NOT (state IN ('approved', 'released') AND paused = 0)
+		 UNION ALL SELECT '', tenant, channel FROM pause`, args...)
+	return all, err
 }
 
 // haltedAlone refuses the intent of one move.
@@ -100,9 +112,9 @@ func (s *Store) haltedAlone(ctx context.Context, tx *sql.Tx, m dispatch.Move) er
 	if m.Intent == nil {
 		return nil
 	}
-	halts, err := s.haltsOf(ctx, tx, []string{string(m.Letter)})
+	all, err := s.haltsOf(ctx, tx, []*dispatch.Move{&m})
 	if err != nil {
 		return err
 	}
-	return halts[string(m.Letter)].of(m.Channel)
+	return all.of(&m)
 }

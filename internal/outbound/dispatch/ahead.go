@@ -111,7 +111,7 @@ func (a *Advancer) commitAhead(ctx context.Context, l queue.Lease, r Record) err
 // commit commits m with all that the run has done before it. r is how the letter
 // stands in the run.
 func (a *Advancer) commit(ctx context.Context, l queue.Lease, r Record, m Move) error {
-	m.Letter, m.Tenant, m.From, m.Version = r.ID, r.Tenant, r.State, r.Version
+	m.Letter, m.Tenant, m.Batch, m.From, m.Version = r.ID, r.Tenant, r.Batch, r.State, r.Version
 	if r.run != nil && r.run.ahead != nil {
 		h := r.run.ahead
 		m.From, m.Version, m.Through = h.from, h.version, append(slices.Clone(h.path), m.Through...)

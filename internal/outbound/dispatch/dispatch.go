@@ -89,6 +89,7 @@ type Intent struct {
 type Move struct {
 	Letter     post.LetterID
 	Tenant     post.TenantID
+	Batch      post.BatchID // that the letter came in; "" is none
 	From       post.LetterState
 	Version    int64
 	Through    []Passage // entered on the way to To, in the same commit

@@ -143,7 +143,7 @@ func (b *bench) read(l queue.Lease) dispatch.Record {
 
 // to makes the move of r that l's holder asks for; due at once.
 func to(r dispatch.Record, st post.LetterState, change ...func(*dispatch.Move)) dispatch.Move {
-	m := dispatch.Move{Letter: r.ID, Tenant: r.Tenant, From: r.State, Version: r.Version, To: st, Channel: r.Channel, Generation: r.Generation, Due: past()}
+	m := dispatch.Move{Letter: r.ID, Tenant: r.Tenant, Batch: r.Batch, From: r.State, Version: r.Version, To: st, Channel: r.Channel, Generation: r.Generation, Due: past()}
 	for _, f := range change {
 		f(&m)
 	}
