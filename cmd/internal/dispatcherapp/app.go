@@ -114,7 +114,7 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	if err != nil {
 		return err
 	}
-	batches, err := dispatch.NewBatchSigner(advancer, a.store, signer)
+	batches, signing, releasing, err := a.batchSigner(advancer, signer)
 	if err != nil {
 		return err
 	}
@@ -123,8 +123,6 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	if err != nil {
 		return err
 	}
-	signing, releasing := newWaker(), newWaker()
-	batches.Signed = releasing.ring
 	run := runner(advancer, forwarder, func() { signing.ring(); releasing.ring() })
 	sweeper, err := queue.NewSweeper(queue.SweeperConfig{Jobs: a.store, Doorbell: a.queue, Run: run,
 		Together: map[queue.Kind]int{queue.AdvanceLetter: dispatch.Together}, Every: cfg.Sweep, Log: a.log})
@@ -145,13 +143,7 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 		{Name: "workers", Run: func(ctx context.Context) error { return a.queue.Work(ctx, asynqueue.Workers{}, a.noticed(run)) }},
 		{Name: "sweeper", Run: sweeper.Loop},
 		{Name: "batch signer", Run: a.rungLoop(min(every, mostPoll), signing, "batch not signed", func(ctx context.Context, _ bool) error { return batches.Step(ctx) })},
-		{Name: "batch releaser", Run: a.rungLoop(min(every, mostPoll), releasing, "batch release failed", func(ctx context.Context, rung bool) error {
-			err := a.store.ReleaseApproved(ctx, 100)
-			if rung { // desk or this has released letters; unless rung for, the sweeper finds them
-				due.tell(ctx, "")
-			}
-			return err
-		})},
+		{Name: "batch releaser", Run: a.rungLoop(min(every, mostPoll), releasing, "batch release failed", a.release(due))},
 		{Name: "receipt matcher", Run: func(ctx context.Context) error { matcher.Run(ctx, min(every, mostPoll)); return nil }},
 		{Name: "letters moved or released", Run: due.run},
 		{Name: "ledger integrator", Run: integrator.Run},

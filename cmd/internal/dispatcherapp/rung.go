@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 )
 
 // A waker has a loop look at once instead of at its next turn. Ringing never waits,
@@ -44,5 +46,29 @@ func (a *App) rungLoop(every time.Duration, w waker, failed string, step func(ct
 				rung = true
 			}
 		}
+	}
+}
+
+// batchSigner returns the signer of batches with what wakes it, and what wakes the
+// releaser, also when a batch was signed.
+func (a *App) batchSigner(advancer *dispatch.Advancer, signer dispatch.RootSigner) (b *dispatch.BatchSigner, signing, releasing waker, err error) {
+	b, err = dispatch.NewBatchSigner(advancer, a.store, signer)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	signing, releasing = newWaker(), newWaker()
+	b.Signed = releasing.ring
+	return b, signing, releasing, nil
+}
+
+// release lets letters of approved batches go. When it was rung for, letters were
+// released by desk or are now, and are taken on at once; else the sweeper finds them.
+func (a *App) release(due *moved) func(ctx context.Context, rung bool) error {
+	return func(ctx context.Context, rung bool) error {
+		err := a.store.ReleaseApproved(ctx, 100)
+		if rung {
+			due.tell(ctx, "")
+		}
+		return err
 	}
 }
