@@ -21,8 +21,10 @@ const lostTime = "60000"
 // later. Plain index scans also tell the index which of its entries are dead.
 //
 // So that only one index can be used, a statement that names rows by id compares
-// what else it knows of them, a state or a kind that begins or bounds some
-// other index, as (column || ”).
+// what else it knows of them, a state or a kind that begins or bounds some other
+// index, with nothing appended, which no index holds:
+//
+//	id = $1 AND (state || '') = 'ready'
 var byKeys = map[string]string{
 	"enable_seqscan": "off", "enable_bitmapscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
 	"random_page_cost": "1.1",

@@ -51,6 +51,14 @@ func main() {
 	os.Exit(code)
 }
 
+const usage = `usage: simulator serve -dir DIR    Digital Post, KombiPost, NemLog-in and a print house (docs/simulator.md)
+       simulator chaos             a whole house, broken on purpose
+       simulator attack            every forged log-in against a running service provider
+       simulator -version
+hint: simulator serve -h (chaos -h, attack -h) lists the flags
+exit codes: 0 done, 1 failed, 2 used wrongly
+`
+
 // files collects a flag that may be given several times.
 type files []string
 
@@ -71,18 +79,24 @@ type options struct {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	if len(args) > 0 && args[0] == "chaos" {
+	command := ""
+	if len(args) > 0 {
+		command = args[0]
+	}
+	switch command {
+	case "serve":
+	case "chaos":
 		return chaos(ctx, args[1:], stdout, stderr)
-	}
-	if len(args) > 0 && args[0] == "attack" {
+	case "attack":
 		return attackapp.Run(ctx, args[1:], stdout, stderr)
-	}
-	if len(args) == 1 && (args[0] == "-version" || args[0] == "--version") {
+	case "-version", "--version":
 		fmt.Fprintln(stdout, build.Line("simulator"))
 		return exitDone
-	}
-	if len(args) == 0 || args[0] != "serve" {
-		fmt.Fprintln(stderr, "simulator: the commands are serve, chaos and attack, and -version\nhint: simulator serve -h (chaos -h, attack -h) lists the flags")
+	case "-h", "-help", "--help":
+		fmt.Fprint(stderr, usage)
+		return exitDone
+	default:
+		fmt.Fprint(stderr, usage)
 		return exitMisuse
 	}
 	var o options

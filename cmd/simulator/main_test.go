@@ -25,6 +25,9 @@ func TestMisuseIsToldApartFromFailure(t *testing.T) {
 		{"a host beyond this machine", []string{"serve", "-dir", t.TempDir(), "-listen-host", "0.0.0.0"}, exitFailed, "POST-7201"},
 		{"a callback's authority that is none", []string{"serve", "-dir", t.TempDir(), "-status-ca", "main.go"}, exitFailed, "no certificate"},
 		{"help", []string{"serve", "-h"}, exitDone, "-listen-host"},
+		{"help on all of it", []string{"-help"}, exitDone, "attack"},
+		{"help on all of it, in short", []string{"-h"}, exitDone, "chaos"},
+		{"help on all of it, with two dashes", []string{"--help"}, exitDone, "serve"},
 	} {
 		var out, errs bytes.Buffer
 		if got := run(t.Context(), c.args, &out, &errs); got != c.want || !strings.Contains(errs.String(), c.says) {
