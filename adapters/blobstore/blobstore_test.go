@@ -226,3 +226,44 @@ func TestBlobsSurviveReopening(t *testing.T) {
 		t.Errorf("got %q, %v", b, err)
 	}
 }
+
+// What was found bad after it was put has no name, and its bytes are not on the
+// disk either, between neighbors that are kept.
+func TestWhatIsLeftOutOfAGroupLeavesNoBytes(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	put := func(g seal.Group, letter string) string {
+		blob, _, _, err := g.Put(t.Context(), func(w io.Writer) error {
+			_, err := io.WriteString(w, strings.Repeat(letter, 10_000))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return blob
+	}
+	err := s.PutGroup(t.Context(), func(g seal.Group) error {
+		put(g, "a")
+		bad := put(g, "b")
+		put(g, "c")
+		g.Leave(bad)
+		g.Leave(put(g, "d")) // the last one is cut off
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := files(t, dir)
+	if len(kept) != 1 {
+		t.Fatalf("%v", kept)
+	}
+	text, err := os.ReadFile(kept[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for letter, want := range map[string]int{"a": 10_000, "b": 0, "c": 10_000, "d": 0} {
+		if got := strings.Count(string(text), strings.Repeat(letter, 100)); got != want/100 {
+			t.Errorf("%d times a hundred of %q, want %d", got, letter, want/100)
+		}
+	}
+}

@@ -58,9 +58,11 @@ func (d *deletion) steps() []func() (over bool, err error) {
 	return []func() (bool, error){d.retract, d.remove, d.erase, d.finish, d.remove}
 }
 
-// retract makes the blob not there, for good. Nothing is touched before.
+// retract makes the blob not there, for good. Nothing is touched before. One that
+// reads as going is told again: whoever told it may have died, or be waiting, before
+// it was on the disk, and without it power loss would leave zeros that are kept.
 func (d *deletion) retract() (bool, error) {
-	if d.state != kept {
+	if d.state == gone {
 		return false, nil
 	}
 	return false, d.become(going)

@@ -176,6 +176,32 @@ func TestADeletionMayStopAfterAnyStep(t *testing.T) {
 	}
 }
 
+// A state that was read is not yet one that is on the disk: another process may
+// have written it and wait for the sync still, or the sync has failed.
+func TestWhatReadsAsGoingIsToldAgainBeforeItsBytesGo(t *testing.T) {
+	s, blobs := stored(t, 5_000, 6_000)
+	first := begun(t, s, blobs[0])
+	if _, err := first.retract(); err != nil {
+		t.Fatal(err)
+	}
+	first.f.Close()
+	long := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(first.path, long, long); err != nil {
+		t.Fatal(err)
+	}
+	second := begun(t, s, blobs[0])
+	defer second.f.Close()
+	if _, err := second.steps()[0](); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(second.path); err != nil || !info.ModTime().After(long) {
+		t.Errorf("the state was not written again: %v", err)
+	}
+	if _, err := read(t, s, blobs[0]); !errors.Is(err, post.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
 // Two programs delete at once: whatever the order of their steps, and wherever
 // one of them dies, nothing comes back, nothing else goes, and nothing is left.
 func TestTwoDeletionsInAnyOrder(t *testing.T) {

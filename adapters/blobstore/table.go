@@ -21,7 +21,8 @@ import (
 // Numbers are little-endian. A check is the CRC-32C of what stands before it,
 // the group's UUID and the slot's number, so that no slot is taken for another.
 // Once the file has its name, nothing of the table changes but states, each a
-// single byte that goes one way: kept, going, gone.
+// single byte that goes one way: kept, going, gone. (Of two that delete at once, one
+// may write going once more after gone; it then goes on to gone itself.)
 //
 // The table stands at the end, so that a copy that reads the file from front to
 // end has of every blob the state as it was after its bytes.
