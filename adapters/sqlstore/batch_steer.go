@@ -268,9 +268,10 @@ func (s *Store) cancelLetters(ctx context.Context, tx *sql.Tx, tenant post.Tenan
 }
 
 // ReleaseApproved goes on with the batches whose release or stop was cut short,
-// in steps of n letters, until nothing is left that can be done now. The
-// dispatcher calls it with every sweep.
-func (s *Store) ReleaseApproved(ctx context.Context, n int) error {
+// in steps of n letters, until nothing is left that can be done now, and calls
+// released, unless it is nil, after each step of a release: its letters may go
+// while the next ones are released. The dispatcher calls it with every sweep.
+func (s *Store) ReleaseApproved(ctx context.Context, n int, released func()) error {
 	rows, err := s.read.QueryContext(ctx,
 		`SELECT id, state FROM batch WHERE state IN ($1, $2) ORDER BY urgent DESC, approved_at`, string(batch.Approved), string(batch.Stopping))
 	if err != nil {
@@ -292,14 +293,14 @@ func (s *Store) ReleaseApproved(ctx context.Context, n int) error {
 		return fmt.Errorf("list approved batches: %w", err)
 	}
 	for _, o := range all {
-		if err := s.goOn(ctx, o.id, o.state, n); err != nil && !errors.Is(err, post.ErrStale) && !errors.Is(err, post.FaultBatchState) {
+		if err := s.goOn(ctx, o.id, o.state, n, released); err != nil && !errors.Is(err, post.ErrStale) && !errors.Is(err, post.FaultBatchState) {
 			return fmt.Errorf("go on with batch %s: %w", o.id, err)
 		}
 	}
 	return nil
 }
 
-func (s *Store) goOn(ctx context.Context, id post.BatchID, state batch.State, n int) error {
+func (s *Store) goOn(ctx context.Context, id post.BatchID, state batch.State, n int, released func()) error {
 	for before := -1; ; {
 		left, err := 0, error(nil)
 		if state == batch.Stopping {
@@ -309,6 +310,9 @@ func (s *Store) goOn(ctx context.Context, id post.BatchID, state batch.State, n 
 			before = left
 		} else {
 			left, err = s.ApproveBatch(ctx, "", id, "", n)
+			if err == nil && released != nil {
+				released()
+			}
 		}
 		if err != nil || left == 0 {
 			return err

@@ -146,7 +146,7 @@ func (v *volume) live(n int) {
 	_, err = s.ApproveBatch(ctx, volumeTenant, id, "approver", 100)
 	v.must(err)
 	v.sign(id, n)
-	v.must(s.ReleaseApproved(ctx, 100))
+	v.must(s.ReleaseApproved(ctx, 100, nil))
 	v.advance(n)
 	v.receive(n)
 }

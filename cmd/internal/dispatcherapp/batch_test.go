@@ -81,7 +81,7 @@ func (h *house) letters(id post.BatchID) []post.LetterID {
 
 func (h *house) release() {
 	h.t.Helper()
-	if err := h.store.ReleaseApproved(h.t.Context(), 100); err != nil {
+	if err := h.store.ReleaseApproved(h.t.Context(), 100, nil); err != nil {
 		h.t.Fatal(err)
 	}
 }

@@ -62,13 +62,15 @@ func (a *App) batchSigner(advancer *dispatch.Advancer, signer dispatch.RootSigne
 }
 
 // release lets letters of approved batches go. When it was rung for, letters were
-// released by desk or are now, and are taken on at once; else the sweeper finds them.
+// released by desk or are now, and are taken on at once, the first hundred while
+// the next ones are released; else the sweeper finds them.
 func (a *App) release(due *moved) func(ctx context.Context, rung bool) error {
 	return func(ctx context.Context, rung bool) error {
-		err := a.store.ReleaseApproved(ctx, 100)
-		if rung {
-			due.tell(ctx, "")
+		if !rung {
+			return a.store.ReleaseApproved(ctx, 100, nil)
 		}
-		return err
+		tell := func() { due.tell(ctx, "") }
+		tell() // of what desk has released
+		return a.store.ReleaseApproved(ctx, 100, tell)
 	}
 }

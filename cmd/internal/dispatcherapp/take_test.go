@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -290,8 +291,16 @@ func TestBatchIsOneApprovalAndRunsOnce(t *testing.T) {
 	if left, err := h.store.ApproveBatch(ctx, "engdal", v.ID, "approver", 20); err != nil || left == 0 {
 		t.Fatalf("first release: %d left, %v", left, err)
 	}
-	if err := h.store.ReleaseApproved(ctx, 1000); err != nil { // the dispatcher, after a crash of desk
-		t.Fatal(err)
+	var ready []int
+	err = h.store.ReleaseApproved(ctx, 40, func() { // the dispatcher, after a crash of desk
+		v, err := h.store.BatchView(ctx, "engdal", v.ID)
+		if err != nil {
+			t.Error(err)
+		}
+		ready = append(ready, v.Letters[post.LetterReady])
+	})
+	if want := []int{60, 100, 120}; err != nil || !slices.Equal(ready, want) {
+		t.Fatalf("letters that may go after each step: %d, want %d; %v", ready, want, err)
 	}
 	if v, err = h.batches.Approve(ctx, "engdal", v.ID, "approver"); err != nil || v.State != batch.Released || v.Letters[post.LetterReady] != 120 {
 		t.Fatalf("approve: %+v, %v", v, err)

@@ -113,7 +113,9 @@ type View struct {
 // UnderWay is how many of the batch's letters are being handed over, or may have
 // been taken by a carrier whose answer was lost: what a pause or a stop comes too
 // late for.
-func (v View) UnderWay() int { return v.Letters[post.LetterHandingOver] + v.Letters[post.LetterOutcomeUnknown] }
+func (v View) UnderWay() int {
+	return v.Letters[post.LetterHandingOver] + v.Letters[post.LetterOutcomeUnknown]
+}
 
 // Opened is what [Store] keeps of a new batch.
 type Opened struct {
@@ -187,7 +189,8 @@ type Steering interface {
 	BatchView(ctx context.Context, tenant post.TenantID, id post.BatchID) (View, error)
 	// ApproveBatch records the approval of a closed batch (when approver is not
 	// "") and releases up to n held letters that may go. It answers left=0 when
-	// none of them is left, or when the batch must be signed first.
+	// none of them is left, or when the batch must be signed first, and
+	// [post.ErrStale], with nothing done, when another released them meanwhile.
 	ApproveBatch(ctx context.Context, tenant post.TenantID, id post.BatchID, approver post.ClientID, n int) (left int, err error)
 	// ContinueBatch lets the rest go after the canary.
 	ContinueBatch(ctx context.Context, tenant post.TenantID, id post.BatchID, by post.ClientID) error

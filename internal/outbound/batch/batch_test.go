@@ -35,7 +35,9 @@ type store struct {
 	docs   map[string]letter.Sealed
 	closes []int // answers of CloseBatch, in order; the last one stays
 	stops  []int
-	err    error
+	// approvals are answers of ApproveBatch, in order.
+	approvals []error
+	err       error
 	// asked and puts count what is asked and kept of documents; nobodys are those
 	// that no line announces.
 	asked, puts int
@@ -97,6 +99,12 @@ func (s *store) CloseBatch(context.Context, post.TenantID, post.BatchID, int) (i
 
 func (s *store) StopBatch(context.Context, post.TenantID, post.BatchID, post.ClientID, int) (int, error) {
 	return next(&s.stops), s.err
+}
+
+func (s *store) ApproveBatch(context.Context, post.TenantID, post.BatchID, post.ClientID, int) (int, error) {
+	err := s.approvals[0]
+	s.approvals = s.approvals[1:]
+	return len(s.approvals), err
 }
 
 type blobs struct{}
@@ -312,6 +320,20 @@ func TestStopDoesNotWaitForCarriers(t *testing.T) {
 	}
 	if len(s.stops) != 1 {
 		t.Errorf("stopped early: %v answers left", s.stops)
+	}
+}
+
+// TestApprovalReleasesBesideTheDispatcher: both release the letters of an approved
+// batch, and who comes second to a hundred goes on with the next.
+func TestApprovalReleasesBesideTheDispatcher(t *testing.T) {
+	s := &store{approvals: []error{nil, fmt.Errorf("release: %w", post.ErrStale), nil, nil}}
+	d := desk(t, s, func(c *batch.Config) { c.Patience = time.Hour })
+	if _, err := d.Approve(t.Context(), "engdal", "b", "approver"); err != nil || len(s.approvals) != 0 {
+		t.Errorf("%v with %d answers left", err, len(s.approvals))
+	}
+	s.approvals = []error{post.FaultBatchState}
+	if _, err := d.Approve(t.Context(), "engdal", "b", "approver"); !errors.Is(err, post.FaultBatchState) {
+		t.Errorf("a batch that is not closed: %v", err)
 	}
 }
 

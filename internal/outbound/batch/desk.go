@@ -104,7 +104,14 @@ func (d *Desk) Approve(ctx context.Context, tenant post.TenantID, id post.BatchI
 	if approver == "" {
 		return View{}, post.FaultSecondPerson
 	}
-	if _, err := d.repeat(func() (int, error) { return d.Store.ApproveBatch(ctx, tenant, id, approver, step) }); err != nil {
+	_, err := d.repeat(func() (int, error) {
+		left, err := d.Store.ApproveBatch(ctx, tenant, id, approver, step)
+		if errors.Is(err, post.ErrStale) && ctx.Err() == nil { // the dispatcher released these
+			return 1, nil
+		}
+		return left, err
+	})
+	if err != nil {
 		return View{}, fmt.Errorf("approve batch %s: %w", id, err)
 	}
 	d.Log.InfoContext(ctx, "batch approved", slog.String("batch", string(id)), slog.String("approver", string(approver)))
