@@ -413,7 +413,8 @@ func (w *world) covers(v batch.View) {
 			continue
 		}
 		m, err := prove(r.Manifest)
-		if err != nil || verify.Leaf(m) != leaves[r.Line-1] || m.Documents[0].SHA256 != sha256.Sum256(w.lot.lines[r.Line-1].pdf) {
+		leaf, bad := verify.Leaf(m)
+		if err != nil || bad != nil || leaf != leaves[r.Line-1] || m.Documents[0].SHA256 != sha256.Sum256(w.lot.lines[r.Line-1].pdf) {
 			w.violate("I8: line %d is not what its batch was signed with: %v", r.Line, err)
 		}
 	}

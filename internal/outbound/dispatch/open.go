@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
+	"sync"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/letter"
@@ -20,6 +22,33 @@ import (
 type opened struct {
 	content   letter.Content
 	recipient post.PartyRecord
+	terms     func() (terms, error)
+}
+
+// terms are what a manifest says of an opened letter. They follow from what was
+// opened and from nothing else.
+type terms struct {
+	recipient, title [32]byte
+	documents        []verify.Document // without their sizes
+}
+
+// termsOf commits to content and recipient.
+func termsOf(c letter.Content, recipient post.PartyRecord) (t terms, err error) {
+	if t.recipient, err = verify.CommitRecipient(c.Salt, recipient); err != nil {
+		return t, err
+	}
+	t.title = verify.Commit(c.Salt, "title", c.Title)
+	t.documents = make([]verify.Document, 0, len(c.Documents))
+	for i, d := range c.Documents {
+		sum, err := hex.DecodeString(d.SHA256)
+		if err != nil || len(sum) != 32 {
+			return t, fmt.Errorf("%w: content names no digest", verify.ErrNotProven)
+		}
+		t.documents = append(t.documents, verify.Document{
+			Filename: verify.CommitFilename(c.Salt, i+1, d.Filename), MediaType: d.MediaType, SHA256: [32]byte(sum),
+		})
+	}
+	return t, nil
 }
 
 func (a *Advancer) open(r Record) (opened, error) {
@@ -43,30 +72,24 @@ func (a *Advancer) open(r Record) (opened, error) {
 	if len(o.content.Documents) != len(r.Documents) {
 		return o, fmt.Errorf("%w: letter has %d documents, its content names %d", verify.ErrNotProven, len(r.Documents), len(o.content.Documents))
 	}
+	content, recipient := o.content, o.recipient
+	o.terms = sync.OnceValues(func() (terms, error) { return termsOf(content, recipient) })
 	r.run.keepLetter(r, o)
 	return o, nil
 }
 
 // manifest returns what the letter's signature must cover.
 func (a *Advancer) manifest(r Record, o opened, at time.Time) (verify.Manifest, error) {
-	t := a.tenants[r.Tenant]
+	t, err := o.terms()
+	if err != nil {
+		return verify.Manifest{}, err
+	}
 	m := verify.Manifest{
-		Letter: r.ID, Reference: r.Reference, Tenant: r.Tenant, CVR: t.CVR, SignedAt: at.UTC().Truncate(time.Second),
-		Title: verify.Commit(o.content.Salt, "title", o.content.Title),
+		Letter: r.ID, Reference: r.Reference, Tenant: r.Tenant, CVR: a.tenants[r.Tenant].CVR, SignedAt: at.UTC().Truncate(time.Second),
+		Recipient: t.recipient, Title: t.title, Documents: slices.Clone(t.documents),
 	}
-	var err error
-	if m.Recipient, err = verify.CommitRecipient(o.content.Salt, o.recipient); err != nil {
-		return m, err
-	}
-	for i, d := range o.content.Documents {
-		sum, err := hex.DecodeString(d.SHA256)
-		if err != nil || len(sum) != 32 {
-			return m, fmt.Errorf("%w: content names no digest", verify.ErrNotProven)
-		}
-		m.Documents = append(m.Documents, verify.Document{
-			Filename:  verify.CommitFilename(o.content.Salt, i+1, d.Filename),
-			MediaType: d.MediaType, Size: r.Documents[i].Clear, SHA256: [32]byte(sum),
-		})
+	for i := range m.Documents {
+		m.Documents[i].Size = r.Documents[i].Clear
 	}
 	return m, nil
 }

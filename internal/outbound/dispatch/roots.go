@@ -135,7 +135,7 @@ func (b *BatchSigner) leaves(ctx context.Context, s Signing) ([]tlog.Hash, error
 	if err != nil {
 		return nil, err
 	}
-	var leaves []tlog.Hash
+	leaves := make([]tlog.Hash, 0, len(records))
 	for i, r := range records {
 		if r.Line != s.Leaves+i+1 {
 			return nil, fmt.Errorf("line %d has no letter", s.Leaves+i+1)
@@ -148,10 +148,11 @@ func (b *BatchSigner) leaves(ctx context.Context, s Signing) ([]tlog.Hash, error
 		if err != nil {
 			return nil, fmt.Errorf("letter %s: %w", r.ID, err)
 		}
-		if m.XML() == nil {
-			return nil, fmt.Errorf("letter %s: %w: manifest cannot be written", r.ID, verify.ErrNotProven)
+		leaf, err := verify.Leaf(m)
+		if err != nil {
+			return nil, fmt.Errorf("letter %s: %w", r.ID, err)
 		}
-		leaves = append(leaves, verify.Leaf(m))
+		leaves = append(leaves, leaf)
 	}
 	if len(leaves) == 0 {
 		return nil, fmt.Errorf("line %d has no letter", s.Leaves+1)
@@ -218,9 +219,5 @@ func (a *Advancer) signedBatch(ctx context.Context, id post.BatchID) (*signedBat
 
 // form returns the signed form of the letter at line.
 func (b *signedBatch) form(line int, m verify.Manifest) ([]byte, error) {
-	i := int64(line) - 1
-	if i < 0 || i >= b.root.Size || b.tree.Leaf(i) != verify.Leaf(m) {
-		return nil, fmt.Errorf("%w: the letter is not what its batch was signed with", verify.ErrNotProven)
-	}
-	return verify.InBatch(m, i, b.tree.Path(i), b.signed), nil
+	return b.tree.Form(m, int64(line)-1, b.signed)
 }

@@ -23,6 +23,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"sikkerpost.dk/gateway/internal/outbound/sign"
 	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/outside"
@@ -110,6 +112,15 @@ func TestEveryChangedByteIsRefusedOrMeansTheSame(t *testing.T) {
 	}
 }
 
+func leaf(t testing.TB, m verify.Manifest) tlog.Hash {
+	t.Helper()
+	l, err := verify.Leaf(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 // batchOf signs n letters under one root and returns their signed forms.
 func batchOf(t testing.TB, s *sign.Signer, n int) (forms [][]byte, letters []verify.Manifest) {
 	t.Helper()
@@ -120,7 +131,7 @@ func batchOf(t testing.TB, s *sign.Signer, n int) (forms [][]byte, letters []ver
 		m.SignedAt = at
 		m.Documents[0].Size = int64(i)
 		letters = append(letters, m)
-		tree.Append(verify.Leaf(m))
+		tree.Append(leaf(t, m))
 	}
 	m := letters[0]
 	root, err := s.SignRoot(verify.Root{Batch: post.BatchID(post.NewID()), Tenant: m.Tenant, CVR: m.CVR, SignedAt: m.SignedAt, Size: int64(n), Hash: tree.Root()})
@@ -128,7 +139,11 @@ func batchOf(t testing.TB, s *sign.Signer, n int) (forms [][]byte, letters []ver
 		t.Fatal(err)
 	}
 	for i, m := range letters {
-		forms = append(forms, verify.InBatch(m, int64(i), tree.Path(int64(i)), root))
+		form, err := tree.Form(m, int64(i), root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		forms = append(forms, form)
 	}
 	return forms, letters
 }

@@ -32,7 +32,7 @@ const wholeBatch = 1000
 func signBatch(b *testing.B, s *sign.Signer, letters []verify.Manifest) {
 	var tree verify.Tree
 	for _, m := range letters {
-		tree.Append(verify.Leaf(m))
+		tree.Append(leaf(b, m))
 	}
 	m := letters[0]
 	root, err := s.SignRoot(verify.Root{Batch: post.BatchID("0190c3a0-0000-7000-8000-000000000001"), Tenant: m.Tenant, CVR: m.CVR,
@@ -41,8 +41,8 @@ func signBatch(b *testing.B, s *sign.Signer, letters []verify.Manifest) {
 		b.Fatal(err)
 	}
 	for i, m := range letters {
-		if len(verify.InBatch(m, int64(i), tree.Path(int64(i)), root)) == 0 {
-			b.Fatal("no signed form")
+		if _, err := tree.Form(m, int64(i), root); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
@@ -85,7 +85,10 @@ func BenchmarkRatio(b *testing.B) {
 		}
 	}
 	ratio.Row{Name: "1,000_letters_under_one_signature_to_100_raw_RSA-3072", AtMost: 1, Rounds: 5}.Cost(b, batch, hundred)
-	form := verify.InBatch(letters[0], 0, tree(letters).Path(0), signedRoot(b, s, letters))
+	form, err := tree(b, letters).Form(letters[0], 0, signedRoot(b, s, letters))
+	if err != nil {
+		b.Fatal(err)
+	}
 	certs := []*x509.Certificate{s.Certificate()}
 	ratio.Row{Name: "letter_verified,_policy_batch,_to_raw_RSA-3072", AtMost: 0.2, Each: 5}.Cost(b, func() {
 		if _, err := verify.Signed(form, certs); err != nil {
@@ -95,16 +98,16 @@ func BenchmarkRatio(b *testing.B) {
 	large(b, s)
 }
 
-func tree(letters []verify.Manifest) *verify.Tree {
+func tree(b *testing.B, letters []verify.Manifest) *verify.Tree {
 	var t verify.Tree
 	for _, m := range letters {
-		t.Append(verify.Leaf(m))
+		t.Append(leaf(b, m))
 	}
 	return &t
 }
 
 func signedRoot(b *testing.B, s *sign.Signer, letters []verify.Manifest) []byte {
-	t, m := tree(letters), letters[0]
+	t, m := tree(b, letters), letters[0]
 	root, err := s.SignRoot(verify.Root{Batch: "b", Tenant: m.Tenant, CVR: m.CVR, SignedAt: m.SignedAt, Size: t.Size(), Hash: t.Root()})
 	if err != nil {
 		b.Fatal(err)

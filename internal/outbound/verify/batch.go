@@ -1,8 +1,10 @@
 package verify
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 	"time"
@@ -26,8 +28,15 @@ type Root struct {
 	Hash     tlog.Hash
 }
 
-// Leaf returns the leaf that m is in the tree of its batch.
-func Leaf(m Manifest) tlog.Hash { return tlog.RecordHash(m.XML()) }
+// Leaf returns the leaf that m is in the tree of its batch. A manifest that cannot
+// be written is none.
+func Leaf(m Manifest) (tlog.Hash, error) {
+	xml := m.XML()
+	if xml == nil {
+		return tlog.Hash{}, fmt.Errorf("%w: manifest cannot be written", ErrNotProven)
+	}
+	return tlog.RecordHash(xml), nil
+}
 
 // XML returns r as XML, in one way only, or nil when a value would need
 // escaping.
@@ -60,16 +69,22 @@ func readRoot(b []byte) (Root, error) {
 	return root, nil
 }
 
-// pathXML writes the inclusion path of leaf index, from 0.
-func pathXML(index int64, path tlog.RecordProof) []byte {
-	var b strings.Builder
-	b.WriteString(openPath + strconv.FormatInt(index, 10) + `" version="1">`)
-	for _, h := range path {
-		b.WriteString(`<Node>` + hex.EncodeToString(h[:]) + `</Node>`)
+// appendPath appends the inclusion path of leaf index, from 0.
+func appendPath(b []byte, index int64, path tlog.RecordProof) []byte {
+	b = strconv.AppendInt(append(b, openPath...), index, 10)
+	b = append(b, `" version="1">`...)
+	for i := range path {
+		b = hex.AppendEncode(append(b, `<Node>`...), path[i][:])
+		b = append(b, `</Node>`...)
 	}
-	b.WriteString(`</Inclusion>`)
-	return []byte(b.String())
+	return append(b, `</Inclusion>`...)
 }
+
+// room is about how many bytes the path of a letter of t takes.
+func (t *Tree) room() int { return len(openPath) + 50 + nodeSize*bits.Len64(uint64(t.size)) }
+
+// nodeSize is how many bytes one node of a path takes.
+const nodeSize = len(`<Node></Node>`) + 2*tlog.HashSize
 
 // A Tree is the Merkle tree of a batch in memory, 64 bytes a letter.
 type Tree struct {
@@ -129,36 +144,35 @@ const maxPath = 40
 func readPath(b []byte) (index int64, path tlog.RecordProof, err error) {
 	r := reader{rest: string(b)}
 	index = r.number(openPath, `"`)
+	path = make(tlog.RecordProof, 0, min(len(b)/nodeSize, maxPath))
 	for !r.bad && strings.Contains(r.rest, `<Node>`) && len(path) < maxPath {
 		path = append(path, r.digest(`<Node>`, `<`))
 	}
-	if r.bad || string(pathXML(index, path)) != string(b) {
+	var room [2 << 10]byte
+	if r.bad || !bytes.Equal(appendPath(room[:0], index, path), b) {
 		return 0, nil, fmt.Errorf("%w: inclusion: not of the form that is written", ErrNotProven)
 	}
 	return index, path, nil
 }
 
-// InBatch returns the signed form of a letter under policy "batch": its
-// manifest, its inclusion path and the signed root.
-func InBatch(m Manifest, index int64, path tlog.RecordProof, signedRoot []byte) []byte {
-	return join(m.XML(), pathXML(index, path), signedRoot)
-}
-
-func join(parts ...[]byte) []byte {
-	var all []byte
-	for _, p := range parts {
-		all = append(all, p...)
+// Form returns the signed form of a letter under policy "batch": its manifest,
+// its inclusion path and the signed root of t. It refuses a letter that is not the
+// leaf at index, from 0.
+func (t *Tree) Form(m Manifest, index int64, signedRoot []byte) ([]byte, error) {
+	b, ok := m.appendXML(make([]byte, 0, m.room()+t.room()+len(signedRoot)))
+	if !ok || index < 0 || index >= t.size || t.Leaf(index) != tlog.RecordHash(b) {
+		return nil, fmt.Errorf("%w: the letter is not what its batch was signed with", ErrNotProven)
 	}
-	return all
+	return append(appendPath(b, index, t.Path(index)), signedRoot...), nil
 }
 
-// inBatch checks that m is leaf index of root and that both say the same of
-// what they share.
-func inBatch(m Manifest, root Root, index int64, path tlog.RecordProof) error {
+// inBatch checks that m, whose XML is xml, is leaf index of root and that both say
+// the same of what they share.
+func inBatch(m Manifest, xml []byte, root Root, index int64, path tlog.RecordProof) error {
 	if m.Tenant != root.Tenant || m.CVR != root.CVR || !m.SignedAt.Equal(root.SignedAt) {
 		return fmt.Errorf("%w: letter and batch contradict each other", ErrNotProven)
 	}
-	if index >= root.Size || tlog.CheckRecord(path, root.Size, root.Hash, index, Leaf(m)) != nil {
+	if index >= root.Size || tlog.CheckRecord(path, root.Size, root.Hash, index, tlog.RecordHash(xml)) != nil {
 		return fmt.Errorf("%w: letter is not in the signed batch", ErrNotProven)
 	}
 	return nil

@@ -1,16 +1,15 @@
 package verify
 
 import (
+	"bytes"
 	"crypto/x509"
 	"sync"
-	"time"
-
-	"sikkerpost.dk/gateway/internal/xmldsig"
 )
 
 // A Checker is [Signed] for whoever checks letter after letter: it remembers the
-// last few signatures over whole batches that it found good, byte by byte, so
-// that a batch's signature is checked once and not once for each letter.
+// last few signatures over whole batches that it found good, and the roots that they
+// cover, both byte by byte, so that a batch's signature is checked once and not once
+// for each letter.
 // Everything of a letter's own, its path to the root included, is checked each
 // time. A signature that is refused is not remembered.
 type Checker struct {
@@ -20,10 +19,10 @@ type Checker struct {
 	last  []string           // guarded by mu; oldest first
 }
 
-// covered is what a good signature covers, and since when.
+// covered is the root that a good signature covers.
 type covered struct {
-	file xmldsig.File
-	at   time.Time
+	xml  []byte
+	root Root
 }
 
 // remembered bounds how many signatures are remembered.
@@ -40,22 +39,19 @@ func (c *Checker) Signed(b []byte) (Manifest, error) {
 	if err != nil {
 		return Manifest{}, err
 	}
-	if s.root == nil {
-		return s.check(c.certs, xmldsig.VerifyFile)
-	}
-	return s.check(c.certs, c.verify)
+	return s.check(c.certs, c.whole)
 }
 
-func (c *Checker) verify(signature []byte, certs []*x509.Certificate) (xmldsig.File, time.Time, error) {
+func (c *Checker) whole(xml, signature []byte, certs []*x509.Certificate) (Root, error) {
 	c.mu.Lock()
 	known, ok := c.good[string(signature)]
 	c.mu.Unlock()
-	if ok {
-		return known.file, known.at, nil
+	if ok && bytes.Equal(known.xml, xml) {
+		return known.root, nil
 	}
-	f, at, err := xmldsig.VerifyFile(signature, certs)
+	root, err := signedRoot(xml, signature, certs)
 	if err != nil {
-		return f, at, err
+		return Root{}, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -65,7 +61,7 @@ func (c *Checker) verify(signature []byte, certs []*x509.Certificate) (xmldsig.F
 			delete(c.good, c.last[0])
 			c.last = c.last[1:]
 		}
-		c.good[key], c.last = covered{f, at}, append(c.last, key)
+		c.good[key], c.last = covered{bytes.Clone(xml), root}, append(c.last, key)
 	}
-	return f, at, nil
+	return root, nil
 }

@@ -3,6 +3,7 @@ package verify
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
@@ -13,7 +14,6 @@ import (
 	"slices"
 
 	"sikkerpost.dk/gateway/internal/vault/ledger"
-	"sikkerpost.dk/gateway/internal/xmldsig"
 )
 
 // MediaType is the media type of an evidence file (ASiC-E with XAdES, ETSI EN
@@ -145,9 +145,9 @@ func File(r io.ReaderAt, size int64, certs []*x509.Certificate, documents ...io.
 		return Result{}, err
 	}
 	// Put together again as it was signed, and as the ledger vouches for it.
-	whole := join(files[NameLetter], files[namePath], files[NameRoot], files[nameSignatures])
+	whole := slices.Concat(files[NameLetter], files[namePath], files[NameRoot], files[nameSignatures])
 	parts := signed{manifest: files[NameLetter], path: files[namePath], root: files[NameRoot], signature: files[nameSignatures]}
-	m, err := parts.check(certs, xmldsig.VerifyFile)
+	m, err := parts.check(certs, signedRoot)
 	if err != nil {
 		return Result{}, err
 	}
@@ -273,6 +273,6 @@ func measure(r io.Reader, m Manifest) (Document, error) {
 // ManifestDigest returns the hex SHA-256 by which the ledger vouches for a
 // signed letter.
 func ManifestDigest(manifest []byte) string {
-	_, sum, _ := sum256(bytes.NewReader(manifest)) // reading memory cannot fail
+	sum := sha256.Sum256(manifest)
 	return hex.EncodeToString(sum[:])
 }

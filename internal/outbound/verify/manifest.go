@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -42,9 +43,13 @@ type Document struct {
 // the salt, which is sealed with the letter, nobody can test a guess.
 func Commit(salt []byte, purpose, value string) [32]byte {
 	h := hmac.New(sha256.New, salt)
-	fmt.Fprintf(h, "sikkerpost.dk/commit/v1\x00%s\x00%s", purpose, value)
-	return [32]byte(h.Sum(nil))
+	b := make([]byte, 0, len(commitV1)+len(purpose)+1+len(value))
+	b = append(append(append(b, commitV1...), purpose...), 0)
+	h.Write(append(b, value...))
+	return [32]byte(h.Sum(b[:0]))
 }
+
+const commitV1 = "sikkerpost.dk/commit/v1\x00"
 
 // CommitRecipient returns the commitment to a recipient, address included.
 func CommitRecipient(salt []byte, r post.PartyRecord) ([32]byte, error) {
@@ -67,25 +72,40 @@ const timeForm = "2006-01-02T15:04:05Z"
 // It answers nil when a value would need escaping or a document is missing:
 // such a manifest is never signed.
 func (m Manifest) XML() []byte {
-	ok := plain(string(m.Letter), m.Reference, string(m.Tenant), string(m.CVR)) &&
-		len(m.Documents) >= 1 && len(m.Documents) <= 1+post.MaxAdditionalDocuments
-	var b strings.Builder
-	b.Grow(1024 + 300*len(m.Documents))
-	b.WriteString(openManifest + string(m.Letter) + `</LetterID><Reference>` + m.Reference +
-		`</Reference><SignedAt>` + m.SignedAt.UTC().Format(timeForm) + `</SignedAt><Tenant cvr="` + string(m.CVR) +
-		`" id="` + string(m.Tenant) + `"></Tenant><RecipientCommitment>` + hex.EncodeToString(m.Recipient[:]) +
-		`</RecipientCommitment><TitleCommitment>` + hex.EncodeToString(m.Title[:]) + `</TitleCommitment>`)
-	for i, d := range m.Documents {
-		ok = ok && plain(d.MediaType) && d.Size >= 0
-		b.WriteString(`<Document mediaType="` + d.MediaType + `" n="` + strconv.Itoa(i+1) + `" size="` + strconv.FormatInt(d.Size, 10) +
-			`"><FilenameCommitment>` + hex.EncodeToString(d.Filename[:]) + `</FilenameCommitment><SHA256>` + hex.EncodeToString(d.SHA256[:]) +
-			`</SHA256></Document>`)
-	}
-	b.WriteString(`</Letter>`)
+	b, ok := m.appendXML(make([]byte, 0, m.room()))
 	if !ok {
 		return nil
 	}
-	return []byte(b.String())
+	return b
+}
+
+// room is about how many bytes m takes as XML; values are rarely longer.
+func (m Manifest) room() int { return 600 + 300*len(m.Documents) }
+
+// appendXML appends m to b as [Manifest.XML] writes it; ok is false where that
+// answers nil.
+func (m Manifest) appendXML(b []byte) (_ []byte, ok bool) {
+	ok = plain(string(m.Letter), m.Reference, string(m.Tenant), string(m.CVR)) &&
+		len(m.Documents) >= 1 && len(m.Documents) <= 1+post.MaxAdditionalDocuments
+	b = append(append(b, openManifest...), m.Letter...)
+	b = append(append(b, `</LetterID><Reference>`...), m.Reference...)
+	b = m.SignedAt.UTC().AppendFormat(append(b, `</Reference><SignedAt>`...), timeForm)
+	b = append(append(b, `</SignedAt><Tenant cvr="`...), m.CVR...)
+	b = append(append(b, `" id="`...), m.Tenant...)
+	b = hex.AppendEncode(append(b, `"></Tenant><RecipientCommitment>`...), m.Recipient[:])
+	b = hex.AppendEncode(append(b, `</RecipientCommitment><TitleCommitment>`...), m.Title[:])
+	b = append(b, `</TitleCommitment>`...)
+	for i := range m.Documents {
+		d := &m.Documents[i]
+		ok = ok && plain(d.MediaType) && d.Size >= 0
+		b = append(append(b, `<Document mediaType="`...), d.MediaType...)
+		b = strconv.AppendInt(append(b, `" n="`...), int64(i)+1, 10)
+		b = strconv.AppendInt(append(b, `" size="`...), d.Size, 10)
+		b = hex.AppendEncode(append(b, `"><FilenameCommitment>`...), d.Filename[:])
+		b = hex.AppendEncode(append(b, `</FilenameCommitment><SHA256>`...), d.SHA256[:])
+		b = append(b, `</SHA256></Document>`...)
+	}
+	return append(b, `</Letter>`...), ok
 }
 
 const openManifest = `<Letter xmlns="` + Namespace + `" version="1"><LetterID>`
@@ -93,10 +113,14 @@ const openManifest = `<Letter xmlns="` + Namespace + `" version="1"><LetterID>`
 // plain reports whether no value is empty, long, or needs escaping in XML.
 func plain(values ...string) bool {
 	for _, s := range values {
-		if s == "" || len(s) > 200 || strings.ContainsFunc(s, func(r rune) bool {
-			return r < ' ' || r > '~' || r == '<' || r == '>' || r == '&' || r == '"' || r == '\''
-		}) {
+		if s == "" || len(s) > 200 {
 			return false
+		}
+		for i := range len(s) {
+			switch c := s[i]; {
+			case c < ' ', c > '~', c == '<', c == '>', c == '&', c == '"', c == '\'':
+				return false
+			}
 		}
 	}
 	return true
@@ -123,7 +147,8 @@ func readManifest(b []byte) (Manifest, error) {
 		d.SHA256 = r.digest(`<SHA256>`, `<`)
 		m.Documents = append(m.Documents, d)
 	}
-	if r.bad || string(m.XML()) != string(b) {
+	var room [2 << 10]byte
+	if again, ok := m.appendXML(room[:0]); r.bad || !ok || !bytes.Equal(again, b) {
 		return Manifest{}, fmt.Errorf("%w: manifest: not of the form that is signed", ErrNotProven)
 	}
 	return m, nil
@@ -139,22 +164,26 @@ type reader struct {
 // take returns what stands between before and the next after.
 func (r *reader) take(before, after string) string {
 	_, tail, found := strings.Cut(r.rest, before)
-	value, rest, ended := strings.Cut(tail, after)
+	value, _, ended := strings.Cut(tail, after)
 	if !found || !ended {
 		r.bad = true
 		return ""
 	}
-	r.rest = after + rest
+	r.rest = tail[len(value):]
 	return value
 }
 
 func (r *reader) digest(before, after string) (sum [32]byte) {
-	b, err := hex.DecodeString(r.take(before, after))
-	if err != nil || len(b) != 32 {
+	var text [2 * len(sum)]byte
+	value := r.take(before, after)
+	if copy(text[:], value) != len(value) || len(value) != len(text) {
 		r.bad = true
 		return sum
 	}
-	return [32]byte(b)
+	if _, err := hex.Decode(sum[:], text[:]); err != nil {
+		r.bad = true
+	}
+	return sum
 }
 
 func (r *reader) number(before, after string) int64 {

@@ -80,30 +80,23 @@ func Signed(b []byte, certs []*x509.Certificate) (Manifest, error) {
 	if err != nil {
 		return Manifest{}, err
 	}
-	return s.check(certs, xmldsig.VerifyFile)
+	return s.check(certs, signedRoot)
 }
 
-// check checks a letter's signed form; signature is how a signature is checked.
-func (s signed) check(certs []*x509.Certificate, signature func([]byte, []*x509.Certificate) (xmldsig.File, time.Time, error)) (Manifest, error) {
+// check checks a letter's signed form; whole is how a signature over a whole batch
+// is checked.
+func (s signed) check(certs []*x509.Certificate, whole func(xml, signature []byte, certs []*x509.Certificate) (Root, error)) (Manifest, error) {
 	m, err := readManifest(s.manifest)
 	if err != nil {
 		return Manifest{}, err
 	}
-	name, covered := NameLetter, s.manifest
-	if s.root != nil {
-		name, covered = NameRoot, s.root
-	}
-	f, at, err := signature(s.signature, certs)
-	if err != nil {
-		return Manifest{}, fmt.Errorf("%w: %w", ErrNotProven, err)
-	}
-	if f != Covered(name, covered) || !at.Equal(m.SignedAt) {
-		return Manifest{}, fmt.Errorf("%w: the signature covers something else", ErrNotProven)
-	}
 	if s.root == nil {
+		if err := covers(s.signature, NameLetter, s.manifest, m.SignedAt, certs); err != nil {
+			return Manifest{}, err
+		}
 		return m, nil
 	}
-	root, err := readRoot(s.root)
+	root, err := whole(s.root, s.signature, certs)
 	if err != nil {
 		return Manifest{}, err
 	}
@@ -111,7 +104,20 @@ func (s signed) check(certs []*x509.Certificate, signature func([]byte, []*x509.
 	if err != nil {
 		return Manifest{}, err
 	}
-	return m, inBatch(m, root, index, path)
+	return m, inBatch(m, s.manifest, root, index, path)
+}
+
+// covers checks that signature is one of certs over xml, by that name, and claims
+// the time at.
+func covers(signature []byte, name string, xml []byte, at time.Time, certs []*x509.Certificate) error {
+	f, claimed, err := xmldsig.VerifyFile(signature, certs)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotProven, err)
+	}
+	if f != Covered(name, xml) || !claimed.Equal(at) {
+		return fmt.Errorf("%w: the signature covers something else", ErrNotProven)
+	}
+	return nil
 }
 
 // SignedRoot checks a signed root: its XML followed by its signature.
@@ -120,16 +126,16 @@ func SignedRoot(b []byte, certs []*x509.Certificate) (Root, error) {
 	if n < 0 {
 		return Root{}, fmt.Errorf("%w: no signature", ErrNotProven)
 	}
-	root, err := readRoot(b[:n])
+	return signedRoot(b[:n], b[n:], certs)
+}
+
+func signedRoot(xml, signature []byte, certs []*x509.Certificate) (Root, error) {
+	root, err := readRoot(xml)
 	if err != nil {
 		return Root{}, err
 	}
-	f, at, err := xmldsig.VerifyFile(b[n:], certs)
-	if err != nil {
-		return Root{}, fmt.Errorf("%w: %w", ErrNotProven, err)
-	}
-	if f != Covered(NameRoot, b[:n]) || !at.Equal(root.SignedAt) {
-		return Root{}, fmt.Errorf("%w: the signature covers something else", ErrNotProven)
+	if err := covers(signature, NameRoot, xml, root.SignedAt, certs); err != nil {
+		return Root{}, err
 	}
 	return root, nil
 }
