@@ -21,7 +21,7 @@ type writer struct {
 	n       int   // bytes of buf that wait
 	at      int64 // where they go
 	started int64 // the disk was told of what is before
-	high    int64 // how long the file ever was
+	high    int64 // how long the file ever was, at most
 }
 
 type buffer [bufferLen]byte
@@ -68,9 +68,8 @@ func (w *writer) back(at int64) {
 
 // flush hands what waits to the system. When it fails it waits on.
 func (w *writer) flush() error {
-	n, err := w.f.WriteAt(w.buf[:w.n], w.at)
-	w.high = max(w.high, w.at+int64(n))
-	if err != nil {
+	w.high = max(w.high, w.end()) // one that fails has written more than it says
+	if _, err := w.f.WriteAt(w.buf[:w.n], w.at); err != nil {
 		return err
 	}
 	w.at, w.n = w.end(), 0
