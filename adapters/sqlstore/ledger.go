@@ -259,7 +259,7 @@ func (s *Store) KeepCheckpoint(ctx context.Context, name string, fence, size int
 // LedgerRows returns placed events in order. See [ledger.Reader].
 func (s *Store) LedgerRows(ctx context.Context, from, to int64) ([]ledger.Placed, error) {
 	rows, err := s.read.QueryContext(ctx,
-		`SELECT e.id, p.idx, e.body, e.salt, e.leaf FROM ledger_place p JOIN ledger_event e ON e.id = p.event
+		`SELECT e.id, p.idx, e.body, e.salt, e.commitment FROM ledger_place p JOIN ledger_event e ON e.id = p.event
 		 WHERE p.idx >= $1 AND p.idx < $2 ORDER BY p.idx`, from, to)
 	if err != nil {
 		return nil, fmt.Errorf("read ledger rows: %w", err)
@@ -283,7 +283,7 @@ func (s *Store) LedgerRows(ctx context.Context, from, to int64) ([]ledger.Placed
 func (s *Store) LedgerRow(ctx context.Context, id string) (ledger.Placed, error) {
 	var p ledger.Placed
 	err := s.read.QueryRowContext(ctx,
-		`SELECT e.id, coalesce(p.idx, -1), e.body, e.salt, e.leaf FROM ledger_event e LEFT JOIN ledger_place p ON p.event = e.id WHERE e.id = $1`, id).
+		`SELECT e.id, coalesce(p.idx, -1), e.body, e.salt, e.commitment FROM ledger_event e LEFT JOIN ledger_place p ON p.event = e.id WHERE e.id = $1`, id).
 		Scan(&p.ID, &p.Index, &p.Body, &p.Salt, &p.Leaf)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ledger.Placed{}, fmt.Errorf("read event: %w", post.ErrNotFound)

@@ -177,7 +177,7 @@ func TestLedgerTamperedInTheDatabaseIsDetected(t *testing.T) {
 func testLedgerTamperedInTheDatabaseIsDetected(t *testing.T, open opener) {
 	for _, tt := range []struct{ name, query string }{
 		{"body edited", `UPDATE ledger_event SET body = salt WHERE id = (SELECT event FROM ledger_place WHERE idx = 5)`},
-		{"leaf edited", `UPDATE ledger_event SET leaf = salt WHERE id = (SELECT event FROM ledger_place WHERE idx = 5)`},
+		{"leaf edited", `UPDATE ledger_event SET commitment = salt WHERE id = (SELECT event FROM ledger_place WHERE idx = 5)`},
 		{"row deleted", `DELETE FROM ledger_event WHERE id = (SELECT event FROM ledger_place WHERE idx = 5)`},
 		{"last row deleted", `DELETE FROM ledger_event WHERE id = (SELECT event FROM ledger_place WHERE idx = 9)`},
 		{"all rows deleted", `DELETE FROM ledger_event`},

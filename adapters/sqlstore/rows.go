@@ -85,7 +85,7 @@ func (s *Store) recordAll(ctx context.Context, tx *sql.Tx, events []ledger.Event
 	if len(events) == 0 {
 		return nil
 	}
-	const columns = "id, at, kind, tenant, subject, body, salt, leaf"
+	const columns = "id, at, kind, tenant, subject, body, salt, commitment"
 	rows, waiting := make([][]any, 0, len(events)), make([][]any, 0, len(events))
 	for _, e := range events {
 		row, err := ledger.Commit(e)
@@ -99,7 +99,7 @@ func (s *Store) recordAll(ctx context.Context, tx *sql.Tx, events []ledger.Event
 	if s.d.arrays() { // both in one statement
 		with, args := withArrays(columns, rows)
 		n, err = exec(ctx, tx, with+`, written AS (INSERT INTO ledger_event (`+columns+`) SELECT * FROM v)
-			INSERT INTO ledger_waiting (event, leaf) SELECT id, leaf FROM v`, args...)
+			INSERT INTO ledger_waiting (event, leaf) SELECT id, commitment FROM v`, args...)
 	} else if _, err = s.d.insertRows(ctx, tx, "ledger_event", columns, "", rows); err == nil {
 		n, err = s.d.insertRows(ctx, tx, "ledger_waiting", "event, leaf", "", waiting)
 	}

@@ -19,15 +19,12 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
-	"log/slog"
 	"net/url"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 	"modernc.org/sqlite"
 	_ "modernc.org/sqlite" // the SQLite driver, registered as "sqlite"
@@ -56,18 +53,15 @@ type dialect struct {
 	snapshot   *sql.TxOptions // of a transaction that only reads, all as of one moment
 }
 
-// Open opens the database at address and brings its schema up to date. An
-// address is sqlite:///absolute/path or postgres://…
+// Open opens the database at address and brings its schema up to date; one that is
+// newer than this program is [ErrSchema]. An address is sqlite:///absolute/path or
+// postgres://…
 func Open(ctx context.Context, address string) (*Store, error) {
 	s, err := open(address)
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.migrator()
-	if err == nil {
-		_, err = p.Up(ctx)
-	}
-	if err != nil {
+	if err := s.migrate(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("migrate database: %w", err), s.Close())
 	}
 	if err := s.durable(ctx); err != nil {
@@ -75,9 +69,6 @@ func Open(ctx context.Context, address string) (*Store, error) {
 	}
 	return s, nil
 }
-
-// ErrSchema says that the database was made by another version of the house.
-var ErrSchema = errors.New("the database has the schema of another version")
 
 // OpenReader opens the database for whoever only reads: nothing is migrated,
 // and a schema that is not ours is [ErrSchema]. A role that may only select is
@@ -98,27 +89,14 @@ func OpenReader(ctx context.Context, address string) (*Store, error) {
 		if pending, err = p.HasPending(ctx); err == nil && pending {
 			err = ErrSchema
 		}
+		if err == nil {
+			err = s.known(ctx, p)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open database: %w", err), s.Close())
 	}
 	return s, nil
-}
-
-func (s *Store) migrator() (*goose.Provider, error) {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, fmt.Errorf("read migrations: %w", err)
-	}
-	options := []goose.ProviderOption{goose.WithSlog(slog.New(slog.DiscardHandler))}
-	if !s.d.arrays() { // what only PostgreSQL has to be told
-		others, err := fs.Glob(files, "*_postgres.sql")
-		if err != nil {
-			return nil, fmt.Errorf("read migrations: %w", err)
-		}
-		options = append(options, goose.WithExcludeNames(others))
-	}
-	return goose.NewProvider(s.d.goose, s.write, files, options...)
 }
 
 func open(address string) (*Store, error) {
@@ -250,7 +228,7 @@ func record(ctx context.Context, tx *sql.Tx, events ...ledger.Event) error {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx,
-			`INSERT INTO ledger_event (id, at, kind, tenant, subject, body, salt, leaf) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			`INSERT INTO ledger_event (id, at, kind, tenant, subject, body, salt, commitment) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 			e.ID, micros(e.At), e.Kind, string(e.Tenant), e.Subject, row.Body, row.Salt, row.Leaf); err != nil {
 			return fmt.Errorf("record event %s: %w", e.Kind, err)
 		}

@@ -1,5 +1,10 @@
 -- +goose Up
 
+-- First, so that programs of the former version that are still at work wait here:
+-- what they wrote between a copy and the end of what was copied would be gone.
+ALTER TABLE ledger_event RENAME TO ledger_event_former;
+ALTER TABLE job RENAME TO job_former;
+
 -- A job is found by the id of its record, whatever its kind, and in no other way
 -- than a claim's: the key begins with what is asked for.
 CREATE TABLE job_next (
@@ -16,8 +21,8 @@ CREATE TABLE job_next (
     PRIMARY KEY (id, kind)
 );
 INSERT INTO job_next (id, kind, due_at, attempt, fence, lease_until, rung_at, lane, tenant, road)
-    SELECT id, kind, due_at, attempt, fence, lease_until, rung_at, lane, tenant, road FROM job;
-DROP TABLE job;
+    SELECT id, kind, due_at, attempt, fence, lease_until, rung_at, lane, tenant, road FROM job_former;
+DROP TABLE job_former;
 ALTER TABLE job_next RENAME TO job;
 CREATE INDEX job_share ON job (kind, lane, road, tenant, due_at);
 
@@ -32,12 +37,12 @@ CREATE TABLE ledger_place (
     idx   BIGINT NOT NULL PRIMARY KEY,
     event TEXT   NOT NULL UNIQUE
 );
-INSERT INTO ledger_place (idx, event) SELECT idx, id FROM ledger_event WHERE idx IS NOT NULL;
+INSERT INTO ledger_place (idx, event) SELECT idx, id FROM ledger_event_former WHERE idx IS NOT NULL;
 CREATE TABLE ledger_waiting (
     event TEXT  NOT NULL PRIMARY KEY,
     leaf  BYTEA NOT NULL
 );
-INSERT INTO ledger_waiting (event, leaf) SELECT id, leaf FROM ledger_event WHERE idx IS NULL;
+INSERT INTO ledger_waiting (event, leaf) SELECT id, leaf FROM ledger_event_former WHERE idx IS NULL;
 CREATE TABLE ledger_event_next (
     id      TEXT   NOT NULL PRIMARY KEY,
     at      BIGINT NOT NULL,
@@ -49,8 +54,8 @@ CREATE TABLE ledger_event_next (
     leaf    BYTEA  NOT NULL
 );
 INSERT INTO ledger_event_next (id, at, kind, tenant, subject, body, salt, leaf)
-    SELECT id, at, kind, tenant, subject, body, salt, leaf FROM ledger_event;
-DROP TABLE ledger_event;
+    SELECT id, at, kind, tenant, subject, body, salt, leaf FROM ledger_event_former;
+DROP TABLE ledger_event_former;
 ALTER TABLE ledger_event_next RENAME TO ledger_event;
 CREATE INDEX ledger_event_subject ON ledger_event (subject);
 CREATE INDEX ledger_event_accepted ON ledger_event (tenant) WHERE kind = 'letter.accepted';

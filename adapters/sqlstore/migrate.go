@@ -1,0 +1,89 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/pressly/goose/v3"
+)
+
+// ErrSchema says that the database was made by another version of the house.
+var ErrSchema = errors.New("the database has the schema of another version")
+
+func (s *Store) migrator() (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	options := []goose.ProviderOption{goose.WithSlog(slog.New(slog.DiscardHandler))}
+	if s.d.arrays() {
+		options = append(options, goose.WithSessionLocker(oneMigrates{}))
+	} else { // what only PostgreSQL has to be told
+		others, err := fs.Glob(files, "*_postgres.sql")
+		if err != nil {
+			return nil, fmt.Errorf("read migrations: %w", err)
+		}
+		options = append(options, goose.WithExcludeNames(others))
+	}
+	return goose.NewProvider(s.d.goose, s.write, files, options...)
+}
+
+// migrate brings the schema up to date. Each migration is a transaction: one that
+// is cut short has done nothing, and whoever opens the database next goes on
+// there. Of several programs that start at once one does it and the others wait.
+func (s *Store) migrate(ctx context.Context) error {
+	p, err := s.migrator()
+	if err != nil {
+		return err
+	}
+	for {
+		// Programs of the former version may be at work, and two transactions wait for
+		// each other.
+		err := insist(ctx, func() error {
+			_, err := p.Up(ctx)
+			return err
+		})
+		if err == nil {
+			return s.known(ctx, p)
+		}
+		var cut *goose.PartialError
+		if !errors.As(err, &cut) {
+			return err
+		}
+		if is, _, failed := p.GetVersions(ctx); failed != nil || is < cut.Failed.Source.Version {
+			return err
+		} // in SQLite another program was first
+	}
+}
+
+// known refuses a schema that is newer than this program: it would write rows
+// that lack what the newer ones need.
+func (s *Store) known(ctx context.Context, p *goose.Provider) error {
+	is, ours, err := p.GetVersions(ctx)
+	if err == nil && is > ours {
+		err = fmt.Errorf("%w: it is at %d, this program knows it up to %d; start a program of the newer version", ErrSchema, is, ours)
+	}
+	return err
+}
+
+// oneMigrates lets one program at a time migrate a PostgreSQL schema. The lock
+// ends with the connection, so nobody who dies keeps it.
+type oneMigrates struct{}
+
+const migrationLock = `(7203042, hashtext(current_schema()))`
+
+// SessionLock implements goose's lock.SessionLocker.
+func (oneMigrates) SessionLock(ctx context.Context, c *sql.Conn) error {
+	_, err := c.ExecContext(ctx, `SELECT pg_advisory_lock`+migrationLock)
+	return err
+}
+
+// SessionUnlock implements goose's lock.SessionLocker.
+func (oneMigrates) SessionUnlock(ctx context.Context, c *sql.Conn) error {
+	_, err := c.ExecContext(ctx, `SELECT pg_advisory_unlock`+migrationLock)
+	return err
+}
