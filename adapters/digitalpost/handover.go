@@ -80,12 +80,13 @@ func outgoing(ctx context.Context, system System, address, mediaType string, siz
 
 // judge says what an answer to a hand-over means.
 func judge(status int, body []byte, readErr error, messageID string) dispatch.Outcome {
-	code := refusal(status, body)
 	var r receipt
 	isReceipt := readErr == nil && json.Unmarshal(body, &r) == nil && r.Status != ""
-	switch {
-	case status == http.StatusCreated:
+	if status == http.StatusCreated {
 		return created(r, isReceipt, messageID)
+	}
+	code := refusal(status, body)
+	switch {
 	case status == http.StatusConflict, status == http.StatusBadRequest && strings.Contains(strings.ToLower(code), "duplicate"):
 		return dispatch.Outcome{Verdict: dispatch.Taken, Code: codeDuplicate}
 	case status == http.StatusUnauthorized:

@@ -43,6 +43,8 @@ func (a *Advancer) AdvanceDue(ctx context.Context, id post.LetterID) error {
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(a.grace, cut) })()
 	var mine sync.WaitGroup
 	defer mine.Wait()
+	next := make(chan queue.Lease)
+	defer close(next)
 	for end := time.Now().Add(drainTime); time.Now().Before(end); {
 		n := a.hands.take(ctx)
 		if n == 0 {
@@ -51,9 +53,15 @@ func (a *Advancer) AdvanceDue(ctx context.Context, id post.LetterID) error {
 		leases, err := a.TakeDue(ctx, id, n)
 		a.hands.giveBack(n - len(leases))
 		for _, l := range leases {
+			select {
+			case next <- l: // to one that has ended, whose stack has grown already
+				continue
+			default:
+			}
 			mine.Go(func() {
-				defer a.hands.giveBack(1)
-				a.finish(work, l)
+				for ok := true; ok; l, ok = <-next {
+					a.inHand(work, l)
+				}
 			})
 		}
 		if err != nil {
@@ -68,6 +76,12 @@ func (a *Advancer) AdvanceDue(ctx context.Context, id post.LetterID) error {
 		id = ""
 	}
 	return nil
+}
+
+// inHand advances one of many and then frees its hand.
+func (a *Advancer) inHand(ctx context.Context, l queue.Lease) {
+	defer a.hands.giveBack(1)
+	a.finish(ctx, l)
 }
 
 // finish advances one of many. Whatever is wrong with it is its own affair: the
