@@ -283,6 +283,7 @@ func TestALetterReachesTheBoxThatPeopleSee(t *testing.T) {
 		"/print":                                  "The tray is empty.",
 		"/faults":                                 "Drop replies",
 		"/style.css":                              "--ink",
+		"/icon.svg":                               "<svg",
 		"/api/v1/box/nancy":                       j.MessageID,
 		"/api/v1/box/poul":                        `"messages":[]`,
 		"/api/v1/authority/29000011/box":          `"messages":[]`,

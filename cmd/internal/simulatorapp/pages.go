@@ -21,6 +21,7 @@ func (a *App) pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", a.pageStart)
 	mux.HandleFunc("GET /style.css", a.style)
+	mux.HandleFunc("GET /icon.svg", a.icon)
 	mux.HandleFunc("GET /box/{persona}", a.pageBox)
 	mux.HandleFunc("GET /authority/{cvr}", a.pageAuthority)
 	mux.HandleFunc("GET /message/{uuid}", a.pageMessage)
@@ -48,7 +49,7 @@ func (a *App) pages() http.Handler {
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
@@ -92,6 +93,11 @@ func (a *App) style(w http.ResponseWriter, _ *http.Request) {
 
 func (a *App) script(w http.ResponseWriter, _ *http.Request) {
 	asset(w, "pages/live.js", "text/javascript; charset=utf-8")
+}
+
+// icon is the sign in a browser's tabs, which asks for one with every visit.
+func (a *App) icon(w http.ResponseWriter, _ *http.Request) {
+	asset(w, "pages/icon.svg", "image/svg+xml")
 }
 
 func asset(w http.ResponseWriter, name, kind string) {
