@@ -94,16 +94,20 @@ func (s *Store) LetterList(ctx context.Context, f letter.Filter) ([]letter.View,
 			where = append(where, fmt.Sprintf(cond, len(args)))
 		}
 	}
-	add("l.tenant || '' = $%d", string(f.Tenant))
-	add("l.batch = $%d", string(f.Batch))
+	id, tenant := "l.id", "l.tenant || ''"
+	if f.Batch != "" && f.State != "" { // few of many: from the index of batches, which only this leaves
+		id, tenant = "l.id || ''", "COALESCE(l.tenant, '')"
+	}
+	add(tenant+" = $%d", string(f.Tenant))
+	add("l.batch = $%d AND l.batch <> ''", string(f.Batch)) // the index of batches holds no others
 	add("l.state = $%d", string(f.State))
 	add("l.reference = $%d", f.Reference)
-	order := "l.id"
+	order := id
 	if f.Oldest {
 		order = "l.since, l.id"
 		add("(l.since, l.id) > (SELECT a.since, a.id FROM letter a WHERE a.id = $%d)", string(f.After))
 	} else {
-		add("l.id > $%d", string(f.After))
+		add(id+" > $%d", string(f.After))
 	}
 	if f.Waiting {
 		where = append(where, "l.state IN ('needs-person', 'returned')")
