@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"sikkerpost.dk/gateway/adapters/sqlstore"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
 )
@@ -55,5 +57,24 @@ func TestARingForABatchIsPassedOn(t *testing.T) {
 	}
 	if err := run(t.Context(), queue.Ring{Kind: "another"}); !errors.Is(err, queue.ErrForged) || passed != 1 {
 		t.Errorf("another kind: %v", err)
+	}
+}
+
+// TestReleaseTakesLettersOnOnlyWhenItWasRungFor: what desk has released goes on at
+// once; at its own turns the releaser leaves letters to the sweeper.
+func TestReleaseTakesLettersOnOnlyWhenItWasRungFor(t *testing.T) {
+	store, err := sqlstore.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "post.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	for _, rung := range []bool{false, true} {
+		due := newMoved(nil, slog.New(slog.DiscardHandler))
+		if err := (&App{store: store}).release(due)(t.Context(), rung); err != nil {
+			t.Fatal(err)
+		}
+		if told := len(due.wake) == 1; told != rung {
+			t.Errorf("rung for: %t; letters are taken on: %t", rung, told)
+		}
 	}
 }
