@@ -279,6 +279,21 @@ func (s *Store) LedgerRows(ctx context.Context, from, to int64) ([]ledger.Placed
 	return out, nil
 }
 
+// LedgerLeaves returns the leaves of placed events in order. See [ledger.Reader].
+func (s *Store) LedgerLeaves(ctx context.Context, from, to int64) ([][]byte, error) {
+	leaves := make([][]byte, 0, max(0, to-from))
+	err := each(ctx, s.read, func(r *sql.Rows) error {
+		var leaf []byte
+		err := r.Scan(&leaf)
+		leaves = append(leaves, leaf)
+		return err
+	}, `SELECT e.commitment FROM ledger_place p JOIN ledger_event e ON e.id = p.event WHERE p.idx >= $1 AND p.idx < $2 ORDER BY p.idx`, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("read ledger leaves: %w", err)
+	}
+	return leaves, nil
+}
+
 // LedgerRow returns one event. See [ledger.ProofSource].
 func (s *Store) LedgerRow(ctx context.Context, id string) (ledger.Placed, error) {
 	var p ledger.Placed

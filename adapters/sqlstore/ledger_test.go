@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -318,6 +319,15 @@ func testLedgerRowsAreARange(t *testing.T, open opener) {
 		for i, row := range rows {
 			if row.Index != r[0]+int64(i) {
 				t.Error(fmt.Errorf("%v: place %d", r, row.Index))
+			}
+		}
+		leaves, err := s.LedgerLeaves(t.Context(), r[0], r[1])
+		if err != nil || len(leaves) != len(rows) {
+			t.Errorf("%v: %d leaves of %d rows, %v", r, len(leaves), len(rows), err)
+		}
+		for i, leaf := range leaves {
+			if !bytes.Equal(leaf, rows[i].Leaf) {
+				t.Errorf("%v: leaf %d is another", r, i)
 			}
 		}
 	}

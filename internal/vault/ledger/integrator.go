@@ -58,6 +58,7 @@ type Integrator struct {
 	cfg   Config
 	owner string
 	known note.Verifiers
+	press press // of the step under way
 
 	mu   sync.Mutex // guards last
 	last error      // of the last step
@@ -83,7 +84,8 @@ func NewIntegrator(cfg Config) (*Integrator, error) {
 		cfg.Every = time.Second
 	}
 	known := append([]note.Verifier{own{cfg.Signer}}, cfg.Earlier...)
-	return &Integrator{cfg: cfg, owner: post.NewID(), known: note.VerifierList(known...)}, nil
+	return &Integrator{cfg: cfg, owner: post.NewID(), known: note.VerifierList(known...),
+		press: press{dir: cfg.Dir, sync: syncDir}}, nil
 }
 
 // Run takes a step now and then until ctx ends. While steps fail it signs
@@ -136,7 +138,8 @@ func (g *Integrator) Ready(context.Context) error {
 }
 
 // Step places all waiting events and publishes a checkpoint that covers them.
-// It returns the size published, or 0 when another integrator is active. After a
+// It returns the size published, or 0 when another integrator is active. One step at
+// a time is taken of an integrator. After a
 // crash at any point the next step finishes what was begun.
 func (g *Integrator) Step(ctx context.Context) (int64, error) {
 	fence, ok, err := g.cfg.Store.HoldSole(ctx, soleName, g.owner, soleLease)
@@ -198,7 +201,7 @@ func (g *Integrator) publish(ctx context.Context, fence int64) (int64, error) {
 	if inDir.N == size {
 		return size, nil
 	}
-	if err := publishTiles(ctx, g.cfg.Dir, g.cfg.Store, inDir.N, size); err != nil {
+	if err := publishTiles(ctx, &g.press, g.cfg.Store, inDir.N, size); err != nil {
 		return 0, err
 	}
 	signed, err := signCheckpoint(g.cfg.Origin, now, g.cfg.Signer)

@@ -118,6 +118,14 @@ func (m *memory) LedgerRows(_ context.Context, from, to int64) ([]ledger.Placed,
 	return slices.Clone(m.rows[min(from, size):min(to, size)]), nil
 }
 
+func (m *memory) LedgerLeaves(ctx context.Context, from, to int64) (leaves [][]byte, err error) {
+	rows, err := m.LedgerRows(ctx, from, to)
+	for _, r := range rows {
+		leaves = append(leaves, r.Leaf)
+	}
+	return leaves, err
+}
+
 func (m *memory) LedgerRow(_ context.Context, id string) (ledger.Placed, error) {
 	for _, r := range append(slices.Clone(m.rows), m.waiting...) {
 		if r.ID == id {

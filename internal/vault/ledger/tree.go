@@ -21,6 +21,9 @@ type Reader interface {
 	// LedgerRows returns the events at places [from, to) in order. An erased
 	// event has no salt and no body, but its leaf.
 	LedgerRows(ctx context.Context, from, to int64) ([]Placed, error)
+	// LedgerLeaves returns the leaves at places [from, to) in order. It leaves out
+	// a place whose event is gone.
+	LedgerLeaves(ctx context.Context, from, to int64) ([][]byte, error)
 }
 
 // A Placed row is an event that has its place in the log.
