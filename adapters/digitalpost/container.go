@@ -70,6 +70,7 @@ func (c *Client) HandOverContainer(ctx context.Context, tenant post.TenantID, f 
 	if o.Code == codeDuplicate {
 		o.Verdict = dispatch.Unknown
 	}
+	o = body.Heard(o, f.Size, false)
 	if o.At.IsZero() {
 		o.At = time.Now().UTC()
 	}

@@ -452,3 +452,46 @@ func TestNoCPRNumberReachesTheLog(t *testing.T) {
 		t.Errorf("the log holds personal data:\n%s", text)
 	}
 }
+
+// TestTakenBeforeItWasReadIsNoAnswer: whoever says so has read another letter, or
+// none; the same is sent again, which a carrier that has it knows by its id.
+func TestTakenBeforeItWasReadIsNoAnswer(t *testing.T) {
+	for name, c := range map[string]struct {
+		status int
+		read   int64 // of the form, before the answer
+		want   dispatch.Verdict
+		code   string
+	}{
+		"201 instead of 100":           {201, 0, dispatch.Unknown, "answer.early"},
+		"201 in the midst":             {201, 100_000, dispatch.Unknown, "answer.early"},
+		"201 when all was read":        {201, 1 << 30, dispatch.Taken, "answer.unreadable"},
+		"409 needs no more than an id": {409, 0, dispatch.Taken, "duplicate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, heard := newWorld(t, nil), make(chan struct{})
+			w.serve(t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				control := http.NewResponseController(rw)
+				if err := control.EnableFullDuplex(); err != nil {
+					t.Error(err)
+				}
+				if c.read > 0 {
+					_, _ = io.CopyN(io.Discard, r.Body, c.read)
+				}
+				rw.Header().Set("Content-Length", "0")
+				rw.WriteHeader(c.status)
+				if err := control.Flush(); err != nil {
+					t.Error(err)
+				}
+				<-heard // or the connection would break meanwhile
+			}))
+			client := w.connect(t, w.config())
+			j := w.job(w.Registered)
+			j.Documents[0] = suite.Document("brev.txt", "text/plain", bytes.Repeat([]byte("Kære borger"), 1_000_000)) // more than waits in sockets
+			o := client.HandOver(t.Context(), j, suite.Form(t, client, j))
+			close(heard)
+			if o.Verdict != c.want || o.Code != c.code || o.At.IsZero() {
+				t.Errorf("got %s %q", o.Verdict, o.Code)
+			}
+		})
+	}
+}

@@ -56,6 +56,7 @@ func (c *Client) HandOver(ctx context.Context, j dispatch.Job, f dispatch.Form) 
 	defer answer.Body.Close()
 	text, err := bounded(answer)
 	o := judge(answer.StatusCode, text, err, j.MessageID)
+	o = body.Heard(o, f.Size, o.Code == codeDuplicate)
 	if o.At.IsZero() {
 		o.At = time.Now().UTC()
 	}

@@ -91,7 +91,7 @@ func (c *Client) send(ctx context.Context, s *system, token string, j dispatch.J
 	}
 	defer answer.Body.Close()
 	text, err := bounded(answer.Body)
-	return c.judge(answer.StatusCode, text, err), answer.StatusCode == http.StatusUnauthorized
+	return body.Heard(c.judge(answer.StatusCode, text, err), f.Size, false), answer.StatusCode == http.StatusUnauthorized
 }
 
 // sign puts KOMBIT's headers on a call. TransaktionsId stays the same over

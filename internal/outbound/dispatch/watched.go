@@ -21,6 +21,7 @@ const (
 	CodeBroken       = "connection-broken"
 	CodeForbidden    = "auth.forbidden"  // our certificate is refused: alarm
 	CodeForm         = "form.unreadable" // our own form did not render as committed
+	CodeEarly        = "answer.early"    // it says taken, before all of the form had left
 )
 
 // A Watched form notes what a transport has taken of it, so that it can be said
@@ -92,6 +93,16 @@ func (b *Watched) Verdict(err error, size int64) (verdict Verdict, code string) 
 		return Unknown, CodeTimeout
 	}
 	return Unknown, CodeBroken
+}
+
+// Heard returns what an answer came to. One that says that a form was taken of which
+// not all had left, size bytes, speaks of something else: nobody has read the letter.
+// That it was there already can be said by the id alone (known).
+func (b *Watched) Heard(o Outcome, size int64, known bool) Outcome {
+	if o.Verdict == Taken && !known && b.read.Load() < size {
+		return Outcome{Verdict: Unknown, Code: CodeEarly, At: o.At}
+	}
+	return o
 }
 
 // Unanswered names why a question that changes nothing got no answer. The error

@@ -62,6 +62,35 @@ func TestALentFormIsWatchedAsOneThatIsRead(t *testing.T) {
 	}
 }
 
+// TestTakenCountsWhenAllOfTheFormHadLeft: however it left; and what is no "taken"
+// needs none of it.
+func TestTakenCountsWhenAllOfTheFormHadLeft(t *testing.T) {
+	const size = 1000
+	for left, want := range map[int]Verdict{0: Unknown, size - 1: Unknown, size: Taken} {
+		k := &run{}
+		lent, read := Watch(filled(k, 'a', size).reader()), Watch(filled(k, 'a', size).reader())
+		if left > 0 {
+			_, done, _ := lent.Lend(left)
+			done()
+			_, _ = io.ReadFull(read, make([]byte, left))
+		}
+		for _, w := range []*Watched{lent, read} {
+			if o := w.Heard(Outcome{Verdict: Taken, Transmission: "x"}, size, false); o.Verdict != want || (want == Unknown) != (o.Code == CodeEarly && o.Transmission == "") {
+				t.Errorf("after %d bytes: %+v", left, o)
+			}
+			if o := w.Heard(Outcome{Verdict: Taken}, size, true); o.Verdict != Taken {
+				t.Errorf("known already, after %d bytes: %+v", left, o)
+			}
+			for _, v := range []Verdict{NotTaken, RefusedContent, RefusedRecipient, Unknown} {
+				if o := w.Heard(Outcome{Verdict: v}, size, false); o.Verdict != v {
+					t.Errorf("%s after %d bytes: %+v", v, left, o)
+				}
+			}
+		}
+		k.letGo()
+	}
+}
+
 // TestAFormThatIsNotInMemoryIsRead: asking for a loan is no beginning.
 func TestAFormThatIsNotInMemoryIsRead(t *testing.T) {
 	w := Watch(io.NopCloser(strings.NewReader("form")))
