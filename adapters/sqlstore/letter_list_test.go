@@ -3,15 +3,17 @@ package sqlstore
 import (
 	"os"
 	"testing"
+	"time"
 
 	"sikkerpost.dk/gateway/adapters/sqlstore/sqlstoretest/suite"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
-// TestTheLettersOfABatchAreListedFromItsIndex asks for letters that there are none
-// of, beside some hundred others: whoever looked elsewhere would read all of those.
-func TestTheLettersOfABatchAreListedFromItsIndex(t *testing.T) {
+// TestOneLetterIsListedProvedAndPurgedWithoutReadingTheOthers asks for what there is
+// little or nothing of, beside some hundred others: whoever looked elsewhere would
+// read all of those.
+func TestOneLetterIsListedProvedAndPurgedWithoutReadingTheOthers(t *testing.T) {
 	server := os.Getenv("SIKKERPOST_POSTGRES")
 	if server == "" {
 		if os.Getenv("SIKKERPOST_FULL") == "1" {
@@ -27,7 +29,9 @@ func TestTheLettersOfABatchAreListedFromItsIndex(t *testing.T) {
 	defer s.Close()
 	s.write.SetMaxOpenConns(1) // it tells what it has read
 	v := &volume{T: t, s: s}
-	v.live(300)
+	for range 6 {
+		v.live(60)
+	}
 	v.must(v.exec(`ANALYZE letter`))
 	n, from := v.count(func() {
 		all, err := s.LetterList(t.Context(), letter.Filter{Batch: "another", State: post.LetterRefused})
@@ -37,5 +41,19 @@ func TestTheLettersOfABatchAreListedFromItsIndex(t *testing.T) {
 	})
 	if n > 20 {
 		t.Errorf("%d rows and entries were read: %v", n, from)
+	}
+	items, err := s.LetterShelf(Whose{}).Overdue(t.Context(), time.Now(), 1)
+	if err != nil || len(items) != 1 {
+		t.Fatalf("%d letters to purge, %v", len(items), err)
+	}
+	v.must(v.exec(`ANALYZE`))
+	for name, read := range map[string]func() error{
+		"proof": func() error { _, err := s.LetterProof(t.Context(), "", post.LetterID(items[0].ID)); return err },
+		"purge": func() error { _, err := s.LetterShelf(Whose{}).Purge(t.Context(), items[0], time.Now()); return err },
+	} {
+		_, from := v.count(func() { v.must(read()) })
+		if n := from["receipt"] + from["batch_line"] + from["letter"]; n > 70 { // all of its batch at most
+			t.Errorf("%s: %d rows were read: %v", name, n, from)
+		}
 	}
 }

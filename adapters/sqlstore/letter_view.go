@@ -160,7 +160,7 @@ func (s *Store) LetterProof(ctx context.Context, tenant post.TenantID, id post.L
 		return letter.Proof{}, err
 	}
 	rows, err := s.read.QueryContext(ctx,
-		`SELECT carrier, event_id, message_id, kind, at, code, tracking, verdict FROM receipt WHERE letter = $1 ORDER BY at, event_id`, string(id))
+		`SELECT carrier, event_id, message_id, kind, at, code, tracking, verdict FROM receipt WHERE letter = $1 AND letter <> '' ORDER BY at, event_id`, string(id))
 	if err != nil {
 		return letter.Proof{}, err
 	}

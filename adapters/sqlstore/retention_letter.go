@@ -65,10 +65,11 @@ func overdue(ctx context.Context, q querier, query string, args ...any) (items [
 func (h letterShelf) Purge(ctx context.Context, item retention.Item, before time.Time) (blobs []string, err error) {
 	err = h.s.tx(ctx, func(tx *sql.Tx) error {
 		var tenant, batch string
+		var line int64
 		err := tx.QueryRowContext(ctx,
 			`UPDATE letter SET state = $1, version = version + 1, since = $2, recipient = $3, content = $3
-			 WHERE id = $4 AND since <= $5 AND hold_at = 0 AND state IN (`+purgeable()+`) RETURNING tenant, batch`,
-			string(post.LetterPurged), micros(time.Now()), []byte{}, item.ID, micros(before)).Scan(&tenant, &batch)
+			 WHERE id = $4 AND since <= $5 AND hold_at = 0 AND state IN (`+purgeable()+`) RETURNING tenant, batch, line`,
+			string(post.LetterPurged), micros(time.Now()), []byte{}, item.ID, micros(before)).Scan(&tenant, &batch, &line)
 		if errors.Is(err, sql.ErrNoRows) {
 			return post.ErrStale
 		}
@@ -81,13 +82,11 @@ func (h letterShelf) Purge(ctx context.Context, item retention.Item, before time
 		if blobs, err = texts(ctx, tx, `DELETE FROM letter_document WHERE letter = $1 RETURNING blob`, item.ID); err != nil {
 			return err
 		}
-		for _, q := range []string{
-			`UPDATE receipt SET raw = $2 WHERE letter = $1`,
-			`UPDATE batch_line SET recipient = $2, content = $2 WHERE letter = $1`,
-		} {
-			if _, err := exec(ctx, tx, q, item.ID, []byte{}); err != nil {
-				return err
-			}
+		if _, err := exec(ctx, tx, `UPDATE receipt SET raw = $2 WHERE letter = $1 AND letter <> ''`, item.ID, []byte{}); err != nil {
+			return err
+		}
+		if _, err := exec(ctx, tx, `UPDATE batch_line SET recipient = $4, content = $4 WHERE batch = $1 AND n = $2 AND letter = $3`, batch, line, item.ID, []byte{}); err != nil {
+			return err
 		}
 		shared, err := emptyBatch(ctx, tx, batch)
 		if err != nil {
@@ -114,7 +113,7 @@ func emptyBatch(ctx context.Context, tx *sql.Tx, batch string) ([]string, error)
 	}
 	return texts(ctx, tx,
 		`DELETE FROM batch_document WHERE batch = $1
-		   AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.batch = $1 AND state <> 'purged')
+		   AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.batch = $1 AND letter.batch <> '' AND state <> 'purged')
 		   AND NOT EXISTS (SELECT 1 FROM batch_line WHERE batch_line.batch = $1 AND n > (SELECT made FROM batch WHERE id = $1))
 		 RETURNING blob`, batch)
 }
