@@ -170,6 +170,10 @@ func (s *Store) ContinueBatch(ctx context.Context, tenant post.TenantID, id post
 // PauseBatch implements [batch.Steering].
 func (s *Store) PauseBatch(ctx context.Context, tenant post.TenantID, id post.BatchID, by post.ClientID, pause bool) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
+		// Before the state is read: a stop may be answered while this one waits.
+		if err := s.mindHalts(ctx, tx, ownHalts); err != nil {
+			return err
+		}
 		state, _, owner, err := batchRow(ctx, tx, tenant, id)
 		if err != nil {
 			return err
@@ -177,12 +181,7 @@ func (s *Store) PauseBatch(ctx context.Context, tenant post.TenantID, id post.Ba
 		if state != batch.Approved && state != batch.Released {
 			return post.FaultBatchState
 		}
-		if pause {
-			if err := s.mindHalts(ctx, tx, ownHalts); err != nil {
-				return err
-			}
-		}
-		n, err := exec(ctx, tx, `UPDATE batch SET paused = $1 WHERE id = $2 AND paused <> $1`, truth(pause), string(id))
+		n, err := exec(ctx, tx, `UPDATE batch SET paused = $1 WHERE id = $2 AND paused <> $1 AND state IN ('approved', 'released')`, truth(pause), string(id))
 		if err != nil || n == 0 {
 			return err
 		}
@@ -212,6 +211,11 @@ var undecided = []post.LetterState{post.LetterHandingOver, post.LetterOutcomeUnk
 func (s *Store) StopBatch(ctx context.Context, tenant post.TenantID, id post.BatchID, by post.ClientID, n int) (left int, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
 		left = 0
+		if by != "" { // a person halts it; the dispatcher only goes on with that
+			if err := s.mindHalts(ctx, tx, ownHalts); err != nil {
+				return err
+			}
+		}
 		state, _, owner, err := batchRow(ctx, tx, tenant, id)
 		if err != nil {
 			return err
@@ -225,9 +229,6 @@ func (s *Store) StopBatch(ctx context.Context, tenant post.TenantID, id post.Bat
 		default:
 			if by == "" {
 				return post.FaultBatchState
-			}
-			if err := s.mindHalts(ctx, tx, ownHalts); err != nil {
-				return err
 			}
 			if err := swap(ctx, tx, `UPDATE batch SET state = $1, paused = 0 WHERE id = $2 AND state = $3`, string(batch.Stopping), string(id), string(state)); err != nil {
 				return err

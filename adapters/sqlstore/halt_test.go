@@ -4,14 +4,18 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"sync"
 	"testing"
 	"time"
 
+	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/queue"
+	"sikkerpost.dk/gateway/internal/vault/seal"
 )
 
 // intentOf begins the hand-over of a letter that was read when nothing was halted.
@@ -138,4 +142,82 @@ func TestAfterAPauseWasAnsweredNoHandOverBegins(t *testing.T) {
 		}
 		t.Logf("%d of %d began before the pause", went, many)
 	})
+}
+
+// Two people decide at once: whoever stops a batch comes first, and whoever pauses it
+// has looked at it before that. A stopped batch cannot be resumed, so it must not
+// count as paused.
+func TestAPauseThatWaitsForAStopFindsTheBatchStopped(t *testing.T) {
+	crowds(t, func(c *crowd, _, driver, dsn string) {
+		t, ctx := c.T, c.Context()
+		id := c.approved(1)
+		ls, rs := c.leased(2)
+		db, err := sql.Open(driver, dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		// waiting waits until so many are kept out by the intent that is being committed.
+		waiting := func(n int) {
+			for have, end := 0, time.Now().Add(10*time.Second); driver == "pgx" && have < n && time.Now().Before(end); time.Sleep(time.Millisecond) {
+				if err := db.QueryRowContext(ctx, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`).Scan(&have); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+		committing, let := make(chan struct{}), make(chan struct{})
+		c.s.OnCommit(func(tx *sql.Tx) error {
+			close(committing)
+			<-let
+			return tx.Commit()
+		})
+		var stop, pause error
+		var both sync.WaitGroup
+		both.Go(func() {
+			<-committing
+			_, stop = c.s.StopBatch(ctx, "engdal", id, "anne", 100)
+		})
+		both.Go(func() {
+			<-committing
+			waiting(1)
+			both.Go(func() { pause = c.s.PauseBatch(ctx, "engdal", id, "bent", true) })
+			waiting(2)
+			close(let)
+		})
+		if errs := c.together(c.mover(ls[0], intentOf(rs[0])), c.mover(ls[1], intentOf(rs[1]))); errs[0] != nil || errs[1] != nil {
+			t.Fatal(errs)
+		}
+		both.Wait()
+		v, err := c.s.BatchView(ctx, "engdal", id)
+		if err != nil || stop != nil || v.Paused || v.State != batch.Stopped {
+			t.Errorf("stopped: %v; paused: %v; the batch: %s, paused %t, %v", stop, pause, v.State, v.Paused, err)
+		}
+		if driver == "pgx" && !errors.Is(pause, post.FaultBatchState) {
+			t.Errorf("who paused a stopped batch was told %v", pause)
+		}
+	})
+}
+
+// approved makes an approved batch of n lines, and takes its letters away from
+// whoever looks for what is due.
+func (c *crowd) approved(n int) post.BatchID {
+	c.Helper()
+	ctx, id, sum := c.Context(), post.BatchID(post.NewID()), sha256.Sum256([]byte("sealed"))
+	document := hex.EncodeToString(sum[:])
+	in := batch.Opened{ID: id, Tenant: "engdal", Client: "case", Key: []byte(id), Digest: sum[:], Count: n, Options: batch.Options{Policy: post.SignEach}}
+	for i := range n {
+		in.Lines = append(in.Lines, batch.SealedLine{N: i + 1, Letter: post.LetterID(post.NewID()), Reference: post.NewReference(), Key: []byte(post.NewID()),
+			Digest: sum[:], Document: document, Recipient: []byte("r"), Content: []byte("c")})
+	}
+	_, err := c.s.OpenBatch(ctx, in)
+	err = errors.Join(err, c.s.PutBatchDocuments(ctx, "engdal", id, []batch.KeptDocument{{SHA256: document,
+		Sealed: letter.Sealed{Object: seal.Object{Header: []byte("h"), Blob: "b", SHA256: sum[:], Size: 1}, Clear: 1}}}))
+	_, closed := c.s.CloseBatch(ctx, "engdal", id, 100)
+	_, approved := c.s.ApproveBatch(ctx, "engdal", id, "approver", 100)
+	_, leased := c.s.LeaseDue(ctx, queue.Claim{Kind: queue.AdvanceLetter, N: n, For: time.Hour})
+	if err := errors.Join(err, closed, approved, leased); err != nil {
+		c.Fatal(err)
+	}
+	return id
 }

@@ -46,6 +46,7 @@ func (s *Store) stepRecords(ctx context.Context, leases []queue.Lease) (map[stri
 	}
 	defer rows.Close()
 	found := make(map[string]dispatch.Record, len(leases))
+	var rootedOnes []string
 	for rows.Next() {
 		var r dispatch.Record
 		var rooted int64
@@ -56,17 +57,22 @@ func (s *Store) stepRecords(ctx context.Context, leases []queue.Lease) (map[stri
 		if have, ok := found[string(r.ID)]; ok {
 			r = have
 		} else if rooted == 1 {
-			if r.Manifest, err = s.withRoot(ctx, s.read, string(r.Batch), r.Manifest); err != nil {
-				return nil, err
-			}
+			rootedOnes = append(rootedOnes, string(r.ID))
 		}
 		if d != nil {
 			r.Documents = append(r.Documents, *d)
 		}
 		found[string(r.ID)] = r
 	}
-	if err := rows.Err(); err != nil {
+	if err := rows.Err(); err != nil { // at their end they have given the connection back, and what follows needs one
 		return nil, err
+	}
+	for _, id := range rootedOnes {
+		r := found[id]
+		if r.Manifest, err = s.withRoot(ctx, s.read, string(r.Batch), r.Manifest); err != nil {
+			return nil, err
+		}
+		found[id] = r
 	}
 	return found, s.formerAddresses(ctx, found)
 }

@@ -30,7 +30,10 @@ var byKeys = map[string]string{
 	"random_page_cost": "1.1",
 }
 
-// openPostgres opens the server at address; what the address says itself stands.
+// openPostgres opens the server at address; what the address says itself stands,
+// but for how much a transaction sees: each statement sees all that was committed
+// before it began, whatever is usual at the server. A compare-and-swap that waited for
+// a row, and an intent that waited for a pause, must see what they waited for.
 func openPostgres(address string) (*sql.DB, error) {
 	c, err := pgx.ParseConfig(address)
 	if err != nil {
@@ -51,5 +54,6 @@ func openPostgres(address string) (*sql.DB, error) {
 			c.RuntimeParams[name] = value
 		}
 	}
+	c.RuntimeParams["default_transaction_isolation"] = "read committed"
 	return stdlib.OpenDB(*c), nil
 }

@@ -32,10 +32,7 @@ func TestWhoeverIsCutOffInATransactionHoldsItsLocksNotForLong(t *testing.T) {
 			t.Errorf("%s is %q: %v", setting, is, err)
 		}
 	}
-	and := "?"
-	if strings.Contains(address, "?") {
-		and = "&"
-	}
+	and := more(address)
 	silent, err := openPostgres(address + and + "idle_in_transaction_session_timeout=100ms")
 	if err != nil {
 		t.Fatal(err)
@@ -53,5 +50,43 @@ func TestWhoeverIsCutOffInATransactionHoldsItsLocksNotForLong(t *testing.T) {
 	begun := time.Now()
 	if _, err := usual.ExecContext(t.Context(), lock); err != nil || time.Since(begun) > 30*time.Second {
 		t.Errorf("the lock was had after %s: %v", time.Since(begun), err)
+	}
+}
+
+// more is what joins another parameter to address.
+func more(address string) string {
+	if strings.Contains(address, "?") {
+		return "&"
+	}
+	return "?"
+}
+
+// TestEachStatementSeesWhatWasCommittedBeforeIt holds whatever an installation has
+// made the rule of its server: an intent that waited for a pause must see it, and a
+// transaction that has one view from its first statement on would not.
+func TestEachStatementSeesWhatWasCommittedBeforeIt(t *testing.T) {
+	address := os.Getenv("SIKKERPOST_POSTGRES")
+	if address == "" {
+		if os.Getenv("SIKKERPOST_FULL") == "1" {
+			t.Fatal("SIKKERPOST_POSTGRES is not set")
+		}
+		t.Log("LEFT OUT: PostgreSQL, because SIKKERPOST_POSTGRES is not set")
+		return
+	}
+	for _, rule := range []string{"repeatable read", "serializable"} {
+		db, err := openPostgres(address + more(address) + "default_transaction_isolation=" + strings.ReplaceAll(rule, " ", "%20"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		tx, err := db.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback() //nolint:errcheck // it changes nothing
+		var is string
+		if err := tx.QueryRowContext(t.Context(), `SHOW transaction_isolation`).Scan(&is); err != nil || is != "read committed" {
+			t.Errorf("where %s is the rule a transaction is %s: %v", rule, is, err)
+		}
 	}
 }

@@ -2,10 +2,15 @@ package sqlstore
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
+	"fmt"
+	"sync"
 	"testing"
+	"time"
 
 	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/queue"
 )
 
 // TestTheSignedRootOfABatchIsKeptOnce takes a batch through its life: each letter
@@ -79,5 +84,37 @@ func TestRootsOfManyBatchesDoNotStayInMemory(t *testing.T) {
 		if n := len(v.s.roots.kept); n != keptRoots || len(v.s.roots.last) != n {
 			t.Errorf("%d roots are in memory", n)
 		}
+	})
+}
+
+// TestReadersOfRootsDoNotKeepConnectionsFromEachOther reads letters of batches whose
+// roots are not in memory, as after a start, with as many readers as connections:
+// whoever holds one while waiting for a second waits for ever.
+func TestReadersOfRootsDoNotKeepConnectionsFromEachOther(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open opener) {
+		v := &volume{T: t, s: open(t)}
+		const many = 4
+		for range many {
+			v.send(1)
+		}
+		v.must(v.exec(`UPDATE job SET due_at = 1, lease_until = 0`))
+		leases, err := v.s.LeaseDue(t.Context(), queue.Claim{Kind: queue.AdvanceLetter, N: many, For: time.Hour})
+		if err != nil || len(leases) != many {
+			t.Fatal(len(leases), err)
+		}
+		v.s.read.SetMaxOpenConns(1)
+		started := &Store{read: v.s.read, write: v.s.write, d: v.s.d}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		var all sync.WaitGroup
+		for _, l := range leases {
+			all.Go(func() {
+				found, err := started.stepRecords(ctx, []queue.Lease{l})
+				if r := found[l.ID]; err != nil || string(r.Manifest) != fmt.Sprint("manifest, root of ", r.Batch) {
+					t.Errorf("%q: %v", r.Manifest, err)
+				}
+			})
+		}
+		all.Wait()
 	})
 }

@@ -111,6 +111,13 @@ const volumeTenant = "engdal"
 // live takes a batch of n letters from its lines to its receipts.
 func (v *volume) live(n int) {
 	v.Helper()
+	v.send(n)
+	v.receive(n)
+}
+
+// send takes a batch of n letters from its lines to its carrier.
+func (v *volume) send(n int) {
+	v.Helper()
 	ctx, s, id := v.Context(), v.s, post.BatchID(post.NewID())
 	_, err := s.OpenBatch(ctx, batch.Opened{ID: id, Tenant: volumeTenant, Client: "case", Key: []byte(id), Digest: []byte(id), Count: n, Options: batch.Options{Policy: post.SignBatch}})
 	v.must(err)
@@ -148,7 +155,6 @@ func (v *volume) live(n int) {
 	v.sign(id, n)
 	v.must(s.ReleaseApproved(ctx, 100, nil))
 	v.advance(n)
-	v.receive(n)
 }
 
 // sign keeps leaves and root of a batch of n letters.
