@@ -34,7 +34,7 @@ type store struct {
 	parts  []batch.Part
 	docs   map[string]letter.Sealed
 	closes []int // answers of CloseBatch, in order; the last one stays
-	stops  []int
+	stops  []int // the same of StopBatch; nil is stale each time
 	// approvals are answers of ApproveBatch, in order.
 	approvals []error
 	err       error
@@ -98,6 +98,9 @@ func (s *store) CloseBatch(context.Context, post.TenantID, post.BatchID, int) (i
 }
 
 func (s *store) StopBatch(context.Context, post.TenantID, post.BatchID, post.ClientID, int) (int, error) {
+	if s.stops == nil {
+		return 0, post.ErrStale
+	}
 	return next(&s.stops), s.err
 }
 
@@ -334,6 +337,19 @@ func TestApprovalReleasesBesideTheDispatcher(t *testing.T) {
 	s.approvals = []error{post.FaultBatchState}
 	if _, err := d.Approve(t.Context(), "engdal", "b", "approver"); !errors.Is(err, post.FaultBatchState) {
 		t.Errorf("a batch that is not closed: %v", err)
+	}
+}
+
+// TestWhatWasNotDoneIsNotAnsweredAsDone: a stop or an approval of which each try was
+// stale until patience ended has changed nothing, and whoever asked is told.
+func TestWhatWasNotDoneIsNotAnsweredAsDone(t *testing.T) {
+	d := desk(t, &store{}, func(c *batch.Config) { c.Patience = time.Nanosecond })
+	if v, err := d.Stop(t.Context(), "engdal", "b", "anne"); !errors.Is(err, post.ErrStale) {
+		t.Errorf("a stop was answered %s, %v", v.State, err)
+	}
+	d = desk(t, &store{approvals: []error{post.ErrStale, nil}}, func(c *batch.Config) { c.Patience = time.Nanosecond })
+	if v, err := d.Approve(t.Context(), "engdal", "b", "approver"); !errors.Is(err, post.ErrStale) {
+		t.Errorf("an approval was answered %s, %v", v.State, err)
 	}
 }
 

@@ -104,13 +104,18 @@ func (d *Desk) Approve(ctx context.Context, tenant post.TenantID, id post.BatchI
 	if approver == "" {
 		return View{}, post.FaultSecondPerson
 	}
+	approved := false
 	_, err := d.repeat(func() (int, error) {
 		left, err := d.Store.ApproveBatch(ctx, tenant, id, approver, step)
 		if errors.Is(err, post.ErrStale) && ctx.Err() == nil { // the dispatcher released these
 			return 1, nil
 		}
+		approved = err == nil
 		return left, err
 	})
+	if err == nil && !approved { // each try was too late: nobody knows that it is approved
+		err = post.ErrStale
+	}
 	if err != nil {
 		return View{}, fmt.Errorf("approve batch %s: %w", id, err)
 	}
@@ -166,6 +171,9 @@ func (d *Desk) Stop(ctx context.Context, tenant post.TenantID, id post.BatchID, 
 		}
 		return left, err
 	})
+	if err == nil && left < 0 { // each try met a letter that moved: nobody may think that it is stopped
+		err = post.ErrStale
+	}
 	if err != nil {
 		return View{}, fmt.Errorf("stop batch %s: %w", id, err)
 	}
