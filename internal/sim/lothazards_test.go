@@ -137,7 +137,9 @@ func TestOurOwnEndsUseUpNoResends(t *testing.T) {
 		p.breaksOff = 6
 	}
 	asked := func(hz hazard) (n int) {
-		hz.plan = calm
+		if hz.plan == nil {
+			hz.plan = calm
+		}
 		for seed := uint64(1); seed <= 20; seed++ {
 			w := play(seed, hz, false)
 			for _, b := range w.broken {
@@ -160,6 +162,10 @@ func TestOurOwnEndsUseUpNoResends(t *testing.T) {
 		}}
 	})}); n == 0 {
 		t.Error("nobody was asked when they are counted: the worlds do not show it")
+	}
+	// A letter that no process lives long enough for may be why they end.
+	if n := asked(hazard{plan: func(p *plan) { calm(p); p.breaksOff = 30 }}); n == 0 {
+		t.Error("nobody was asked about a letter whose hand-over is broken off for ever")
 	}
 }
 

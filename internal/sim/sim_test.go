@@ -269,6 +269,9 @@ func TestNamedSeeds(t *testing.T) {
 		2492:    "a refusal of the content by receipt, while a person was asked about the same hand-over, was noted and forgotten",
 		7436:    "two clocks a day apart: a refusal that contradicts a delivery was kept after it and matched before it",
 		4100166: "a batch that was paused and then stopped counted as paused for ever, and nobody could resume it",
+		4101913: "the same, and no operator went on to what else there was to do: receipts stayed parked",
+		4102167: "the same",
+		4103949: "the same",
 		18352:   "a person printed after a refusal at the door, and an earlier, unclear attempt had been taken",
 	} {
 		if w := play(s, hazard{}, false); len(w.broken) > 0 {

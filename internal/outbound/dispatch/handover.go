@@ -89,6 +89,11 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 	return a.settle(ctx, l, r, out, verdict != out.Verdict)
 }
 
+// mostSpared bounds, in multiples of [Config.Resends], the attempts that are not
+// counted before those that we broke off are: no letter is sent for ever because no
+// process of ours lives long enough for it.
+const mostSpared = 10
+
 // ofCarrier is what a verdict says of the carrier: nothing, when it was we who
 // broke off.
 func ofCarrier(ctx context.Context, v Verdict) Verdict {
@@ -108,7 +113,7 @@ func ofCarrier(ctx context.Context, v Verdict) Verdict {
 // we broke off ourselves (ours), or that was not taken while there was no doubt, is
 // none of them: neither our restarts nor a carrier's outage may end in a question
 // that only unclear answers justify. A process that died in one counts: the letter
-// may be why.
+// may be why. So does, at last, one that we break off again and again ([mostSpared]).
 func (a *Advancer) settle(ctx context.Context, l queue.Lease, r Record, out Outcome, ours bool) (bool, error) {
 	now := a.Now()
 	if out.At.IsZero() {
@@ -120,7 +125,7 @@ func (a *Advancer) settle(ctx context.Context, l queue.Lease, r Record, out Outc
 		a.Log.ErrorContext(ctx, "carrier's clock is odd", slog.String("carrier", string(r.Intent.Carrier)), slog.String("letter", string(r.ID)),
 			slog.Time("said", said), slog.Time("taken_for", out.At))
 	}
-	m := Move{Code: code("", out.Code), Answer: &out, MessageID: r.Intent.MessageID, Free: true, Spare: ours}
+	m := Move{Code: code("", out.Code), Answer: &out, MessageID: r.Intent.MessageID, Free: true, Spare: ours && r.Intent.Spared < mostSpared*a.Resends}
 	switch out.Verdict {
 	case Taken:
 		m.To, m.Due = post.LetterHandedOver, now.Add(a.Overdue)
