@@ -43,7 +43,7 @@ func (s *Server) postContainer(w http.ResponseWriter, r *http.Request, system, k
 	}()
 	tee := io.TeeReader(body, sum)
 	err := memo.ReadContainer(tee, memo.ContainerLimits{}, func(uuid string, message io.Reader) error {
-		in, err := s.receive(message, uuid, true)
+		in, err := s.receive(message, -1, uuid, true)
 		if err != nil {
 			return err
 		}

@@ -47,7 +47,7 @@ func (s *Server) postMemo(w http.ResponseWriter, r *http.Request, system string)
 		refuse(w, http.StatusBadRequest, "sim.memo.too.large")
 		return
 	}
-	in, err := s.receive(r.Body, uuid, s.cfg.Files)
+	in, err := s.receive(r.Body, r.ContentLength, uuid, s.cfg.Files)
 	if err != nil { // the caller broke off, or the disk is full: nothing is taken
 		s.cfg.Log.WarnContext(r.Context(), "message not received", slog.String("message", uuid), slog.Any("error", err))
 		refuse(w, http.StatusServiceUnavailable, "sim.unavailable")

@@ -1,6 +1,7 @@
 package digitalposttest
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -17,6 +18,10 @@ const maxWhole = 1 << 20
 // whole holds messages while they are received.
 var whole = sync.Pool{New: func() any { return &bytes.Buffer{} }}
 
+// readers are what messages at hand are read with. They are as large as memo's own,
+// which it does without then.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 64<<10) }}
+
 // receive reads the body to its end and reads it as MeMo. What it returns holds
 // the bytes until it is discarded: in memory, or in a file when they are many or
 // to be spooled, because the caller holds many messages at once.
@@ -24,12 +29,15 @@ var whole = sync.Pool{New: func() any { return &bytes.Buffer{} }}
 // What is kept is written, not synced: it outlives the simulator, killed as it
 // may be, though not a loss of power. A sync for each message would make the
 // simulator the bottleneck of whatever is tried with it.
-func (s *Server) receive(body io.Reader, uuid string, spool bool) (*incoming, error) {
+//
+// size is what the caller says that it is, or -1.
+func (s *Server) receive(body io.Reader, size int64, uuid string, spool bool) (*incoming, error) {
 	b, ok := whole.Get().(*bytes.Buffer)
 	if !ok { // nothing else is ever put there
 		b = &bytes.Buffer{}
 	}
 	b.Reset()
+	b.Grow(int(min(max(size, 0), maxWhole)) + bytes.MinRead)
 	switch _, err := io.CopyN(b, body, maxWhole+1); {
 	case errors.Is(err, io.EOF) && !spool:
 		return s.receiveWhole(b), nil
@@ -46,7 +54,14 @@ func (s *Server) receiveWhole(b *bytes.Buffer) *incoming {
 	in := &incoming{body: b.Bytes(), pooled: b}
 	sum := sha256.Sum256(in.body)
 	in.sum = hex.EncodeToString(sum[:])
-	in.memo, in.files, in.invalid = parse(bytes.NewReader(in.body))
+	r, ok := readers.Get().(*bufio.Reader)
+	if !ok { // nothing else is ever put there
+		r = bufio.NewReader(nil)
+	}
+	r.Reset(bytes.NewReader(in.body))
+	in.memo, in.files, in.invalid = parse(r)
+	r.Reset(nil)
+	readers.Put(r)
 	if s.cfg.Dir == "" { // it stays in memory
 		in.body, in.pooled = bytes.Clone(in.body), nil
 		whole.Put(b)
