@@ -31,14 +31,17 @@ func (h *house) held() map[job]bool {
 
 // afterKill kills one of two dispatchers with letters in hand and measures, with
 // the timings of production, how long the last of them waits until it goes on.
-// Every letter has to be delivered in the end.
+// The other stands still until then, so that whatever is in hand is of the one that
+// is killed. Every letter has to be delivered in the end.
 func afterKill(b *testing.B) {
 	h := newHouse(b, rsaKey, 0, 2)
 	h.send("warm", "letter", 20)
+	h.must(h.process["dispatcher-2"].Signal(syscall.SIGSTOP))
 	batch := h.take("killed", "letter", min(*letters, 400))
 	h.until(time.Minute, "letters in hand", func() bool { return len(h.held()) > 4 })
 	h.must(h.process["dispatcher"].Signal(syscall.SIGKILL))
 	killed, inHand := time.Now(), h.held()
+	h.must(h.process["dispatcher-2"].Signal(syscall.SIGCONT))
 	if len(inHand) == 0 {
 		b.Fatal("nothing was in hand: nothing was measured")
 	}
