@@ -39,10 +39,10 @@ func (s *Store) batchNeeds(ctx context.Context, id post.BatchID, sha256 []string
 	}
 	with, args := s.d.withAny("sha256, batch", asked)
 	// One line that names a document is enough; a hundred thousand may. Each is asked
-	// for by itself: joined, or with the batch as a constant, PostgreSQL may read every
-	// line of the batch instead.
+	// for by itself, in the one index that its batch fits: joined, or found in the order of
+	// lines, PostgreSQL may read every line of the batch instead.
 	rows, err := s.read.QueryContext(ctx, with+`SELECT sha256, (SELECT count(*) FROM batch_document d WHERE d.batch = v.batch AND d.sha256 = v.sha256)
-		FROM v WHERE (SELECT n FROM batch_line l WHERE l.batch = v.batch AND l.document = v.sha256 LIMIT 1) > 0`, args...)
+		FROM v WHERE (SELECT n FROM batch_line l WHERE l.batch || '' = v.batch AND l.document = v.sha256 LIMIT 1) > 0`, args...)
 	if err != nil {
 		return err
 	}
