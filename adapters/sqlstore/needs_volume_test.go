@@ -3,10 +3,8 @@ package sqlstore
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"os"
 	"testing"
 
-	"sikkerpost.dk/gateway/adapters/sqlstore/sqlstoretest/suite"
 	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -15,22 +13,11 @@ import (
 // planned the look-up with a small batch, that of a large one reads as much, and no
 // index in the order of lines can stand in for that of documents, whatever the statistics.
 func TestADocumentIsLookedUpWithoutReadingTheLinesOfItsBatch(t *testing.T) {
-	server := os.Getenv("SIKKERPOST_POSTGRES")
-	if server == "" {
-		if os.Getenv("SIKKERPOST_FULL") == "1" {
-			t.Fatal("SIKKERPOST_POSTGRES is not set")
-		}
-		t.Log("LEFT OUT: PostgreSQL, because SIKKERPOST_POSTGRES is not set")
-		return
-	}
 	for _, analyzed := range []bool{false, true} {
-		s, err := Open(t.Context(), suite.Schema(t, server))
-		if err != nil {
-			t.Fatal(err)
+		v := newVolume(t)
+		if v == nil {
+			return
 		}
-		defer s.Close()
-		s.write.SetMaxOpenConns(1) // it tells what it has read
-		v := &volume{T: t, s: s}
 		small, some := v.lines(200)
 		if analyzed {
 			v.must(v.exec(`ANALYZE batch_line`))

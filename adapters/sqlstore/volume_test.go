@@ -26,21 +26,10 @@ import (
 // line to their receipts on a connection whose statements were planned when every
 // table was empty, and counts what PostgreSQL reads: rows and entries of indexes.
 func TestALetterReadsNoMoreRowsWithThousandsBehindIt(t *testing.T) {
-	server := os.Getenv("SIKKERPOST_POSTGRES")
-	if server == "" {
-		if os.Getenv("SIKKERPOST_FULL") == "1" {
-			t.Fatal("SIKKERPOST_POSTGRES is not set")
-		}
-		t.Log("LEFT OUT: PostgreSQL, because SIKKERPOST_POSTGRES is not set")
+	v := newVolume(t)
+	if v == nil {
 		return
 	}
-	s, err := Open(t.Context(), suite.Schema(t, server))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	s.write.SetMaxOpenConns(1) // it tells what it has read
-	v := &volume{T: t, s: s}
 	v.must(v.exec(`ALTER TABLE letter SET (autovacuum_enabled = off)`), v.exec(`ALTER TABLE job SET (autovacuum_enabled = off)`))
 	const few, many = 100, 1500
 	v.live(few)
@@ -59,6 +48,27 @@ type volume struct {
 
 	mu     sync.Mutex
 	handed []string // guarded by mu; message ids
+}
+
+// newVolume opens a database of its own in PostgreSQL, on one connection; nil when
+// there is no server, which a full run does not pass over.
+func newVolume(t *testing.T) *volume {
+	t.Helper()
+	server := os.Getenv("SIKKERPOST_POSTGRES")
+	if server == "" {
+		if os.Getenv("SIKKERPOST_FULL") == "1" {
+			t.Fatal("SIKKERPOST_POSTGRES is not set")
+		}
+		t.Log("LEFT OUT: PostgreSQL, because SIKKERPOST_POSTGRES is not set")
+		return nil
+	}
+	s, err := Open(t.Context(), suite.Schema(t, server))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	s.write.SetMaxOpenConns(1) // it tells what it has read
+	return &volume{T: t, s: s}
 }
 
 func (v *volume) must(errs ...error) {
