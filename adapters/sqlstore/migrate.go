@@ -40,6 +40,11 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !s.d.arrays() {
+		// SQLite has no lock for this: who comes second with a migration cannot record it. A
+		// new file has no such table yet; there the second fails at what is there already.
+		_, _ = s.write.ExecContext(ctx, `CREATE UNIQUE INDEX IF NOT EXISTS goose_once ON goose_db_version (version_id)`)
+	}
 	for {
 		// Programs of the former version may be at work, and two transactions wait for
 		// each other.
