@@ -11,12 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"sikkerpost.dk/gateway/adapters/blobstore"
-	"sikkerpost.dk/gateway/adapters/sqlstore"
-	"sikkerpost.dk/gateway/internal/config"
-	"sikkerpost.dk/gateway/internal/outbound/letter"
-	"sikkerpost.dk/gateway/internal/vault/seal"
 )
 
 // spoken is a log that several may write while it is read.
@@ -70,28 +64,7 @@ func TestARunningDispatcherRaisesTheAlarmOfAge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := sqlstore.Open(t.Context(), cfg.Database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	blobs, err := blobstore.Open(cfg.Blobs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	to, err := seal.ReadRecipientsFile(cfg.DispatcherRecipientFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	index, err := config.ReadHexKey(cfg.IndexKeyFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	desk, err := letter.New(letter.Config{Store: store, Records: store, Blobs: blobs, Dispatcher: to[0], IndexKey: index,
-		Tenants: cfg.Tenants, Bell: bell{}, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	desk := deskBeside(t, cfg)
 	r, err := desk.Submit(t.Context(), submission("k1"))
 	if err != nil {
 		t.Fatal(err)

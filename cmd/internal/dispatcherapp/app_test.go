@@ -90,28 +90,7 @@ func TestAllWorkFinishesWithoutRedisAndWithoutDigitalPost(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- app.Run(ctx) }()
 
-	store, err := sqlstore.Open(t.Context(), cfg.Database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	blobs, err := blobstore.Open(cfg.Blobs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	to, err := seal.ReadRecipientsFile(cfg.DispatcherRecipientFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	index, err := config.ReadHexKey(cfg.IndexKeyFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	desk, err := letter.New(letter.Config{Store: store, Records: store, Blobs: blobs, Dispatcher: to[0], IndexKey: index,
-		Tenants: cfg.Tenants, Bell: bell{}, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	desk := deskBeside(t, cfg)
 	r, err := desk.Submit(t.Context(), submission("k1"))
 	if err != nil {
 		t.Fatal(err)
@@ -130,4 +109,32 @@ func TestAllWorkFinishesWithoutRedisAndWithoutDigitalPost(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("dispatcher ended with %v", err)
 	}
+}
+
+// deskBeside is a desk on the database and blobs of the dispatcher that cfg sets up.
+func deskBeside(t *testing.T, cfg config.Dispatcher) *letter.Desk {
+	t.Helper()
+	store, err := sqlstore.Open(t.Context(), cfg.Database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	blobs, err := blobstore.Open(cfg.Blobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := seal.ReadRecipientsFile(cfg.DispatcherRecipientFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := config.ReadHexKey(cfg.IndexKeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	desk, err := letter.New(letter.Config{Store: store, Records: store, Blobs: blobs, Dispatcher: to[0], IndexKey: index,
+		Tenants: cfg.Tenants, Bell: bell{}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return desk
 }
