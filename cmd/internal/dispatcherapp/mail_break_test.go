@@ -6,16 +6,19 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"sikkerpost.dk/gateway/adapters/digitalpost/digitalposttest"
+	"sikkerpost.dk/gateway/adapters/sqlstore"
 	"sikkerpost.dk/gateway/internal/inbound/intake"
 	"sikkerpost.dk/gateway/internal/inbound/mailroom"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/memo"
 	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
 
 // memo returns a message of Nancy's to the DPO of the first tenant, bent.
@@ -390,13 +393,72 @@ func TestASystemThatNeverAnswersKeepsNobodyElsesMailWaiting(t *testing.T) {
 	pushed, xml := m.memo(t, func(*memo.Message) {})
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- room.Run(ctx, time.Hour) }()
+	go func() { done <- room.Run(ctx, 100*time.Millisecond) }()
 	if err := room.Take(t.Context(), "digitalpost", m.tenants[0].ID, pushed, bytes.NewReader(xml)); err != nil { // and pushed
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(20 * time.Second); m.count(t, `SELECT count(*) FROM mail WHERE state = 'taken'`) != 2; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Error("mail waits for a system that does not answer")
+			break
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// lockedRow is a store in which the answer to a message is being written from when it
+// is kept until somebody has looked for mail: who looks meanwhile passes it over, as in
+// PostgreSQL.
+type lockedRow struct {
+	*sqlstore.Store
+	mu     sync.Mutex
+	locked bool
+	passed chan struct{}
+}
+
+func (s *lockedRow) KeepMail(ctx context.Context, a mailroom.Arrival, e ledger.Event) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.locked = true
+	return s.Store.KeepMail(ctx, a, e)
+}
+
+func (s *lockedRow) MailAnswered(ctx context.Context, id string) error {
+	<-s.passed
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.locked = false
+	return s.Store.MailAnswered(ctx, id)
+}
+
+func (s *lockedRow) ClaimMail(ctx context.Context, now time.Time, hold time.Duration, n int) ([]mailroom.Arrival, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.locked {
+		select {
+		case s.passed <- struct{}{}:
+		default:
+		}
+		return nil, nil
+	}
+	return s.Store.ClaimMail(ctx, now, hold, n)
+}
+
+func TestMailPassedOverWhileItsAnswerIsWrittenIsReadAtOnce(t *testing.T) {
+	m := newMailHouse(t)
+	store := &lockedRow{Store: m.store, passed: make(chan struct{}, 1)}
+	room := m.open(t, m.box)
+	room.Shelf, room.Desk = store, store
+	m.write(t, nil)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- room.Run(ctx, time.Hour) }()
+	for deadline := time.Now().Add(20 * time.Second); m.count(t, `SELECT count(*) FROM mail WHERE state = 'taken'`) != 1; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Error("it waits for the next round")
 			break
 		}
 	}

@@ -209,11 +209,16 @@ func (r *Room) keep(ctx context.Context, carrier string, tenant post.TenantID, i
 		r.Log.ErrorContext(ctx, "mail parked for a person", slog.String("mail", a.ID), slog.String("tenant", string(tenant)),
 			slog.String("code", "other-content"), slog.String("beside", first.ID))
 	}
+	r.ring()
+	return a, nil
+}
+
+// ring wakes [Room.Run].
+func (r *Room) ring() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
 	}
-	return a, nil
 }
 
 // drop removes sealed bytes that no record names. What it cannot remove nobody
@@ -231,6 +236,9 @@ func (r *Room) answer(ctx context.Context, s Source, a Arrival, listed bool) err
 	if a.Answered {
 		return nil
 	}
+	// Who looked for mail while this was written passed the row over as another's,
+	// and is told of nothing else.
+	defer r.ring()
 	return r.Shelf.MailAnswered(ctx, a.ID)
 }
 
