@@ -208,16 +208,18 @@ func (h *house) start(name, address string, env []string, program string, args .
 	})
 }
 
-// until asks every 50 ms.
+// until asks every 50 ms at first, and after a fiftieth of the time that has passed
+// later: a question that reads more the more letters there are must not become part of
+// what they cost.
 func (h *house) until(d time.Duration, what string, ok func() bool) {
 	h.b.Helper()
 	ctx, cancel := context.WithTimeout(h.b.Context(), d)
 	defer cancel()
-	for !ok() {
+	for began := time.Now(); !ok(); {
 		select {
 		case <-ctx.Done():
 			h.b.Fatalf("%s took longer than %s", what, d)
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(max(50*time.Millisecond, time.Since(began)/50)):
 		}
 	}
 }

@@ -105,8 +105,8 @@ func (h *house) send(key, policy string, n int) cost {
 }
 
 // left is 0 when every letter of a batch is delivered. It asks for the other states by
-// their names: to look for what is not delivered PostgreSQL reads all that is, ten
-// times a second.
+// their names: to look for what is not delivered PostgreSQL reads all that is. Even so it
+// passes what the letters left behind in the index: 11 ms with 20,000 of them.
 func (h *house) left(batch string) (n int) {
 	var others []string
 	for _, state := range post.LetterStates() {
