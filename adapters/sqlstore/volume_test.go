@@ -128,6 +128,15 @@ func (v *volume) live(n int) {
 // send takes a batch of n letters from its lines to its carrier.
 func (v *volume) send(n int) {
 	v.Helper()
+	v.approved(n)
+	v.must(v.s.ReleaseApproved(v.Context(), 100, nil))
+	v.advance(n)
+}
+
+// approved takes a batch of n letters from its lines until it is signed and none of its
+// letters may go yet.
+func (v *volume) approved(n int) post.BatchID {
+	v.Helper()
 	ctx, s, id := v.Context(), v.s, post.BatchID(post.NewID())
 	_, err := s.OpenBatch(ctx, batch.Opened{ID: id, Tenant: volumeTenant, Client: "case", Key: []byte(id), Digest: []byte(id), Count: n, Options: batch.Options{Policy: post.SignBatch}})
 	v.must(err)
@@ -163,8 +172,7 @@ func (v *volume) send(n int) {
 	_, err = s.ApproveBatch(ctx, volumeTenant, id, "approver", 100)
 	v.must(err)
 	v.sign(id, n)
-	v.must(s.ReleaseApproved(ctx, 100, nil))
-	v.advance(n)
+	return id
 }
 
 // sign keeps leaves and root of a batch of n letters.
