@@ -111,9 +111,7 @@ func TestAnActiveTaskWithoutItsLeaseIsNeverRunAndBlocksItsID(t *testing.T) {
 
 func anActiveTaskWithoutItsLeaseIsNeverRunAndBlocksItsID(t *testing.T, address string) {
 	q, j := open(t, address), newOneJob()
-	if err := q.Ring(t.Context(), j.ring); err != nil {
-		t.Fatal(err)
-	}
+	ring(t, q, j.ring)
 	takeUp(t, q.redis, j.ring.TaskID(), time.Time{})
 	inspector := asynq.NewInspectorFromRedisClient(q.redis)
 	if err := inspector.DeleteTask(queueName, j.ring.TaskID()); err == nil {
@@ -121,9 +119,7 @@ func anActiveTaskWithoutItsLeaseIsNeverRunAndBlocksItsID(t *testing.T, address s
 	}
 	work(t, q, j.run)
 	// The same ring again is taken for done.
-	if err := q.Ring(t.Context(), j.ring); err != nil {
-		t.Fatal(err)
-	}
+	ring(t, q, j.ring)
 	j.notRun(t)
 	j.sweepAndWait(t, q)
 }
@@ -156,9 +152,7 @@ func TestTheArchiveForgetsTasks(t *testing.T) { onEachRedis(t, theArchiveForgets
 func theArchiveForgetsTasks(t *testing.T, address string) {
 	q, j := open(t, address), newOneJob()
 	ctx := t.Context()
-	if err := q.Ring(ctx, j.ring); err != nil {
-		t.Fatal(err)
-	}
+	ring(t, q, j.ring)
 	inspector := asynq.NewInspectorFromRedisClient(q.redis)
 	if err := inspector.ArchiveTask(queueName, j.ring.TaskID()); err != nil {
 		t.Fatal(err)
@@ -172,9 +166,7 @@ func theArchiveForgetsTasks(t *testing.T, address string) {
 		t.Fatal(err)
 	}
 	last := queue.Ring{Kind: queue.ForwardInquiry, ID: post.NewID(), Attempt: 1}
-	if err := q.Ring(ctx, last); err != nil {
-		t.Fatal(err)
-	}
+	ring(t, q, last)
 	if err := inspector.ArchiveTask(queueName, last.TaskID()); err != nil {
 		t.Fatal(err)
 	}

@@ -41,10 +41,10 @@ func redisServer(t *testing.T, tool string, port int, more ...string) {
 	t.Cleanup(func() { stop(); _ = server.Wait() })
 }
 
-// eventually asks until ok, for 20 s at most.
+// eventually asks until ok, for a minute at most.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("not in time: " + what)
 		}

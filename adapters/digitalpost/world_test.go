@@ -139,7 +139,7 @@ func newWorld(t *testing.T, bend func(*digitalposttest.Config)) *world {
 	w.serve(t, w.sim)
 	w.client = w.connect(t, w.config())
 	w.World = suite.World{
-		Client: w.client, Tenant: w.tenant, Patience: 5 * time.Second,
+		Client: w.client, Tenant: w.tenant, Patience: time.Minute,
 		Registered: record0("nancy"), Exempt: record0("poul"), Closed: record0("lukket"), Unknown: record0("ukendt"),
 	}
 	return w

@@ -104,7 +104,7 @@ func startRabbit(t *testing.T, ca authority, cert tls.Certificate) (r *rabbit, o
 				_ = syscall.Kill(pid, syscall.SIGKILL)
 				select {
 				case <-gone:
-				case <-time.After(10 * time.Second):
+				case <-time.After(time.Minute):
 				}
 			}
 		}
@@ -197,7 +197,7 @@ func (o *other) put(bodies ...[]byte) {
 // left waits until n messages wait in the queue and nobody holds one.
 func (o *other) left(n int) {
 	o.t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		q, err := o.ch.QueueDeclarePassive(o.queue, true, false, false, false, nil)
 		if err != nil {
 			o.t.Fatal(err)

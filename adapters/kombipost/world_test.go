@@ -85,7 +85,7 @@ func (a authority) leaf(t testing.TB) tls.Certificate {
 func (a authority) client(t testing.TB, cert tls.Certificate) *http.Client {
 	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.pool, Certificates: []tls.Certificate{cert}}}
 	t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr, Timeout: 5 * time.Second}
+	return &http.Client{Transport: tr, Timeout: time.Minute}
 }
 
 // record is a log that tests read.
@@ -218,7 +218,7 @@ func newWorld(t *testing.T, bend func(*kombiposttest.Config)) *world {
 	}
 	w.listen(t)
 	w.World = suite.World{
-		Client: w.client, Tenant: w.tenants[0], Patience: 5 * time.Second,
+		Client: w.client, Tenant: w.tenants[0], Patience: time.Minute,
 		Registered: person("nancy"), Exempt: person("poul"), Statuses: w.statuses,
 	}
 	return w

@@ -224,7 +224,7 @@ func (p *php) start(tool, address string) {
 			p.t.Logf("SimpleSAMLphp wrote:\n%s\n%s", logged, out.String())
 		}
 	})
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		c, err := net.Dial("tcp", address)
 		if err == nil {
 			_ = c.Close()
@@ -243,7 +243,7 @@ func (p *php) browser() *http.Client {
 		p.t.Fatal(err)
 	}
 	c := p.idp.Client() // trusts both: httptest has one certificate
-	return &http.Client{Transport: c.Transport, Jar: jar, Timeout: 30 * time.Second}
+	return &http.Client{Transport: c.Transport, Jar: jar, Timeout: time.Minute}
 }
 
 func (p *php) body(address string) []byte {

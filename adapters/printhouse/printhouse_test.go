@@ -64,7 +64,7 @@ func newWorld(t *testing.T, fates map[string]printhousetest.Fate) *world {
 // world is what the suite knows of w.
 func (w *world) world() suite.World {
 	return suite.World{
-		House: w.house, Tenant: persona.Tenants()[0], Patience: 3 * time.Second,
+		House: w.house, Tenant: persona.Tenants()[0], Patience: time.Minute,
 		Nudge: func(t *testing.T) {
 			t.Helper()
 			if _, err := w.sim.Step(t.Context()); err != nil {

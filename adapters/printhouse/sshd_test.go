@@ -97,7 +97,7 @@ func (d *sshd) world(t *testing.T, change func(*printhouse.Config)) *world {
 	t.Helper()
 	root := t.TempDir()
 	c := printhouse.Config{Out: filepath.Join(root, "jobs"), Events: filepath.Join(root, "events"), SFTP: &printhouse.SFTP{
-		Address: d.address, User: d.user, HostKeys: []ssh.PublicKey{d.host}, Key: d.key, Timeout: 20 * time.Second,
+		Address: d.address, User: d.user, HostKeys: []ssh.PublicKey{d.host}, Key: d.key, Timeout: time.Minute,
 	}}
 	if change != nil {
 		change(&c)
@@ -161,7 +161,7 @@ Subsystem sftp internal-sftp
 		_ = cmd.Process.Signal(os.Interrupt)
 		<-ended
 	})
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if c, err := net.Dial("tcp", d.address); err == nil {
 			greeting := make([]byte, 4)
 			_, err = io.ReadFull(c, greeting)

@@ -159,7 +159,7 @@ func TestAPauseThatWaitsForAStopFindsTheBatchStopped(t *testing.T) {
 		defer db.Close()
 		// waiting waits until so many are kept out by the intent that is being committed.
 		waiting := func(n int) {
-			for have, end := 0, time.Now().Add(10*time.Second); driver == "pgx" && have < n && time.Now().Before(end); time.Sleep(time.Millisecond) {
+			for have, end := 0, time.Now().Add(time.Minute); driver == "pgx" && have < n && time.Now().Before(end); time.Sleep(time.Millisecond) {
 				if err := db.QueryRowContext(ctx, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`).Scan(&have); err != nil {
 					t.Error(err)
 					return

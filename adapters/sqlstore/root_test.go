@@ -104,7 +104,7 @@ func TestReadersOfRootsDoNotKeepConnectionsFromEachOther(t *testing.T) {
 		}
 		v.s.read.SetMaxOpenConns(1)
 		started := &Store{read: v.s.read, write: v.s.write, d: v.s.d}
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		var all sync.WaitGroup
 		for _, l := range leases {

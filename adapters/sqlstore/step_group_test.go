@@ -99,7 +99,7 @@ func (c *crowd) gathered(then func(), calls ...func(ctx context.Context) error) 
 	var all sync.WaitGroup
 	for i, call := range calls {
 		all.Go(func() { errs[i] = call(c.Context()) })
-		for end := time.Now().Add(10 * time.Second); come() <= i; time.Sleep(50 * time.Microsecond) {
+		for end := time.Now().Add(time.Minute); come() <= i; time.Sleep(50 * time.Microsecond) {
 			if time.Now().After(end) {
 				c.Fatalf("call %d never came", i)
 			}

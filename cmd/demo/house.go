@@ -359,7 +359,7 @@ func (h *house) fetch(ctx context.Context, address string) ([]byte, error) {
 	for try := 0; ; try++ {
 		b, err := get(ctx, c, address)
 		var refused *net.OpError
-		if err == nil || !errors.As(err, &refused) || try == 50 {
+		if err == nil || !errors.As(err, &refused) || try == 600 {
 			return b, err
 		}
 		select {

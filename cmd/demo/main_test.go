@@ -71,7 +71,7 @@ func TestWrongUseIsRefusedAtOnce(t *testing.T) {
 		{"a state file where nobody can write", "write state", exitFailed, []string{"-state", filepath.Join(file, "x")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			var out, log bytes.Buffer
 			if code := run(ctx, append([]string{"-dir", stateDir(t)}, c.args...), &out, &log); code != c.code {

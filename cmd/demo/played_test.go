@@ -303,7 +303,7 @@ func startRedisServer(t *testing.T, program string) (address string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stop(); _ = server.Wait() })
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if c, err := net.Dial("tcp", address); err == nil {
 			c.Close()
 			return address

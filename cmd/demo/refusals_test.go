@@ -115,7 +115,7 @@ func (w *world) desk(a ask) (int, wire.Problem, []byte) {
 		}
 		conf.Certificates = []tls.Certificate{pair}
 	}
-	c := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: conf}}
+	c := &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: conf}}
 	defer c.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(w.t.Context(), cmp.Or(a.method, http.MethodPost), w.tell.s.DeskURL+a.path, a.body)
 	if err != nil {

@@ -67,7 +67,7 @@ var scenes = []scene{
 }
 
 // storyTime bounds the story; it takes a few seconds on an idle machine.
-const storyTime = 90 * time.Second
+const storyTime = 5 * time.Minute
 
 // story plays every scene and prints a line for each.
 func (h *house) story(ctx context.Context, out io.Writer) error {
@@ -184,7 +184,7 @@ func (t *teller) simulators(ctx context.Context, path string, v any) error {
 // until repeats check until it answers true; what is the promise that is not
 // kept when time runs out.
 func until(ctx context.Context, what string, check func() (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
 		ok, err := check()

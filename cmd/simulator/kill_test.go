@@ -49,7 +49,7 @@ func startProcess(t *testing.T, dir string) *process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.cmd.Process.Kill(); _ = p.cmd.Wait() })
-	for end := time.Now().Add(30 * time.Second); !strings.Contains(p.out.String(), "print events"); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !strings.Contains(p.out.String(), "print events"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("not started: %s", p.out.String())
 		}
@@ -179,7 +179,7 @@ func TestAKilledProcessLosesAndDoublesNothing(t *testing.T) {
 		}
 		select {
 		case <-enough:
-		case <-time.After(30 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("no 60 letters were taken: %s", p.out.String())
 		}
 		p.kill(t) // the senders are in the middle of it
@@ -214,7 +214,7 @@ func TestAKilledProcessLosesAndDoublesNothing(t *testing.T) {
 		t.Error("no kill came in the middle of a hand-over")
 	}
 	receipts := map[string]int{}
-	for end := time.Now().Add(10 * time.Second); len(receipts) < len(all) && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); len(receipts) < len(all) && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		clear(receipts)
 		for page := 0; page*1000 < len(all)+1000; page++ {
 			r, err := http.NewRequest(http.MethodGet, fmt.Sprintf("%s/receipts-bulk/?size=1000&page=%d", p.env["SIM_DIGITALPOST"], page), nil)

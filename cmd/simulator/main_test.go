@@ -62,7 +62,7 @@ func TestServeSaysWhereEverythingIsAndStopsOnDemand(t *testing.T) {
 	go func() {
 		ended <- run(ctx, []string{"serve", "-dir", dir, "-pages-port", "0", "-digitalpost-port", "0", "-nemlogin-port", "0", "-kombipost-port", "0"}, &out, &errs)
 	}()
-	for end := time.Now().Add(30 * time.Second); !strings.Contains(out.String(), "print events") && time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); !strings.Contains(out.String(), "print events") && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 	}
 	stop()

@@ -66,7 +66,7 @@ func TestAStrangerWithCurlSendsALetter(t *testing.T) {
 			t.Errorf("exit %d: %s", code, errs.String())
 		}
 	}()
-	for end := time.Now().Add(30 * time.Second); !strings.Contains(out.String(), "print events") && time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); !strings.Contains(out.String(), "print events") && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 	}
 	var script strings.Builder

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -151,13 +152,15 @@ func TestBusinessReceiptsTellTheOutcome(t *testing.T) {
 
 func TestBusinessReceiptsComeLater(t *testing.T) {
 	c := config("")
-	c.Delay = 40 * time.Millisecond
+	var later atomic.Int64
+	c.Delay, c.Now = time.Hour, func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 	s := open(t, c)
 	uuid, body := message(t, cpr, nil)
 	call(t, s, "POST", "/apis/v1/memos/?memo-message-uuid="+uuid, body)
 	if len(bulk(t, s)) != 0 || len(s.Box(cpr)) != 0 {
 		t.Error("the receipt came at once")
 	}
+	later.Store(int64(time.Hour))
 	m, err := s.Await(t.Context(), "", cpr)
 	if err != nil || m.UUID != uuid || len(bulk(t, s)) != 1 {
 		t.Errorf("got %+v, %v", m, err)

@@ -211,7 +211,7 @@ func TestUploadFillsRequestsAndGoesOnAfterABreak(t *testing.T) {
 	// Desk may still be at what it had received when the line broke.
 	var here int
 	var missing []string
-	for until := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		must(t, r.db.QueryRow(`SELECT count(*) FROM batch_document`).Scan(&here))
 		now, err := r.client("case").Batch(t.Context(), b.ID)
 		must(t, err)

@@ -190,7 +190,7 @@ func (r *rig) bare(name string) *http.Client {
 	}
 	tr := &http.Transport{TLSClientConfig: conf, ForceAttemptHTTP2: true, ExpectContinueTimeout: time.Second}
 	r.t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr, Timeout: 10 * time.Second}
+	return &http.Client{Transport: tr, Timeout: time.Minute}
 }
 
 // ask sends a request and returns status, problem code and body.

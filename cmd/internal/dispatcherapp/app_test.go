@@ -67,7 +67,7 @@ func settings(t *testing.T) config.Dispatcher {
 func eventually(t *testing.T, d *letter.Desk, id post.LetterID, state post.LetterState) {
 	t.Helper()
 	var v letter.View
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		var err error
 		if v, err = d.Show(t.Context(), "", id); err != nil {
 			t.Fatal(err)

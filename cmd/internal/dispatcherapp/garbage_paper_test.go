@@ -52,7 +52,7 @@ func printRoads(t *testing.T) map[string]func(t *testing.T) (printhouse.Config, 
 			}
 			t.Cleanup(func() { _ = door.Close() })
 			return printhouse.Config{Out: "/jobs", Events: "/events", SFTP: &printhouse.SFTP{Address: door.Address(), User: "engdal",
-				HostKeys: []ssh.PublicKey{door.HostKey()}, Key: key, Timeout: 20 * time.Second}}, filepath.Join(dir, "events")
+				HostKeys: []ssh.PublicKey{door.HostKey()}, Key: key, Timeout: time.Minute}}, filepath.Join(dir, "events")
 		},
 	}
 }

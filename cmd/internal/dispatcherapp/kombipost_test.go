@@ -109,7 +109,7 @@ func TestTheSimulatedPostkomponentKeepsThemThroughTheConfiguration(t *testing.T)
 		},
 		Roads: map[post.TenantID]config.Road{tenant.ID: {Digital: post.KombiPost, Physical: post.KombiPost}},
 	}
-	w := suite.World{Registered: *recipient("nancy"), Exempt: *recipient("poul"), Patience: 10 * time.Second}
+	w := suite.World{Registered: *recipient("nancy"), Exempt: *recipient("poul"), Patience: time.Minute}
 	keepsItsPromises(t, cfg, tenant.ID, &heard{tenant: tenant.ID}, w, func(callback string) func(*testing.T) {
 		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.pool, Certificates: []tls.Certificate{bfo}}}
 		t.Cleanup(transport.CloseIdleConnections)

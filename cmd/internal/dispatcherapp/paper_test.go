@@ -66,7 +66,7 @@ func newPaper(t *testing.T) *paper {
 		Dir: filepath.Join(root, "paper"), Identities: []age.Identity{identity}, Log: slog.New(slog.DiscardHandler)})
 	must(err)
 	p.reach = printhouse.Config{Out: "/jobs", Events: "/events", Recipients: []age.Recipient{identity.Recipient()}, Log: log,
-		SFTP: &printhouse.SFTP{Address: p.door.Address(), User: "engdal", HostKeys: []ssh.PublicKey{p.door.HostKey()}, Key: key, Timeout: 20 * time.Second}}
+		SFTP: &printhouse.SFTP{Address: p.door.Address(), User: "engdal", HostKeys: []ssh.PublicKey{p.door.HostKey()}, Key: key, Timeout: time.Minute}}
 	p.road = p.another()
 	p.register = filepath.Join(root, "register.jsonl")
 	p.mail = &track.Mailroom{Store: p.store, Log: log}

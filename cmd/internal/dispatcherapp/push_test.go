@@ -64,7 +64,7 @@ func TestTheDispatcherTakesWhatDigitalPostPushes(t *testing.T) {
 		t.Errorf("the message was answered and is not kept: %v", err)
 	}
 	// It is no letter: a person gets it.
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		n, _, err := store.ParkedMail(t.Context(), false)
 		if err != nil || time.Now().After(deadline) {
 			t.Fatalf("%d parked, %v", n, err)
@@ -97,7 +97,7 @@ func pusher(t *testing.T, set *devcerts.Set, base string) func(path, kind string
 			r.Body.Close()
 			t.Errorf("somebody without a certificate was answered %s", r.Status)
 		}
-		r, err := (&http.Client{Transport: transport, Timeout: 20 * time.Second}).Post(base+path, kind, bytes.NewReader(body))
+		r, err := (&http.Client{Transport: transport, Timeout: time.Minute}).Post(base+path, kind, bytes.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}

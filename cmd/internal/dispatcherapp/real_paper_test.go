@@ -145,12 +145,12 @@ func TestTheSimulatedPrintHouseKeepsThemThroughTheConfiguration(t *testing.T) {
 	}
 	cfg := config.Dispatcher{PrintHouse: config.PrintHouse{
 		RecipientFile: write("recipient.txt", identity.Recipient().String()+"\n"),
-		SFTP: config.SFTP{Address: door.Address(), User: "engdal", Jobs: "/jobs", Receipts: "/receipts", Timeout: 20 * time.Second,
+		SFTP: config.SFTP{Address: door.Address(), User: "engdal", Jobs: "/jobs", Receipts: "/receipts", Timeout: time.Minute,
 			KeyFile:      write("key", string(pem.EncodeToMemory(block))),
 			HostKeysFile: write("host_keys", string(ssh.MarshalAuthorizedKey(door.HostKey())))},
 	}}
 	poul := recipient("poul")
-	printsAsPromised(t, cfg, paperhouse.World{Tenant: persona.Tenants()[0], Patience: 10 * time.Second, Recipient: *poul,
+	printsAsPromised(t, cfg, paperhouse.World{Tenant: persona.Tenants()[0], Patience: time.Minute, Recipient: *poul,
 		Nudge: func(t *testing.T) {
 			t.Helper()
 			if _, err := sim.Step(t.Context()); err != nil {

@@ -179,7 +179,7 @@ func TestASlowLetterHoldsUpNoOther(t *testing.T) {
 	a.Store = slowly{s, reading}
 	done := make(chan error, 1)
 	go func() { done <- a.AdvanceDue(t.Context(), "") }()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		s.mu.Lock()
 		n := len(s.read)
 		s.mu.Unlock()
