@@ -2,18 +2,16 @@ package chaosapp
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
-	"strings"
 	"time"
 
 	"sikkerpost.dk/gateway/adapters/asynqueue/asynqueuetest"
 	"sikkerpost.dk/gateway/adapters/deskapi/client"
 	"sikkerpost.dk/gateway/adapters/sqlstore"
+	"sikkerpost.dk/gateway/cmd/internal/configfile"
 	"sikkerpost.dk/gateway/cmd/internal/devcerts"
 	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/persona"
@@ -128,7 +126,7 @@ func (r *run) writeConfigs() error {
 		c.client.Fingerprint = print
 		desk.Clients = append(desk.Clients, c.client)
 	}
-	if err := r.writeConfig("desk", desk); err != nil {
+	if err := configfile.Write(r.path("desk.json"), desk); err != nil {
 		return err
 	}
 	peer, err := devcerts.Fingerprint(r.certs.CarrierClient.Cert)
@@ -158,55 +156,11 @@ func (r *run) writeConfigs() error {
 		for _, t := range persona.Tenants() {
 			d.DigitalPost.Systems[t.ID] = config.System{ID: "system-" + string(t.ID), TokenFile: r.path("simulator", "tokens", string(t.ID))}
 		}
-		if err := r.writeConfig(fmt.Sprintf("dispatcher-%d", i+1), d); err != nil {
+		if err := configfile.Write(r.path(fmt.Sprintf("dispatcher-%d.json", i+1)), d); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (r *run) writeConfig(name string, c any) error {
-	b, err := json.MarshalIndent(plain(reflect.ValueOf(c)), "", "  ")
-	if err != nil {
-		return fmt.Errorf("write %s.json: %w", name, err)
-	}
-	return os.WriteFile(r.path(name+".json"), b, 0o600)
-}
-
-// plain turns a configuration into what its file says: durations in words, and
-// nothing that is left at its default.
-func plain(v reflect.Value) any {
-	switch {
-	case v.Type() == reflect.TypeFor[time.Duration]():
-		return time.Duration(v.Int()).String()
-	case v.Kind() == reflect.Struct:
-		out := map[string]any{}
-		for i := range v.NumField() {
-			f, field := v.Type().Field(i), v.Field(i)
-			switch name, _, _ := strings.Cut(f.Tag.Get("json"), ","); {
-			case f.Anonymous:
-				for k, m := range plain(field).(map[string]any) {
-					out[k] = m
-				}
-			case !field.IsZero():
-				out[name] = plain(field)
-			}
-		}
-		return out
-	case v.Kind() == reflect.Slice:
-		out := []any{}
-		for i := range v.Len() {
-			out = append(out, plain(v.Index(i)))
-		}
-		return out
-	case v.Kind() == reflect.Map:
-		out := map[string]any{}
-		for _, k := range v.MapKeys() {
-			out[k.String()] = plain(v.MapIndex(k))
-		}
-		return out
-	}
-	return v.Interface()
 }
 
 // connect opens the hands of the run: on the database, on Redis, on desk and on

@@ -4,7 +4,6 @@ package letterbench
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 	"sikkerpost.dk/gateway/adapters/asynqueue/asynqueuetest"
 	"sikkerpost.dk/gateway/cmd/internal/deskapp"
 	"sikkerpost.dk/gateway/cmd/internal/dispatcherapp"
+	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/daemon"
 )
 
@@ -83,12 +83,8 @@ func allocations(to string) {
 	}
 }
 
-func run[C any, A daemon.App](ctx context.Context, path string, log *slog.Logger, start func(context.Context, C, *slog.Logger) (A, error)) error {
-	var cfg C
-	b, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(b, &cfg)
-	}
+func run[C config.Program, A daemon.App](ctx context.Context, path string, log *slog.Logger, start func(context.Context, C, *slog.Logger) (A, error)) error {
+	cfg, err := config.Load[C](path)
 	if err != nil {
 		return err
 	}

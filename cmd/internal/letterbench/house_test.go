@@ -5,7 +5,6 @@ package letterbench
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"sikkerpost.dk/gateway/adapters/asynqueue/asynqueuetest"
 	"sikkerpost.dk/gateway/adapters/deskapi/client"
 	"sikkerpost.dk/gateway/adapters/sqlstore/sqlstoretest/suite"
+	"sikkerpost.dk/gateway/cmd/internal/configfile"
 	"sikkerpost.dk/gateway/cmd/internal/devcerts"
 	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/persona"
@@ -55,7 +55,7 @@ func newHouse(b testing.TB, pair func(*devcerts.Set) devcerts.Pair, sweep time.D
 	digital, desk, store := h.port(), h.port(), h.port()
 	h.redis = store
 	h.start("redis", store, nil, "redis-server", "--port", after(store), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--dir", h.dir)
-	h.start("carriers", digital, nil, h.build("simulator"), "serve", "-dir", h.path("simulator"), "-delay", "1ms",
+	h.start("carriers", digital, nil, filepath.Join(shipped, "simulator"), "serve", "-dir", h.path("simulator"), "-delay", "1ms",
 		"-pages-port", "0", "-nemlogin-port", "0", "-kombipost-port", "0", "-digitalpost-port", after(digital))
 	h.bare = asynqueuetest.New(store)
 	b.Cleanup(func() { h.bare.Close() })
@@ -64,17 +64,21 @@ func newHouse(b testing.TB, pair func(*devcerts.Set) devcerts.Pair, sweep time.D
 	common := config.Common{Database: database, Blobs: h.path("blobs"), Redis: store, Tenants: persona.Tenants(),
 		Inboxes:      []config.Inbox{{ID: first.Inbox, Name: "DPO", RecipientsFile: h.certs.DPO.Recipients}},
 		IndexKeyFile: h.certs.IndexKey, TaskKeyFile: h.certs.TaskKey, DispatcherRecipientFile: h.certs.Dispatcher.Recipients}
+	common.Admin = h.port()
 	dc := config.Desk{Common: common, Listen: desk, TLS: config.TLS{CertFile: h.certs.Web.Cert, KeyFile: h.certs.Web.Key, CAFile: h.certs.ClientCA},
 		Clients: []config.Client{h.client("case-system", h.certs.Case, config.RoleCase, first.ID), h.client("approver", h.certs.Approver, config.RoleApprover, first.ID)}}
-	h.child("desk", desk, dc)
+	h.must(configfile.Write(h.path("desk.json"), dc))
+	h.child("desk", desk)
 	signing := pair(h.certs)
 	for i := range dispatchers {
 		common.Admin = h.port()
-		h.child([]string{"dispatcher", "dispatcher-2"}[i], common.Admin, config.Dispatcher{Common: common, IdentityFile: h.certs.Dispatcher.Identity,
+		name := []string{"dispatcher", "dispatcher-2"}[i]
+		h.must(configfile.Write(h.path(name+".json"), config.Dispatcher{Common: common, IdentityFile: h.certs.Dispatcher.Identity,
 			LetterCertFile: signing.Cert, LetterKeyFile: signing.Key, CheckpointKeyFile: h.certs.Checkpoint.Signer, LedgerDir: h.path("ledger"),
 			DigitalPost: h.digitalPost(digital),
 			PrintHouse:  config.PrintHouse{Out: h.path("simulator", "jobs"), Events: h.path("simulator", "events"), RecipientFile: h.certs.PrintHouse.Recipients},
-			Sweep:       sweep})
+			Sweep:       sweep}))
+		h.child(name, common.Admin)
 	}
 	h.caller, h.approver = h.as(desk, h.certs.Case), h.as(desk, h.certs.Approver)
 	return h
@@ -140,24 +144,34 @@ func (h *house) digitalPost(address string) config.DigitalPost {
 	return d
 }
 
-// build builds a program and returns where it is.
-func (h *house) build(name string) string {
-	out, err := exec.CommandContext(h.b.Context(), "go", "build", "-o", h.path("bin", name), "sikkerpost.dk/gateway/cmd/"+name).CombinedOutput()
-	if err != nil {
-		h.b.Fatalf("build %s: %v\n%s", name, err, out)
+// shipped is where the programs are that a house starts, once build has built them.
+var shipped string
+
+// build builds the programs that a house starts, for as long as b runs.
+func build(b testing.TB) {
+	shipped = b.TempDir()
+	args := []string{"build", "-o", shipped + "/"}
+	for _, name := range []string{"simulator", "desk", "dispatcher"} {
+		args = append(args, "sikkerpost.dk/gateway/cmd/"+name)
 	}
-	return h.path("bin", name)
+	if out, err := exec.CommandContext(b.Context(), "go", args...).CombinedOutput(); err != nil {
+		b.Fatalf("build the programs: %v\n%s", err, out)
+	}
 }
 
-// child starts a program that this very binary holds.
-func (h *house) child(name, address string, cfg any) {
-	b, err := json.Marshal(cfg)
-	h.must(err)
-	h.must(os.WriteFile(h.path(name+".json"), b, 0o600))
-	h.startChild(name, address)
+// child starts desk or a dispatcher, as the first word of name says, with the
+// configuration that is written under the name: the program itself; or, when profiles
+// are asked for, the same assembly within this binary, which can write them.
+func (h *house) child(name, address string) {
+	if *profiles != "" {
+		h.startChild(name, address)
+		return
+	}
+	program, _, _ := strings.Cut(name, "-")
+	h.start(name, address, nil, filepath.Join(shipped, program), "-config", h.path(name+".json"))
 }
 
-// startChild starts a program whose configuration is written.
+// startChild starts what this very binary holds, with its configuration written.
 func (h *house) startChild(name, address string) {
 	env := []string{childIs + "=" + name, childConfig + "=" + h.path(name+".json")}
 	if *profiles != "" {

@@ -258,6 +258,9 @@ func BenchmarkRatio(b *testing.B) {
 		b.Log("LEFT OUT, because redis-server or PostgreSQL (.ci/with-postgres) is missing: letters from end to end")
 		return
 	}
+	if *only != "floor" {
+		build(b)
+	}
 	if *only == "" || *only == "batch" {
 		perBatch(b)
 	}
