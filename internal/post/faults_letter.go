@@ -57,7 +57,8 @@ var (
 		"Retry on the same channel, or wait for the carrier's receipt.", "Prøv igen på samme kanal, eller vent på kanalens kvittering.")
 	FaultNoEvidence = fault("POST-2017", http.StatusConflict,
 		"The letter is not signed yet, so there is no evidence of it.", "Brevet er endnu ikke signeret, så der er intet bevis for det.",
-		"Ask again in a few seconds.", "Prøv igen om få sekunder.")
+		"Ask again when it is signed; letters of a batch are not before the batch is approved.",
+		"Prøv igen, når det er signeret; breve i en masseforsendelse bliver det først efter godkendelsen.")
 	FaultAddressLines = fault("POST-2018", http.StatusUnprocessableEntity,
 		"The postal address has more than seven lines, or a line longer than 100 characters.",
 		"Postadressen har mere end syv linjer eller en linje på over 100 tegn.",
@@ -74,15 +75,17 @@ var (
 var (
 	FaultBatchSize = fault("POST-6001", http.StatusUnprocessableEntity,
 		"A batch has at least one line; at most 10,000 in one piece and 100,000 in parts.", "En masseforsendelse har mindst én linje; højst 10.000 på én gang og 100.000 i dele.",
-		"Announce the batch and send its lines in parts, or divide it.", "Anmeld forsendelsen og send linjerne i dele, eller del den op.")
+		"Write at least one line. Announce a large batch and send its lines in parts, or divide it.",
+		"Skriv mindst én linje. Anmeld en stor forsendelse og send linjerne i dele, eller del den op.")
 	FaultBatchKey = fault("POST-6002", http.StatusUnprocessableEntity,
 		"The caller's own key of the batch is missing, longer than 200 characters, or not printable.",
 		"Afsenderens egen nøgle for forsendelsen mangler, er længere end 200 tegn eller kan ikke vises.",
 		"Give the batch a key that a repeated request repeats.", "Giv forsendelsen en nøgle, som en gentaget anmodning gentager.")
 	FaultBatchKeyUsed = fault("POST-6003", http.StatusConflict,
-		"The key was used before for a batch with other lines.", "Nøglen er tidligere brugt til en forsendelse med andre linjer.",
-		"Send exactly the first lines again, or give a new batch a new key, and each of its lines as well.",
-		"Send præcis de første linjer igen, eller giv en ny forsendelse en ny nøgle, og hver af dens linjer også.")
+		"The key was used before for a batch with other lines, or with another signing policy, canary or urgency.",
+		"Nøglen er tidligere brugt til en forsendelse med andre linjer eller en anden signeringsform, prøveportion eller hast.",
+		"Send exactly the same again, or give a new batch a new key, and each of its lines as well.",
+		"Send præcis det samme igen, eller giv en ny forsendelse en ny nøgle, og hver af dens linjer også.")
 	FaultLineKeyTwice = fault("POST-6004", http.StatusUnprocessableEntity,
 		"Two lines of the batch have the same key.", "To linjer i forsendelsen har samme nøgle.",
 		"Give each line a key of its own.", "Giv hver linje sin egen nøgle.")
@@ -104,7 +107,8 @@ var (
 		"Let another approver approve it.", "Lad en anden godkende den.")
 	FaultBatchState = fault("POST-6010", http.StatusConflict,
 		"The batch's state does not allow this step.", "Forsendelsens tilstand tillader ikke dette trin.",
-		"Read the batch again; close it before it is approved.", "Hent forsendelsen igen; luk den, før den godkendes.")
+		"Read the batch again and choose a step that fits its state: close it, then approve it, then pause, continue or stop it.",
+		"Hent forsendelsen igen, og vælg et trin, der passer til dens tilstand: luk den, godkend den, og sæt den derefter på pause, fortsæt eller stop den.")
 	FaultLineKeyUsed = fault("POST-6011", http.StatusConflict,
 		"The line's key was used before for a letter with other content or outside this batch.",
 		"Linjens nøgle er tidligere brugt til et brev med andet indhold eller uden for denne forsendelse.",

@@ -56,8 +56,12 @@ func Copenhagen() *time.Location { return copenhagen }
 // redraw is the least time between two drawings on a terminal: five a second.
 const redraw = 200 * time.Millisecond
 
+// quiet is how much more seldom the same is said again.
+const quiet = 6
+
 // Progress shows how far a long command is: on a terminal one line that is
-// redrawn, else a plain line every ten seconds (POST_PROGRESS_EVERY overrides).
+// redrawn, else a plain line every ten seconds (POST_PROGRESS_EVERY overrides), or
+// every minute while it says the same.
 type Progress struct {
 	w        io.Writer
 	terminal bool
@@ -89,7 +93,11 @@ func NewProgress(e *Env) *Progress {
 // Show says where things stand: done of all, and a few words.
 func (p *Progress) Show(done, all int, words string) {
 	p.line = strings.TrimSpace(fmt.Sprintf("%s %d/%d  %s", bar(done, all), done, all, Line(words)))
-	if now := time.Now(); now.Sub(p.last) >= p.every {
+	every := p.every
+	if !p.terminal && p.line == p.drawn {
+		every *= quiet
+	}
+	if now := time.Now(); now.Sub(p.last) >= every {
 		p.last = now
 		p.draw()
 	}

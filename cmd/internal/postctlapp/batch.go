@@ -9,12 +9,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"sikkerpost.dk/gateway/adapters/deskapi/client"
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
 	"sikkerpost.dk/gateway/cmd/internal/ctl"
 	"sikkerpost.dk/gateway/internal/outbound/batch"
+	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
@@ -73,9 +73,17 @@ func (c *batchCheck) offered(r *run, t *table) {
 
 // verdict prints what was found, and fails with exit when anything is wrong.
 func (r *run) verdict(t *table, exit int) error {
-	wrong := map[int]bool{}
+	wrong, whole := map[int]bool{}, false
 	for _, f := range t.Faults {
 		wrong[f.Line] = true
+		whole = whole || f.Line == 0
+	}
+	what, are := ctl.Count(len(wrong), "row"), " are wrong"
+	switch {
+	case whole:
+		what, are = "the table as a whole", " is wrong"
+	case len(wrong) == 1:
+		are = " is wrong"
 	}
 	if t.Faults == nil {
 		t.Faults = []lineFault{}
@@ -83,16 +91,16 @@ func (r *run) verdict(t *table, exit int) error {
 	out := map[string]any{"lines": len(t.Lines), "wrong": len(wrong), "faults": t.Faults}
 	err := r.Print(out, func(w io.Writer) {
 		t.print(w)
-		fmt.Fprintf(w, "%s read, %s wrong\n", ctl.Count(len(t.Lines), "letter"), ctl.Count(len(wrong), "row"))
+		is := " wrong"
+		if whole {
+			is = are
+		}
+		fmt.Fprintf(w, "%s read, %s%s\n", ctl.Count(len(t.Lines), "letter"), what, is)
 	})
 	if err != nil || len(wrong) == 0 {
 		return err
 	}
-	are := "are"
-	if len(wrong) == 1 {
-		are = "is"
-	}
-	return &ctl.Hint{Err: fmt.Errorf("%s %s wrong; nothing was sent", ctl.Count(len(wrong), "row"), are), Hint: "correct the lines listed and run it again", Exit: exit}
+	return &ctl.Hint{Err: fmt.Errorf("%s%s; nothing was sent", what, are), Hint: "correct what is listed and run it again", Exit: exit}
 }
 
 type batchSend struct {
@@ -108,12 +116,23 @@ type batchSend struct {
 // Run submits the batch: lines, then missing documents, then close. Each step
 // may be repeated, so an interrupted run goes on where it stopped.
 func (c *batchSend) Run(r *run) error {
+	if err := letter.CheckKey(c.Key, post.FaultBatchKey); err != nil {
+		return err
+	}
 	t, err := read(c.Table, c.Documents)
 	if err != nil {
 		return err
 	}
-	if len(t.Faults) > 0 || c.DryRun {
+	if len(t.Faults) > 0 {
 		return r.verdict(t, ctl.Failed)
+	}
+	if c.Canary < 0 || c.Canary > len(t.Lines) {
+		return post.FaultBatchPolicy.At("a canary of %d, %s", c.Canary, ctl.Count(len(t.Lines), "letter"))
+	}
+	if c.DryRun {
+		err := r.verdict(t, ctl.Failed)
+		r.Say("nothing was sent; the same without -dry-run sends it")
+		return err
 	}
 	d, err := r.dial()
 	if err != nil {
@@ -135,7 +154,7 @@ func (c *batchSend) Run(r *run) error {
 		if repeated {
 			fmt.Fprintf(w, "this batch was sent before; nothing changed: batch %s %s\n", b.ID, b.State)
 		} else {
-			fmt.Fprintf(w, "batch %s %s, %d letters held for approval\n", b.ID, b.State, b.Lines)
+			fmt.Fprintf(w, "batch %s %s, %s held for approval\n", b.ID, b.State, ctl.Count(b.Lines, "letter"))
 		}
 		if b.State == "closed" {
 			r.Say("next, as another person: postctl batch approve %s", b.ID)
@@ -297,8 +316,19 @@ type batchApprove struct {
 func (c *batchApprove) Run(r *run) error {
 	return r.batch(c.ID, (*client.Client).ApproveBatch, func(w io.Writer, b wire.Batch) {
 		fmt.Fprintf(w, "batch %s %s: %s\n", b.ID, b.State, counts(b))
+		if b.State == "approved" && b.Canary > 0 {
+			r.Say("%s; the rest waits for: postctl batch continue %s", first(b.Canary), b.ID)
+		}
 		r.Say("next: postctl batch watch %s", b.ID)
 	})
+}
+
+// first names the canary: its letters are the first lines.
+func first(n int) string {
+	if n == 1 {
+		return "the first letter goes now"
+	}
+	return fmt.Sprintf("the first %d letters go now", n)
 }
 
 func (r *run) batch(id string, do func(*client.Client, context.Context, string) (wire.Batch, error), plain func(io.Writer, wire.Batch)) error {
@@ -325,28 +355,28 @@ func (c *batchShow) Run(r *run) error {
 		return c.letters(r)
 	}
 	return r.batch(c.ID, (*client.Client).Batch, func(w io.Writer, b wire.Batch) {
-		fmt.Fprintf(w, "batch         %s\nmunicipality  %s\nstate         %s\nletters       %d\nsubmitted by  %s\n", b.ID, b.Tenant, b.State, b.Lines, b.Submitter)
+		fmt.Fprintf(w, "batch            %s\nmunicipality     %s\nstate            %s\nletters          %d\nsubmitted by     %s\n", b.ID, b.Tenant, b.State, b.Lines, b.Submitter)
 		if b.Approver != "" {
-			fmt.Fprintf(w, "approved by   %s\n", b.Approver)
+			fmt.Fprintf(w, "approved by      %s\n", b.Approver)
 		}
 		signing := "each letter"
 		if b.Policy == "batch" {
 			signing = map[bool]string{true: "the batch, done", false: "the batch, after approval"}[b.Signed]
 		}
-		fmt.Fprintf(w, "signature     %s\n", signing)
+		fmt.Fprintf(w, "signature        %s\n", signing)
 		for _, f := range []struct {
 			is   bool
 			text string
 		}{
 			{b.Urgent, "urgent"}, {b.Paused, "paused; go on with: postctl batch resume " + b.ID},
-			{b.Waiting > 0, fmt.Sprintf("%d letters wait for the canary's verdict: postctl batch continue %s", b.Waiting, b.ID)},
+			{b.Waiting > 0, verdictAwaited(b)},
 		} {
 			if f.is {
 				fmt.Fprintln(w, f.text)
 			}
 		}
 		for _, s := range states(b) {
-			fmt.Fprintf(w, "%-13s %d\n", s, b.Letters[s])
+			fmt.Fprintf(w, "%-16s %d\n", s, b.Letters[s])
 		}
 	})
 }
@@ -376,116 +406,4 @@ func (c *batchShow) letters(r *run) error {
 		}
 		ctl.Table(w, []string{"LETTER", "ID", "REFERENCE", "STATE", "CHANNEL", "REASON", "TRACKING", "REGISTERED"}, rows)
 	})
-}
-
-type batchWatch struct {
-	ID    string        `arg:"" help:"Id of the batch."`
-	Wait  time.Duration `help:"Stop watching after this long; 0 is never."`
-	Every time.Duration `default:"1s" help:"How often to ask."`
-}
-
-// Run follows the batch until nothing of it moves by itself any more.
-func (c *batchWatch) Run(r *run) error {
-	d, err := r.dial()
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	ctx := r.ctx
-	if c.Wait > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, c.Wait)
-		defer stop()
-	}
-	p := ctl.NewProgress(r.Env)
-	var b wire.Batch
-	for {
-		seen, err := d.Batch(ctx, c.ID)
-		if err == nil {
-			b = seen
-			p.Show(settled(b), b.Lines, counts(b))
-			if at(b, settled(b)+b.Letters[string(post.LetterNeedsPerson)]) {
-				break
-			}
-		}
-		if err != nil && ctx.Err() == nil {
-			p.End()
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			p.End()
-			return c.left(r, b)
-		case <-time.After(max(c.Every, 50*time.Millisecond)):
-		}
-	}
-	p.End()
-	if err := r.Print(b, func(w io.Writer) { fmt.Fprintf(w, "batch %s %s: %s\n", b.ID, b.State, counts(b)) }); err != nil {
-		return err
-	}
-	if n := b.Letters[string(post.LetterNeedsPerson)]; n > 0 {
-		return &ctl.Hint{Err: errors.New(needs(n)), Hint: "see them: postctl batch show " + b.ID + " -letters", Exit: ctl.NeedsPerson}
-	}
-	return nil
-}
-
-func needs(n int) string {
-	if n == 1 {
-		return "1 letter needs a person"
-	}
-	return fmt.Sprintf("%d letters need a person", n)
-}
-
-// left answers a watch that ended before the batch did.
-func (c *batchWatch) left(r *run, b wire.Batch) error {
-	again := "the batch goes on; watch it again: postctl batch watch " + c.ID
-	if r.ctx.Err() != nil {
-		r.Say("%s", again)
-		return r.ctx.Err()
-	}
-	return &ctl.Hint{Err: fmt.Errorf("batch %s is still running: %s", c.ID, counts(b)), Hint: again, Exit: ctl.Running}
-}
-
-// at reports whether n letters are all of the batch that moves by itself.
-func at(b wire.Batch, n int) bool {
-	switch {
-	case b.State == "stopped":
-		return true
-	case b.State == "approved" && b.Waiting > 0: // the canary is at its end
-		return n == b.Lines-b.Waiting
-	}
-	return b.State == "released" && n == b.Lines
-}
-
-// settled counts letters in final states.
-func settled(b wire.Batch) int {
-	n := 0
-	for s, k := range b.Letters {
-		if post.LetterState(s).Final() {
-			n += k
-		}
-	}
-	return n
-}
-
-// counts writes the letters by state, in the order of their road.
-func counts(b wire.Batch) string {
-	var words []string
-	for _, s := range states(b) {
-		words = append(words, fmt.Sprintf("%s %d", s, b.Letters[s]))
-	}
-	if len(words) == 0 {
-		return fmt.Sprintf("%d letters", b.Lines)
-	}
-	return strings.Join(words, ", ")
-}
-
-func states(b wire.Batch) []string {
-	var out []string
-	for _, s := range post.LetterStates() {
-		if b.Letters[string(s)] > 0 {
-			out = append(out, string(s))
-		}
-	}
-	return out
 }

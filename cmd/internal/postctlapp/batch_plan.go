@@ -117,8 +117,8 @@ func (c *batchPlan) Run(r *run) error {
 // write prints the plan for people.
 func (c *batchPlan) write(w io.Writer, p plan) {
 	fmt.Fprintf(w, "letters       %d (%d to people, %d to companies)\n", p.Letters, p.People, p.Companies)
-	fmt.Fprintf(w, "documents     %d, %.1f MB\n", p.Documents, float64(p.DocumentBytes)/1e6)
-	fmt.Fprintf(w, "channel       known at the hand-over; %d letters could not go on paper: no address\n", p.NoAddress)
+	fmt.Fprintf(w, "documents     %d, %s\n", p.Documents, size(p.DocumentBytes))
+	fmt.Fprintf(w, "channel       known at the hand-over; %s\n", p.onPaper())
 	if p.Registered > 0 {
 		fmt.Fprintf(w, "registered    %s, if on paper\n", ctl.Count(p.Registered, "letter"))
 	}
@@ -126,7 +126,11 @@ func (c *batchPlan) write(w io.Writer, p plan) {
 		fmt.Fprintf(w, "cost          DKK %.2f if all are digital, DKK %.2f if all that can go on paper\n", p.CostLeast, p.CostMost)
 	}
 	if c.Arrive != "" {
-		fmt.Fprintf(w, "send by       %s digitally, %s on paper, to arrive by %s\n", p.SendDigital, p.SendPaper, c.Arrive)
+		paper := ""
+		if p.NoAddress < p.Letters {
+			paper = ", " + p.SendPaper + " on paper"
+		}
+		fmt.Fprintf(w, "send by       %s digitally%s, to arrive by %s\n", p.SendDigital, paper, c.Arrive)
 	}
 	if p.PostedOn != "" {
 		fmt.Fprintf(w, "on paper      if handed over now: posted on %s, arrives on %s; cut-off %s\n", p.PostedOn, p.ArrivesOn, p.Cutoff)
@@ -148,6 +152,25 @@ func (c *batchPlan) write(w io.Writer, p plan) {
 		ctl.Table(w, []string{"ARRIVE BY", "LETTERS", "LINES", "SEND DIGITALLY BY", "ON PAPER BY", ""}, rows)
 	}
 	eachLine(w, p.Each)
+}
+
+// onPaper says how many of the letters could go on paper.
+func (p *plan) onPaper() string {
+	switch p.NoAddress {
+	case 0:
+		return "each can go on paper: all have an address"
+	case p.Letters:
+		return "none can go on paper: no address"
+	}
+	return ctl.Count(p.NoAddress, "letter") + " could not go on paper: no address"
+}
+
+// size writes a number of bytes.
+func size(n int64) string {
+	if n < 100_000 {
+		return fmt.Sprintf("%.0f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
 }
 
 func (c *batchPlan) plan(t *table, now time.Time) (plan, error) {

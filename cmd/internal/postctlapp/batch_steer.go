@@ -74,7 +74,7 @@ func (c *batchStop) Run(r *run) error {
 				rest = append(rest, fmt.Sprintf("%s %d", s, n))
 			}
 		}
-		fmt.Fprintf(w, "batch %s %s: %d letters cancelled, %d could not be\n", b.ID, b.State, cancelled, gone)
+		fmt.Fprintf(w, "batch %s %s: %s cancelled, %d could not be\n", b.ID, b.State, ctl.Count(cancelled, "letter"), gone)
 		if open > 0 {
 			fmt.Fprintf(w, "being cancelled: %d, of which none is handed over any more\n", open)
 		}
@@ -124,7 +124,7 @@ func (c *batchReport) Run(r *run) error {
 		return err
 	}
 	return r.Print(map[string]any{"id": c.ID, "file": c.Out, "letters": n}, func(w io.Writer) {
-		fmt.Fprintf(w, "%s (%d letters)\n", c.Out, n)
+		fmt.Fprintf(w, "%s (%s)\n", c.Out, ctl.Count(n, "letter"))
 	})
 }
 

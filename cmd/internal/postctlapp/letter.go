@@ -256,6 +256,9 @@ func notProven(file string, err error) error {
 		return &ctl.Hint{Err: post.FaultEvidence.At("%s: none of the certificates given has signed it", filepath.Base(file)),
 			Hint: "give -cert the certificate that signs the municipality's letters itself, not that of who issued it; if that one fails as well, treat the letter as not proven"}
 	}
+	if errors.Is(err, verify.ErrOtherDocument) {
+		return &ctl.Hint{Err: post.FaultEvidence.At("%s: %s", filepath.Base(file), err), Hint: "give -document the very file that was sent; what differs in one byte is another document, and is not vouched for"}
+	}
 	if errors.Is(err, post.FaultEvidence) {
 		return err
 	}

@@ -77,7 +77,15 @@ func read(path, dir string) (*table, error) {
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxTable+1))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return nil, &ctl.Hint{Err: err, Hint: "check the path"}
+	}
+	if dir != "" {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			if err == nil {
+				err = fmt.Errorf("%s is no folder", dir)
+			}
+			return nil, &ctl.Hint{Err: err, Hint: "-documents names the folder of the PDFs"}
+		}
 	}
 	if len(b) > maxTable {
 		return nil, post.FaultBatchSize
@@ -149,11 +157,19 @@ func parse(b []byte, docs *documents) *table {
 		r.Comma = ';'
 	}
 	names, err := r.Read()
+	if err == nil && len(names) == 2 && strings.EqualFold(names[0], "sep=") && names[1] == "" {
+		names, err = r.Read() // a line for Excel alone
+	}
 	if err != nil {
 		t.fault(1, post.FaultTableForm)
 		return t
 	}
-	at := t.heads(names)
+	if len(names) == 1 && strings.Contains(names[0], "\t") {
+		t.fault(0, post.FaultTableForm.At("tabs stand between the columns"))
+		return t
+	}
+	heads, _ := r.FieldPos(0)
+	at := t.heads(heads, names)
 	seen := map[string]int{}
 	for {
 		fields, err := r.Read()

@@ -3,6 +3,7 @@ package postctlapp
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -42,19 +43,20 @@ func (t *table) text(b []byte) (text []byte, ok bool) {
 	return text, true
 }
 
-// heads finds where each column is; address lines keep their order. Every fault
-// of the first line is told. The lines are read all the same: a column that is not
+// heads finds in line n where each column is; address lines keep their order. All
+// that is wrong with the line is one fault. The lines are read all the same: a column that is not
 // known is passed over, of one that stands twice the first counts, and what is
 // missing is not missed again in each line.
-func (t *table) heads(names []string) map[string][]int {
+func (t *table) heads(line int, names []string) map[string][]int {
 	at := map[string][]int{}
+	var unknown, twice, missing []string
 	for i, n := range names {
 		c := column(n)
 		switch {
 		case c == "":
-			t.fault(1, post.FaultTableColumn.At("column %d is not known", i+1))
+			unknown = append(unknown, strconv.Itoa(i+1))
 		case len(at[c]) > 0 && c != "address":
-			t.fault(1, post.FaultTableColumn.At("%s stands twice", c))
+			twice = append(twice, c)
 		default:
 			at[c] = append(at[c], i)
 		}
@@ -63,8 +65,30 @@ func (t *table) heads(names []string) map[string][]int {
 	for _, c := range needed {
 		if len(at[c]) == 0 {
 			t.absent[c] = true
-			t.fault(1, post.FaultTableColumn.At("%s is missing", c))
+			missing = append(missing, c)
 		}
+	}
+	var wrong []string
+	switch n := len(unknown); {
+	case n == 1:
+		wrong = append(wrong, "column "+unknown[0]+" is not known")
+	case n > 1 && n == len(names):
+		wrong = append(wrong, fmt.Sprintf("columns 1 to %d are not known", n))
+	case n > 1:
+		wrong = append(wrong, "columns "+strings.Join(unknown, ", ")+" are not known")
+	}
+	for _, c := range twice {
+		wrong = append(wrong, c+" stands twice")
+	}
+	switch len(missing) {
+	case 0:
+	case 1:
+		wrong = append(wrong, missing[0]+" is missing")
+	default:
+		wrong = append(wrong, strings.Join(missing, ", ")+" are missing")
+	}
+	if len(wrong) > 0 {
+		t.fault(line, post.FaultTableColumn.At("%s", strings.Join(wrong, "; ")))
 	}
 	return at
 }

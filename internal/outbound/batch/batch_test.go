@@ -50,7 +50,7 @@ func (s *store) OpenBatch(_ context.Context, o batch.Opened) (batch.View, error)
 }
 
 func (s *store) BatchView(_ context.Context, _ post.TenantID, id post.BatchID) (batch.View, error) {
-	return batch.View{ID: id, Tenant: "engdal", Lines: 2500}, s.err
+	return batch.View{ID: id, Tenant: "engdal", Lines: 2500, State: batch.Stopped}, s.err
 }
 
 func (s *store) PutBatchLines(_ context.Context, _ post.TenantID, _ post.BatchID, p batch.Part) (bool, error) {
@@ -337,6 +337,8 @@ func TestApprovalReleasesBesideTheDispatcher(t *testing.T) {
 	s.approvals = []error{post.FaultBatchState}
 	if _, err := d.Approve(t.Context(), "engdal", "b", "approver"); !errors.Is(err, post.FaultBatchState) {
 		t.Errorf("a batch that is not closed: %v", err)
+	} else if at, ok := errors.AsType[*post.Refusal](err); !ok || at.Detail != "it is stopped" {
+		t.Errorf("a refusal for its state does not say which that is: %v", err)
 	}
 }
 

@@ -88,7 +88,7 @@ func (d *Desk) repeat(take func() (left int, err error)) (done bool, err error) 
 func (d *Desk) Close(ctx context.Context, tenant post.TenantID, id post.BatchID, client post.ClientID) (View, error) {
 	done, err := d.repeat(func() (int, error) { return d.Store.CloseBatch(ctx, tenant, id, step) })
 	if err != nil {
-		return View{}, fmt.Errorf("close batch %s: %w", id, err)
+		return View{}, fmt.Errorf("close batch %s: %w", id, d.place(ctx, tenant, id, err))
 	}
 	if done {
 		d.Log.InfoContext(ctx, "batch closed", slog.String("batch", string(id)), slog.String("client", string(client)))
@@ -117,7 +117,7 @@ func (d *Desk) Approve(ctx context.Context, tenant post.TenantID, id post.BatchI
 		err = post.ErrStale
 	}
 	if err != nil {
-		return View{}, fmt.Errorf("approve batch %s: %w", id, err)
+		return View{}, fmt.Errorf("approve batch %s: %w", id, d.place(ctx, tenant, id, err))
 	}
 	d.Log.InfoContext(ctx, "batch approved", slog.String("batch", string(id)), slog.String("approver", string(approver)))
 	return d.Show(ctx, tenant, id)
@@ -126,7 +126,7 @@ func (d *Desk) Approve(ctx context.Context, tenant post.TenantID, id post.BatchI
 // Continue releases the rest of a batch whose canary was found good.
 func (d *Desk) Continue(ctx context.Context, tenant post.TenantID, id post.BatchID, by post.ClientID) (View, error) {
 	if err := d.Store.ContinueBatch(ctx, tenant, id, by); err != nil {
-		return View{}, fmt.Errorf("continue batch %s: %w", id, err)
+		return View{}, fmt.Errorf("continue batch %s: %w", id, d.place(ctx, tenant, id, err))
 	}
 	d.Log.InfoContext(ctx, "batch continued", slog.String("batch", string(id)), slog.String("client", string(by)))
 	return d.Show(ctx, tenant, id)
@@ -146,7 +146,7 @@ func (d *Desk) Resume(ctx context.Context, tenant post.TenantID, id post.BatchID
 
 func (d *Desk) pause(ctx context.Context, tenant post.TenantID, id post.BatchID, by post.ClientID, pause bool) (View, error) {
 	if err := d.Store.PauseBatch(ctx, tenant, id, by, pause); err != nil {
-		return View{}, fmt.Errorf("pause batch %s: %w", id, err)
+		return View{}, fmt.Errorf("pause batch %s: %w", id, d.place(ctx, tenant, id, err))
 	}
 	d.Log.InfoContext(ctx, "batch paused or resumed", slog.String("batch", string(id)), slog.String("client", string(by)), slog.Bool("paused", pause))
 	return d.Show(ctx, tenant, id)
@@ -175,10 +175,22 @@ func (d *Desk) Stop(ctx context.Context, tenant post.TenantID, id post.BatchID, 
 		err = post.ErrStale
 	}
 	if err != nil {
-		return View{}, fmt.Errorf("stop batch %s: %w", id, err)
+		return View{}, fmt.Errorf("stop batch %s: %w", id, d.place(ctx, tenant, id, err))
 	}
 	d.Log.InfoContext(ctx, "batch stopped", slog.String("batch", string(id)), slog.String("client", string(by)), slog.Int("open", max(left, 0)))
 	return d.Show(ctx, tenant, id)
+}
+
+// place adds to a refusal for the batch's state which state that is.
+func (d *Desk) place(ctx context.Context, tenant post.TenantID, id post.BatchID, err error) error {
+	if !errors.Is(err, post.FaultBatchState) {
+		return err
+	}
+	v, failed := d.Store.BatchView(ctx, tenant, id)
+	if failed != nil {
+		return err
+	}
+	return post.FaultBatchState.At("it is %s", v.State)
 }
 
 // Show returns a batch with its letters counted by state.

@@ -251,7 +251,7 @@ func match(m Manifest, documents []io.Reader) ([]Standing, error) {
 			}
 		}
 		if !found {
-			return nil, fmt.Errorf("%w: document %d given is not one of the letter's", ErrNotProven, n+1)
+			return nil, fmt.Errorf("%w: document %d given is %w", ErrNotProven, n+1, ErrOtherDocument)
 		}
 	}
 	return out, nil

@@ -35,6 +35,10 @@ import (
 // cannot be shown.
 var ErrNotProven = errors.New("letter not proven")
 
+// ErrOtherDocument says, beside [ErrNotProven], that a document given is not one
+// that the letter's signature covers; the evidence itself may be good.
+var ErrOtherDocument = errors.New("not one of the letter's")
+
 // Names of the signed files in an evidence file; signatures refer to them.
 const (
 	NameLetter = "letter.xml"
