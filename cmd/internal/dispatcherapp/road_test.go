@@ -168,6 +168,10 @@ func TestMain(m *testing.M) {
 	switch {
 	case postgres != "":
 		code = max(code, m.Run())
+		if err := suite.Forget(postgres); err != nil {
+			fmt.Println(err)
+			code = 1
+		}
 	case os.Getenv("SIKKERPOST_FULL") == "1":
 		fmt.Println("SIKKERPOST_POSTGRES is not set")
 		code = 1
@@ -223,7 +227,7 @@ func newHouse(t *testing.T) *house {
 		h.raw, err = sql.Open("sqlite", "file:"+h.path+"?_pragma=busy_timeout(5000)")
 		must(err)
 	} else {
-		address := suite.Schema(t, postgres)
+		address := suite.Postgres(t, sqlstore.Open, postgres)
 		h.store, err = sqlstore.Open(ctx, address)
 		must(err)
 		h.raw, err = sql.Open("pgx", address)

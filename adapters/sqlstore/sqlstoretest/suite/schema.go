@@ -15,15 +15,11 @@ import (
 // the driver "pgx", as whatever uses the store has.
 func Schema(t testing.TB, server string) (address string) {
 	t.Helper()
-	u, err := url.Parse(server)
-	if err != nil {
-		t.Fatal(err)
-	}
 	db, err := sql.Open("pgx", server)
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := "test_" + strings.ReplaceAll(post.NewID(), "-", "")
+	name := newName()
 	if _, err := db.ExecContext(t.Context(), "CREATE SCHEMA "+name); err != nil {
 		t.Fatal(err)
 	}
@@ -33,8 +29,22 @@ func Schema(t testing.TB, server string) (address string) {
 		}
 		db.Close()
 	})
+	return at(t, server, url.Values{"search_path": {name}})
+}
+
+func newName() string { return "test_" + strings.ReplaceAll(post.NewID(), "-", "") }
+
+// at is the address of the server with more parameters.
+func at(t testing.TB, server string, more url.Values) string {
+	t.Helper()
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
 	q := u.Query()
-	q.Set("search_path", name)
+	for k, v := range more {
+		q[k] = v
+	}
 	u.RawQuery = q.Encode()
 	return u.String()
 }
