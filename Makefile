@@ -18,8 +18,8 @@ story: ## play the main story once, print it, end
 
 test: ## every test, with the real outside tools (installed on Debian when missing)
 	.ci/install
-	SIKKERPOST_FULL=1 .ci/with-postgres $(GO) test ./...
-	$(GO) test ./internal/sim -run TestSeeds -seeds 10000
+	SIKKERPOST_FULL=1 .ci/with-postgres $(GO) test -timeout 30m ./...
+	$(GO) test -timeout 30m ./internal/sim -run TestSeeds -seeds 10000
 
 chaos: ## 10,000 letters under 100 kills, 10 PostgreSQL stops and 10 empty Redis: nothing lost, nothing twice
 	.ci/install
@@ -51,7 +51,7 @@ lint: $(LINT) ## golangci-lint, built from source
 	$(LINT) run
 
 race: ## the core under the race detector
-	$(GO) test -race $(FAST)
+	$(GO) test -race -timeout 30m $(FAST)
 
 $(LINT):
 	GOBIN=$(CURDIR)/.bin/$(LINT_AT) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_AT)
