@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/adapters/sqlstore"
+	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
 )
@@ -78,3 +79,22 @@ func TestReleaseTakesLettersOnOnlyWhenItWasRungFor(t *testing.T) {
 		}
 	}
 }
+
+// TestABatchThatWasSignedIsReleasedAtOnce: the signer wakes the releaser, and not
+// itself.
+func TestABatchThatWasSignedIsReleasedAtOnce(t *testing.T) {
+	signer, signing, releasing, err := (&App{store: &sqlstore.Store{}}).batchSigner(&dispatch.Advancer{}, rootSigner{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if signer.Signed == nil {
+		t.Fatal("nobody hears that a batch was signed: its letters wait for the next turn")
+	}
+	signer.Signed()
+	if len(releasing) != 1 || len(signing) != 0 {
+		t.Errorf("%d rings for the releaser, %d for the signer", len(releasing), len(signing))
+	}
+}
+
+// rootSigner signs nothing.
+type rootSigner struct{ dispatch.RootSigner }
