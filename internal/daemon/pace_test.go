@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 }
 
 // pace is one as programs have it.
-var pace = daemon.Pace{Garbage: 16 << 20, Limit: 160 << 20}
+var pace = daemon.Pace{Garbage: 20 << 20, Limit: 160 << 20}
 
 func nextCollection() int {
 	runtime.GC()
@@ -49,12 +49,17 @@ func resident() int {
 	return pages * os.Getpagesize()
 }
 
-// tellPace writes when the next collection is and what the pace took.
+// tellPace writes when the next collection is, what the pace took, what the limit is,
+// and how much later the next collection is when 8 MB more are kept.
 func tellPace() int {
 	before := resident()
 	pace.Set()
 	took := resident() - before
-	fmt.Println(nextCollection(), took, debug.SetMemoryLimit(-1))
+	next := nextCollection()
+	keep := make([]byte, 8<<20)
+	later := nextCollection() - next
+	runtime.KeepAlive(keep)
+	fmt.Println(next, took, debug.SetMemoryLimit(-1), later)
 	return 0
 }
 
@@ -65,14 +70,15 @@ func TestThePaceCostsNoMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var next, took, limit int
-	if _, err := fmt.Sscan(string(out), &next, &took, &limit); err != nil {
+	var next, took, limit, later int
+	if _, err := fmt.Sscan(string(out), &next, &took, &limit, &later); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if next < 32<<20 || next > 64<<20 {
+	const untouched = 80 << 20
+	if next < untouched+20<<20 || next > untouched+28<<20 {
 		t.Errorf("the next collection is at %d", next)
 	}
-	if limit != 176<<20 {
+	if limit != untouched+160<<20 {
 		t.Errorf("the limit is %d", limit)
 	}
 	if resident() == 0 {
@@ -80,6 +86,9 @@ func TestThePaceCostsNoMemory(t *testing.T) {
 	}
 	if took > 4<<20 {
 		t.Errorf("%d bytes more are resident", took)
+	}
+	if later < 9<<20 || later > 11<<20 {
+		t.Errorf("8 MB that are kept make %d bytes of difference: each MB is to take a quarter more", later)
 	}
 }
 

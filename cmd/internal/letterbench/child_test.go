@@ -59,12 +59,12 @@ func serve(is, from string) error {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	switch is {
 	case "desk":
-		deskapp.Pace()
+		untouched = allocatedBy(deskapp.Pace)
 		return run(ctx, from, log, deskapp.New)
 	case "floor":
 		return serveFloor(ctx, from)
 	case "dispatcher", "dispatcher-2":
-		dispatcherapp.Pace()
+		untouched = allocatedBy(dispatcherapp.Pace)
 		return run(ctx, from, log, dispatcherapp.New)
 	case "asynq":
 		return asynqueuetest.Idle(ctx, from)
