@@ -130,8 +130,8 @@ func handOn(db *sql.DB, server, name string) error {
 		PERFORM set_config('session_replication_role', 'replica', true);
 		FOR t IN SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
 			WHERE schemaname = '`+name+`' AND tablename <> 'goose_db_version' LOOP EXECUTE 'DELETE FROM ' || t; END LOOP;
-		END $$`); err != nil {
-		return err
+		END $$`); err != nil { // whoever may not set that aside
+		return drop(db, name)
 	}
 	emptied.Lock()
 	defer emptied.Unlock()
