@@ -27,7 +27,7 @@ func onEachEngine(t *testing.T, test func(t *testing.T, fresh func(*testing.T) (
 	t.Run("sqlite", func(t *testing.T) {
 		test(t, func(t *testing.T) (string, string, string) {
 			path := filepath.Join(t.TempDir(), "desk.db")
-			return pgsuite.SQLite(t, sqlstore.Open, path), "sqlite", "file:" + path + "?_pragma=busy_timeout(10000)"
+			return pgsuite.SQLite(t, sqlstore.Open, path), "sqlite", "file:" + path + "?_pragma=busy_timeout(60000)"
 		})
 	})
 	server := os.Getenv("SIKKERPOST_POSTGRES")

@@ -142,7 +142,7 @@ func newRig(t *testing.T, changes ...func(*config.Desk)) *rig {
 	ended := make(chan error, 1)
 	go func() { ended <- app.Run(ctx) }()
 	r.url, r.cfg = app.URL(), cfg
-	r.db, err = sql.Open("sqlite", "file:"+r.path("desk.db")+"?_pragma=busy_timeout(10000)")
+	r.db, err = sql.Open("sqlite", "file:"+r.path("desk.db")+"?_pragma=busy_timeout(60000)")
 	must(t, err)
 	t.Cleanup(func() {
 		stop()

@@ -224,7 +224,7 @@ func newHouse(t *testing.T) *house {
 	if postgres == "" {
 		h.store, err = sqlstore.Open(ctx, suite.SQLite(t, sqlstore.Open, h.path))
 		must(err)
-		h.raw, err = sql.Open("sqlite", "file:"+h.path+"?_pragma=busy_timeout(5000)")
+		h.raw, err = sql.Open("sqlite", "file:"+h.path+"?_pragma=busy_timeout(60000)")
 		must(err)
 	} else {
 		address := suite.Postgres(t, sqlstore.Open, postgres)
