@@ -28,8 +28,11 @@ type hazard struct {
 	source    func(w *world, s track.Source) track.Source
 	directory func(w *world, d dispatch.Directory) dispatch.Directory
 	steering  func(w *world, s *store) batch.Store
-	nobody    bool    // decides about letters that need a person
-	peer      *policy // plays instead of the house
+	jobs      func(w *world, j queue.Jobs) queue.Jobs
+	// releaseOnce: a release that a dispatcher has begun is never begun again.
+	releaseOnce bool
+	nobody      bool    // decides about letters that need a person
+	peer        *policy // plays instead of the house
 }
 
 // hasty takes every doubt for a no.
@@ -383,7 +386,7 @@ var hazards = []hazardCase{
 
 // TestTheSimulationBites re-introduces each hazard and wants it caught.
 func TestTheSimulationBites(t *testing.T) {
-	for _, h := range slices.Concat(hazards, quietHazards, lotHazards) {
+	for _, h := range slices.Concat(hazards, quietHazards, lotHazards, trialHazards) {
 		t.Run(h.name, func(t *testing.T) {
 			var caught, first, other atomic.Int64
 			var what atomic.Value

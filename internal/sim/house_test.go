@@ -87,8 +87,12 @@ func (w *world) build(n *node) *house {
 			}
 		},
 	})
+	jobs := queue.Jobs(s)
+	if w.hazard.jobs != nil {
+		jobs = w.hazard.jobs(w, jobs)
+	}
 	h.sweeper, err[2] = queue.NewSweeper(queue.SweeperConfig{
-		Jobs: s, Doorbell: bell{n}, Log: log, Together: map[queue.Kind]int{queue.AdvanceLetter: dispatch.Together},
+		Jobs: jobs, Doorbell: bell{n}, Log: log, Together: map[queue.Kind]int{queue.AdvanceLetter: dispatch.Together},
 		Run: func(_ context.Context, r queue.Ring) error { // in threads of its own: they are played as such
 			h.mu.Lock()
 			defer h.mu.Unlock()
@@ -264,11 +268,21 @@ func (d disk) Put(_ context.Context, write func(io.Writer) error) (string, []byt
 	d.w.seq++
 	name := fmt.Sprint("blob-", d.w.seq)
 	d.w.sealed[name] = b.Bytes()
+	if d.w.plan.lostFirst && len(d.w.sealed) == 1 {
+		d.w.bad[name] = nil
+	}
 	return name, sum[:], int64(b.Len()), nil
 }
 
 func (d disk) Get(_ context.Context, blob string) (io.ReadCloser, error) {
+	if d.w.darkNow() {
+		d.w.away.Add(1)
+		return nil, errDisk
+	}
 	b, ok := d.w.sealed[blob]
+	if left, bad := d.w.bad[blob]; bad {
+		b, ok = left, left != nil
+	}
 	if !ok {
 		return nil, post.ErrNotFound
 	}

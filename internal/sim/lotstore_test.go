@@ -78,6 +78,16 @@ func (s *store) StopBatch(ctx context.Context, t post.TenantID, id post.BatchID,
 }
 
 func (s *store) ReleaseApproved(ctx context.Context, n int) error {
+	w := s.n.w
+	if w.hazard.releaseOnce {
+		if all := s.real.Unfinished(); w.released || len(all) == 0 {
+			return nil
+		}
+		w.released = true
+	}
+	if w.plan.pieces {
+		return s.releaseInPieces(ctx, n)
+	}
 	return s.act(ctx, "release", func() error { return s.real.ReleaseApproved(ctx, n) })
 }
 

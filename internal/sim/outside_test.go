@@ -328,6 +328,7 @@ type redis struct {
 	ids   map[string]bool // task ids it has seen: a second one is the same task
 	era   int             // counts wipes
 	until time.Time       // down until then
+	sent  int             // tasks that come to somebody
 }
 
 func newRedis(w *world) *redis {
@@ -368,7 +369,7 @@ func (b bell) Ring(_ context.Context, r queue.Ring) error {
 		forged[len(forged)-4] ^= 1
 		q.send(forged)
 	}
-	if w.chance(w.plan.ringLost) {
+	if w.plan.deaf || w.chance(w.plan.ringLost) {
 		return nil
 	}
 	q.send(task)
@@ -380,6 +381,10 @@ func (b bell) Ring(_ context.Context, r queue.Ring) error {
 
 // send brings a task to some node, some time.
 func (q *redis) send(task []byte) {
+	if q.w.plan.deaf {
+		return
+	}
+	q.sent++
 	era := q.era
 	q.w.after(q.w.between(0, 20*time.Second), func() {
 		if q.era != era {

@@ -10,6 +10,7 @@ import (
 type plan struct {
 	clocks
 	lots
+	trials
 	letters int
 	trouble time.Duration // after which the world heals
 	horizon time.Duration // after which a letter that has not ended is stranded

@@ -35,7 +35,8 @@ func play(seed uint64, hz hazard, verbose bool) *world {
 	r := rand.New(rand.NewPCG(seed, 1))
 	w := &world{seed: seed, plan: newPlan(r), luck: r, now: start, db: memstore.New(), sealed: map[string][]byte{}, opened: map[string][]byte{}, shelf: map[string][]byte{}, owner: map[post.LetterID]*person{}, lastLease: map[string]queue.Lease{}, alarms: map[string]int{},
 		verbose: verbose, hazard: hz}
-	w.plan.clocks, w.plan.lots, w.plan.retry, w.posted = newClocks(seed), newLots(seed), newRetry(seed), map[post.LetterID]time.Time{}
+	w.plan.clocks, w.plan.lots, w.plan.trials, w.plan.retry, w.posted = newClocks(seed), newLots(seed), newTrials(seed), newRetry(seed), map[post.LetterID]time.Time{}
+	w.bad, w.tried = map[string][]byte{}, map[string]int{}
 	if hz.plan != nil {
 		hz.plan(&w.plan)
 	}
@@ -51,6 +52,7 @@ func play(seed uint64, hz hazard, verbose bool) *world {
 	}
 	w.say("plan %+v", w.plan)
 	w.begin()
+	w.tryOut()
 	for _, name := range []string{"A", "B"} {
 		n := &node{w: w, name: name, actors: map[*actor]bool{}}
 		w.nodes = append(w.nodes, n)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
@@ -54,8 +55,13 @@ type world struct {
 	verbose   bool
 	trail     []string
 	hazard    hazard
-	peer      *sender // plays instead of the house; nil in all but the comparison
-	sum       uint64  // of everything that happened, to compare two runs
+	bad       map[string][]byte // files that are lost or cut, and what is left of them
+	tried     map[string]int    // trials that came to pass
+	away      atomic.Int64      // reads of sealed bytes that found no disk
+	rungOnce  map[string]bool   // kept by a hazard only
+	released  bool              // a release was begun; kept by a hazard only
+	peer      *sender           // plays instead of the house; nil in all but the comparison
+	sum       uint64            // of everything that happened, to compare two runs
 }
 
 type event struct {
@@ -329,7 +335,11 @@ func (w *world) heal() {
 // ticks lets n look after its duties, ever more seldom as the world ages.
 func (w *world) ticks(n *node, duty func(n *node)) {
 	age := w.now.Sub(start)
-	w.after(max(20*time.Second, age/5)+w.between(0, 10*time.Second), func() {
+	more := time.Duration(5)
+	if w.plan.passOver > 0 || w.plan.deaf || w.plan.lostFirst { // a look may find nothing: there must be many
+		more = 12
+	}
+	w.after(max(20*time.Second, age/more)+w.between(0, 10*time.Second), func() {
 		if w.healed && w.quiet() {
 			return
 		}

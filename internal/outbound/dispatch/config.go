@@ -48,7 +48,8 @@ type Config struct {
 	// Resends is how often an unclear hand-over is repeated before a person is asked;
 	// repetitions that our own shutdown broke off are not counted.
 	Resends int // 30
-	// Poison is how many failures in a row make a letter need a person.
+	// Poison is how many failures in a row make a letter need a person, when others
+	// get through meanwhile.
 	Poison int // 8
 	// Overdue is how long a hand-over may go without a receipt before it is
 	// reported, again and again.
@@ -71,6 +72,7 @@ type Advancer struct {
 	hands   hands
 	grace   time.Duration
 	memory  memory
+	passing passing
 }
 
 // New returns an advancer, or an error that names every gap of c.

@@ -12,9 +12,9 @@ import (
 	"sikkerpost.dk/gateway/internal/queue"
 )
 
-// fail counts a failed step. What cannot be cured, or fails again and again,
-// needs a person, where the table allows it; else it waits and is tried again.
-// An end of the caller's context is no failure of the letter.
+// fail counts a failed step. What cannot be cured, or fails again and again while
+// other letters get through, needs a person, where the table allows it; else it
+// waits and is tried again. An end of the caller's context is no failure of the letter.
 func (a *Advancer) fail(ctx context.Context, l queue.Lease, r Record, cause error) error {
 	ended := ctx.Err() != nil
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookTimeout)
@@ -26,7 +26,7 @@ func (a *Advancer) fail(ctx context.Context, l queue.Lease, r Record, cause erro
 		slog.Int("failures", r.Failures), slog.Any("error", cause))
 	var err error
 	if reason := failureCode(cause); r.State.May(post.LetterNeedsPerson, r.Channel) &&
-		(errors.Is(cause, post.ErrPermanent) || errors.Is(cause, verify.ErrNotProven) || r.Failures >= a.Poison) {
+		(errors.Is(cause, post.ErrPermanent) || errors.Is(cause, verify.ErrNotProven) || a.poisoned(r)) {
 		err = a.askPerson(ctx, l, r, reason)
 	} else {
 		err = a.wait(ctx, l, r, reason, a.Now().Add(a.pause(r.Failures)))
@@ -60,11 +60,17 @@ const mostPause = 15 * time.Minute
 
 // pause returns a jittered back-off for the n-th failure in a row.
 func (a *Advancer) pause(n int) time.Duration {
+	d := a.leastPause(n)
+	return d + a.Rand(d+1)
+}
+
+// leastPause is the shortest that [Advancer.pause] may be.
+func (a *Advancer) leastPause(n int) time.Duration {
 	d := a.Backoff << min(max(n-1, 0), 20)
 	if d <= 0 || d > mostPause {
 		d = mostPause
 	}
-	return d/2 + a.Rand(d/2+1)
+	return d / 2
 }
 
 // code joins our prefix and a carrier's own word, kept short and plain.

@@ -14,7 +14,7 @@ func (s *Store) LeaseDue(_ context.Context, c queue.Claim) ([]queue.Lease, error
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
 	now, n := s.clock(), c.N
-	due := s.db.due(c.Kind, now, func(*job) bool { return true })
+	due := s.db.claimed(s.db.due(c.Kind, now, func(*job) bool { return true }))
 	var all []dueJob
 	if c.Prefer != "" {
 		n-- // its place is not another's
@@ -54,6 +54,14 @@ func (db *DB) due(kind queue.Kind, now time.Time, also func(*job) bool) []dueJob
 		return cmp.Or(cmp.Compare(a.lane, b.lane), a.due.Compare(b.due), cmp.Compare(a.id, b.id))
 	})
 	return all
+}
+
+// claimed leaves out what the claim passes over.
+func (db *DB) claimed(due []dueJob) []dueJob {
+	if db.PassOver == nil {
+		return due
+	}
+	return slices.DeleteFunc(due, func(dueJob) bool { return db.PassOver() })
 }
 
 // dealt returns those of due whose turn it is, in the order of due.
@@ -99,7 +107,7 @@ func (s *Store) Due(_ context.Context, kind queue.Kind, n int, quiet time.Durati
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
 	now := s.clock()
-	all := s.db.due(kind, now, func(j *job) bool { return !j.rung.After(now.Add(-quiet)) })
+	all := s.db.claimed(s.db.due(kind, now, func(j *job) bool { return !j.rung.After(now.Add(-quiet)) }))
 	var rings []queue.Ring
 	for _, d := range dealt(&s.db.rings, n, all, nil) {
 		d.attempt++

@@ -44,6 +44,9 @@ type DB struct {
 	Watch func(Move)
 	// Blind puts back a fault: intents are committed whatever is halted.
 	Blind bool
+	// PassOver is asked of each due job that a claim finds: whether somebody else is
+	// writing it now, so that the claim does not see it. Nil: nobody is.
+	PassOver func() bool
 
 	mu        sync.Mutex // guards everything below
 	letters   map[post.LetterID]*row

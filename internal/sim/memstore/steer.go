@@ -177,6 +177,19 @@ func (s *Store) cancel(b *lot, n int) (left int) {
 	return left
 }
 
+// Unfinished are the batches that [Store.ReleaseApproved] would go on with.
+func (s *Store) Unfinished() map[post.BatchID]batch.State {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	all := map[post.BatchID]batch.State{}
+	for id, b := range s.db.lots {
+		if b.state == batch.Approved || b.state == batch.Stopping {
+			all[id] = b.state
+		}
+	}
+	return all
+}
+
 // ReleaseApproved goes on with batches whose release or stop was cut short.
 func (s *Store) ReleaseApproved(ctx context.Context, n int) error {
 	s.db.mu.Lock()
