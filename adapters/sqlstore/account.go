@@ -26,6 +26,20 @@ func (s *Store) look(ctx context.Context, f func(*sql.Tx) error) error {
 	return f(tx)
 }
 
+// whole reads in one snapshot what is as large as a table, and lets PostgreSQL do so
+// in any way: see [byKeys], which is not for this.
+func (s *Store) whole(ctx context.Context, f func(*sql.Tx) error) error {
+	return s.look(ctx, func(tx *sql.Tx) error {
+		if s.d.arrays() {
+			if _, err := tx.ExecContext(ctx, `SELECT set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true),
+				set_config('enable_mergejoin', 'on', true), set_config('enable_material', 'on', true), set_config('work_mem', '64MB', true)`); err != nil {
+				return fmt.Errorf("allow a look at all: %w", err)
+			}
+		}
+		return f(tx)
+	})
+}
+
 // LetterCounts implements [letter.Records]. Accepted is counted from the
 // ledger, states from the letters, both in one snapshot.
 func (s *Store) LetterCounts(ctx context.Context, tenant post.TenantID) ([]letter.Count, error) {
@@ -38,7 +52,7 @@ func (s *Store) LetterCounts(ctx context.Context, tenant post.TenantID) ([]lette
 		}
 		return counts[t]
 	}
-	err := s.look(ctx, func(tx *sql.Tx) error {
+	err := s.whole(ctx, func(tx *sql.Tx) error {
 		err := each(ctx, tx, func(rows *sql.Rows) error {
 			var t post.TenantID
 			var st post.LetterState
@@ -173,7 +187,7 @@ func fillDossiers(ctx context.Context, tx *sql.Tx, all []account.Dossier, at map
 			find(id).Documents = append(find(id).Documents, b)
 			return err
 		}},
-		{`SELECT id FROM job WHERE id >= $1 AND id <= $2 AND kind = '` + string(queue.AdvanceLetter) + `'`, func(rows *sql.Rows) error {
+		{`SELECT id FROM job WHERE id >= $1 AND id <= $2 AND ` + jobKind + ` = '` + string(queue.AdvanceLetter) + `'`, func(rows *sql.Rows) error {
 			var id string
 			err := rows.Scan(&id)
 			find(id).Job = true
@@ -189,7 +203,7 @@ func fillDossiers(ctx context.Context, tx *sql.Tx, all []account.Dossier, at map
 
 // StrayRows implements [account.Books].
 func (s *Store) StrayRows(ctx context.Context) (all []account.Stray, err error) {
-	err = s.look(ctx, func(tx *sql.Tx) error {
+	err = s.whole(ctx, func(tx *sql.Tx) error {
 		for what, query := range map[string]string{
 			"job":          `SELECT id FROM job WHERE kind = 'letter.advance' AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = job.id)`,
 			"forwarding":   `SELECT id FROM job WHERE kind = 'inquiry.forward' AND NOT EXISTS (SELECT 1 FROM inquiry WHERE inquiry.id = job.id)`,
@@ -217,7 +231,7 @@ func (s *Store) StrayRows(ctx context.Context) (all []account.Stray, err error) 
 
 // SharedTracking implements [account.Books].
 func (s *Store) SharedTracking(ctx context.Context) (all []string, err error) {
-	err = s.look(ctx, func(tx *sql.Tx) error {
+	err = s.whole(ctx, func(tx *sql.Tx) error {
 		return each(ctx, tx, func(rows *sql.Rows) error {
 			var number string
 			err := rows.Scan(&number)
@@ -230,7 +244,7 @@ func (s *Store) SharedTracking(ctx context.Context) (all []string, err error) {
 
 // ReceiptTally implements [account.Books].
 func (s *Store) ReceiptTally(ctx context.Context) (t account.Receipts, err error) {
-	err = s.look(ctx, func(tx *sql.Tx) error {
+	err = s.whole(ctx, func(tx *sql.Tx) error {
 		return each(ctx, tx, func(rows *sql.Rows) error {
 			var verdict string
 			var n int

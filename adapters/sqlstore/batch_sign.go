@@ -21,7 +21,8 @@ var _ dispatch.Roots = (*Store)(nil)
 
 // BatchesToSign implements [dispatch.Roots].
 func (s *Store) BatchesToSign(ctx context.Context, now time.Time) (all []dispatch.Signing, err error) {
-	const waiting = `policy = $1 AND state = $2 AND root IS NULL AND paused = 0`
+	// The first condition is that of the index.
+	const waiting = `state IN ('approved', 'stopping') AND policy = $1 AND state = $2 AND root IS NULL AND paused = 0`
 	var n int
 	if err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM batch WHERE `+waiting, string(post.SignBatch), string(batch.Approved)).Scan(&n); err != nil || n == 0 {
 		return nil, err // nothing to write, nearly always

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
@@ -77,69 +76,6 @@ func (s *Store) letterEntries(ctx context.Context, id post.LetterID) ([]verify.E
 		}
 		e.Body = body
 		all = append(all, e)
-	}
-	return all, rows.Err()
-}
-
-// LetterList implements [letter.Records].
-func (s *Store) LetterList(ctx context.Context, f letter.Filter) ([]letter.View, error) {
-	if f.Limit <= 0 {
-		f.Limit = 100
-	}
-	var where []string
-	var args []any
-	add := func(cond, value string) {
-		if value != "" {
-			args = append(args, value)
-			where = append(where, fmt.Sprintf(cond, len(args)))
-		}
-	}
-	id, tenant := "l.id", "l.tenant || ''"
-	if f.Batch != "" && f.State != "" { // few of many: from the index of batches, which only this leaves
-		id, tenant = "l.id || ''", "COALESCE(l.tenant, '')"
-	}
-	add(tenant+" = $%d", string(f.Tenant))
-	add("l.batch = $%d AND l.batch <> ''", string(f.Batch)) // the index of batches holds no others
-	add("l.state = $%d", string(f.State))
-	add("l.reference = $%d", f.Reference)
-	order := id
-	if f.Oldest {
-		order = "l.since, l.id"
-		add("(l.since, l.id) > (SELECT a.since, a.id FROM letter a WHERE a.id = $%d)", string(f.After))
-	} else {
-		add(id+" > $%d", string(f.After))
-	}
-	if f.Waiting {
-		where = append(where, "l.state IN ('needs-person', 'returned')")
-	}
-	add("h.carrier = $%d", string(f.Carrier))
-	if !f.Since.IsZero() {
-		args = append(args, micros(f.Since))
-		where = append(where, fmt.Sprintf("l.since >= $%d", len(args)))
-	}
-	if f.Open {
-		where = append(where, "l.state NOT IN ("+ended()+") AND (l.arrive <> '' OR l.state IN ('needs-person', 'returned', 'handed-over', 'printing', 'posted'))")
-	}
-	if f.Held {
-		where = append(where, "l.hold_at > 0")
-	}
-	query := viewColumns
-	if len(where) > 0 {
-		query += "WHERE " + strings.Join(where, " AND ")
-	}
-	args = append(args, min(f.Limit, 1000))
-	rows, err := s.read.QueryContext(ctx, fmt.Sprintf("%s ORDER BY %s LIMIT $%d", query, order, len(args)), args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []letter.View
-	for rows.Next() {
-		v, err := scanView(rows.Scan)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, v)
 	}
 	return all, rows.Err()
 }

@@ -14,8 +14,8 @@ var _ letter.Groups = (*Store)(nil)
 
 // WaitingGroups implements [letter.Groups].
 func (s *Store) WaitingGroups(ctx context.Context) ([]letter.Group, error) {
-	all, err := s.letterGroups(ctx, `SELECT tenant, state, '', '', count(*), min(since) FROM letter
-		WHERE state IN ('needs-person', 'returned') GROUP BY tenant, state ORDER BY tenant, state`)
+	all, err := s.letterGroups(ctx, `SELECT '' || tenant, state, '', '', count(*), min(since) FROM letter
+		WHERE state IN ('needs-person', 'returned') GROUP BY '' || tenant, state ORDER BY '' || tenant, state`)
 	if err != nil {
 		return nil, fmt.Errorf("count letters that wait: %w", err)
 	}
@@ -24,8 +24,8 @@ func (s *Store) WaitingGroups(ctx context.Context) ([]letter.Group, error) {
 
 // TimedGroups implements [letter.Groups].
 func (s *Store) TimedGroups(ctx context.Context) ([]letter.Group, error) {
-	all, err := s.letterGroups(ctx, `SELECT tenant, state, channel, arrive, count(*), min(since) FROM letter
-		WHERE arrive <> '' AND state NOT IN (`+ended()+`) GROUP BY tenant, state, channel, arrive ORDER BY tenant, arrive, state, channel`)
+	all, err := s.letterGroups(ctx, `SELECT '' || tenant, state, channel, arrive, count(*), min(since) FROM letter
+		WHERE arrive <> '' AND (state || '') NOT IN (`+ended()+`) GROUP BY '' || tenant, state, channel, arrive ORDER BY '' || tenant, arrive, state, channel`)
 	if err != nil {
 		return nil, fmt.Errorf("count letters with a day: %w", err)
 	}

@@ -27,7 +27,7 @@ const lostTime = "60000"
 //	id = $1 AND (state || '') = 'ready'
 var byKeys = map[string]string{
 	"enable_seqscan": "off", "enable_bitmapscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
-	"enable_material": "off", // or the inner side of a join is read whole once, and kept for its outer rows
+	"enable_material":  "off", // or the inner side of a join is read whole once, and kept for its outer rows
 	"random_page_cost": "1.1",
 }
 

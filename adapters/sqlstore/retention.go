@@ -27,11 +27,12 @@ type Whose struct {
 }
 
 // and returns the condition on column tenant, with its arguments, of which the
-// first is number n.
+// first is number n. No index has its entries in the order of what is compared: those
+// of what is over are few, those of a municipality many.
 func (w Whose) and(n int) (cond string, args []any) {
 	switch {
 	case w.Only != "":
-		return fmt.Sprintf(" AND tenant = $%d", n), []any{string(w.Only)}
+		return fmt.Sprintf(" AND ('' || tenant) = $%d", n), []any{string(w.Only)}
 	case len(w.Not) > 0:
 		for _, t := range w.Not {
 			args = append(args, string(t))

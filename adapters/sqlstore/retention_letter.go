@@ -1,10 +1,12 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,14 +40,56 @@ func purgeable() string {
 
 // Overdue implements [retention.Shelf].
 func (h letterShelf) Overdue(ctx context.Context, before time.Time, n int) ([]retention.Item, error) {
-	whose, args := h.of.and(3)
-	items, err := overdue(ctx, h.s.read,
-		`SELECT id, tenant, since FROM letter WHERE hold_at = 0 AND state IN (`+purgeable()+`) AND since <= $1`+whose+` ORDER BY since, id LIMIT $2`,
-		append([]any{micros(before), n}, args...)...)
+	items, err := h.s.overdueLetters(ctx, h.of, before, n, "")
 	if err != nil {
 		return nil, fmt.Errorf("find overdue letters: %w", err)
 	}
 	return items, nil
+}
+
+// over is true of a letter that is an entry of the index letter_over: its road has
+// ended and nobody holds it.
+func over() string { return ` hold_at = 0 AND (state || '') IN (` + purgeable() + `)` }
+
+// overdueLetters returns the first n letters whose road ended before a time, and of
+// which more is true. It takes the first of each municipality, from an index that has
+// them in this order: one that keeps its letters for longer is not read through.
+func (s *Store) overdueLetters(ctx context.Context, of Whose, before time.Time, n int, more string) (items []retention.Item, err error) {
+	tenants := []string{string(of.Only)}
+	if of.Only == "" {
+		if tenants, err = s.overTenants(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for _, tenant := range tenants {
+		if slices.Contains(of.Not, post.TenantID(tenant)) {
+			continue
+		}
+		some, err := overdue(ctx, s.read, `SELECT id, tenant, since FROM letter WHERE`+over()+` AND ('' || tenant) = $3 AND since <= $1`+more+
+			` ORDER BY since, id LIMIT $2`, micros(before), n, tenant)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, some...)
+	}
+	slices.SortFunc(items, func(a, b retention.Item) int { return cmp.Or(a.Ended.Compare(b.Ended), cmp.Compare(a.ID, b.ID)) })
+	return items[:min(n, len(items))], nil
+}
+
+// overTenants returns whose letters are over, stepping from one municipality to the next.
+func (s *Store) overTenants(ctx context.Context) (all []string, err error) {
+	err = each(ctx, s.read, func(rows *sql.Rows) error {
+		var tenant string
+		err := rows.Scan(&tenant)
+		all = append(all, tenant)
+		return err
+	}, `WITH RECURSIVE whose (tenant) AS (
+	         SELECT (SELECT '' || letter.tenant FROM letter WHERE`+over()+` AND ('' || letter.tenant) >= '' ORDER BY '' || letter.tenant LIMIT 1)
+	         UNION ALL
+	         SELECT (SELECT '' || letter.tenant FROM letter WHERE`+over()+` AND ('' || letter.tenant) > whose.tenant ORDER BY '' || letter.tenant LIMIT 1)
+	             FROM whose WHERE tenant IS NOT NULL)
+	     SELECT tenant FROM whose WHERE tenant IS NOT NULL`)
+	return all, err
 }
 
 // overdue reads items: id, tenant and when their road ended.

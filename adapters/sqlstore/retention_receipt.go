@@ -24,11 +24,8 @@ type receiptShelf struct {
 
 // Overdue implements [retention.Shelf].
 func (h receiptShelf) Overdue(ctx context.Context, before time.Time, n int) ([]retention.Item, error) {
-	whose, args := h.of.and(3)
-	items, err := overdue(ctx, h.s.read,
-		`SELECT id, tenant, since FROM letter WHERE hold_at = 0 AND state IN (`+purgeable()+`) AND since <= $1`+whose+`
-		   AND EXISTS (SELECT 1 FROM receipt r WHERE r.letter = letter.id AND r.letter <> '' AND length(r.raw) > 0)
-		 ORDER BY since, id LIMIT $2`, append([]any{micros(before), n}, args...)...)
+	items, err := h.s.overdueLetters(ctx, h.of, before, n,
+		` AND EXISTS (SELECT 1 FROM receipt r WHERE r.letter = letter.id AND r.letter <> '' AND length(r.raw) > 0)`)
 	if err != nil {
 		return nil, fmt.Errorf("find overdue receipts: %w", err)
 	}
