@@ -9,8 +9,6 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -226,14 +224,4 @@ func newToken() string {
 	var b [16]byte
 	rand.Read(b[:])
 	return hex.EncodeToString(b[:])
-}
-
-// LoginAddress returns the local address that logs a person in at level and
-// comes back to returnTo.
-func LoginAddress(level login.Level, returnTo string) string {
-	q := url.Values{"return": {returnTo}}
-	if level > 0 {
-		q.Set("level", level.String())
-	}
-	return PathLogin + "?" + strings.ReplaceAll(q.Encode(), "+", "%20")
 }

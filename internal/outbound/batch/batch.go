@@ -57,11 +57,6 @@ const (
 	Stopped   State = "stopped"   // nothing more of it is sent
 )
 
-// States returns every state, in the order of the road.
-func States() []State {
-	return []State{Receiving, Open, Closing, Closed, Approved, Released, Stopping, Stopped}
-}
-
 // A Line is one letter of the batch: one recipient, one document.
 type Line struct {
 	Key       string           `json:"key"` // the caller's key of the letter, unique within the tenant

@@ -180,7 +180,3 @@ func form(ctx context.Context, ch Channel, j Job, in Intent) io.ReadCloser {
 	go func() { pw.CloseWithError(ch.Render(ctx, j, pw)) }() // ends when pr is closed
 	return &exact{r: pr, c: pr, left: in.Size, want: in.SHA256, h: sha256.New(), bad: errForm}
 }
-
-// ErrFormChanged reports whether a carrier's read of a form failed because the
-// rendering differs from the committed one.
-func ErrFormChanged(err error) bool { return errors.Is(err, errForm) }

@@ -21,11 +21,8 @@ func Write(w io.Writer, m *Message) error { return write(w, m, Version, false) }
 // no place for is an [*Invalid] with [CodeLoses].
 func WriteAs(w io.Writer, m *Message, version string) error { return write(w, m, version, false) }
 
-// WriteElement writes m as [Write] does, without the XML declaration, so that
+// WriteElementAs writes m as [WriteAs] does, without the XML declaration, so that
 // it can stand inside another document. It declares its own namespaces.
-func WriteElement(w io.Writer, m *Message) error { return write(w, m, Version, true) }
-
-// WriteElementAs writes m as [WriteElement] does, in version 1.1 or 1.2.
 func WriteElementAs(w io.Writer, m *Message, version string) error { return write(w, m, version, true) }
 
 func write(w io.Writer, m *Message, version string, inside bool) error {

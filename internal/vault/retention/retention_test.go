@@ -292,3 +292,33 @@ func TestNewNamesEveryGap(t *testing.T) {
 		}
 	}
 }
+
+// TestItLooksByTheHourUnlessToldOtherwise counts the looks of three hours.
+func TestItLooksByTheHourUnlessToldOtherwise(t *testing.T) {
+	for every, want := range map[time.Duration]int32{0: 3, 30 * time.Minute: 6} {
+		synctest.Test(t, func(t *testing.T) {
+			h, looks := newHouse(), atomic.Int32{}
+			k, err := retention.New(retention.Config{Rules: []retention.Rule{{Name: "letter.ended", After: time.Hour, Shelf: counted{h, &looks}}},
+				Blobs: h, References: h, Log: slog.New(slog.DiscardHandler), Every: every})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour-time.Second)
+			defer cancel()
+			if err := k.Run(ctx); err != nil || looks.Load() != want {
+				t.Errorf("every %s: %d looks in three hours, want %d; %v", every, looks.Load(), want, err)
+			}
+		})
+	}
+}
+
+// counted counts how often somebody looks for what is over.
+type counted struct {
+	*house
+	looks *atomic.Int32
+}
+
+func (c counted) Overdue(ctx context.Context, before time.Time, n int) ([]retention.Item, error) {
+	c.looks.Add(1)
+	return c.house.Overdue(ctx, before, n)
+}

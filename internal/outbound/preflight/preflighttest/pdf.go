@@ -30,14 +30,11 @@ type Page struct {
 type PDF struct {
 	Pages   []Page
 	Catalog string // further entries of the catalog
-	// Objects are added after all others; the first has the number that Number
-	// tells.
+	// Objects are added after all others; the number of the first is five and two
+	// more for each page.
 	Objects []string
 	Font    string // instead of the drawn one
 }
-
-// Number returns the number of the first of Objects.
-func (d PDF) Number() int { return 5 + 2*len(d.Pages) }
 
 // Bytes writes the document.
 func (d PDF) Bytes() []byte {
