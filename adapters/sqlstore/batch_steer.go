@@ -274,7 +274,7 @@ func (s *Store) cancelLetters(ctx context.Context, tx *sql.Tx, tenant post.Tenan
 // while the next ones are released. The dispatcher calls it with every sweep.
 func (s *Store) ReleaseApproved(ctx context.Context, n int, released func()) error {
 	rows, err := s.read.QueryContext(ctx,
-		`SELECT id, state FROM batch WHERE state IN ($1, $2) ORDER BY urgent DESC, approved_at`, string(batch.Approved), string(batch.Stopping))
+		`SELECT id, state FROM batch WHERE state IN ('`+string(batch.Approved)+`', '`+string(batch.Stopping)+`') ORDER BY urgent DESC, approved_at`)
 	if err != nil {
 		return fmt.Errorf("list approved batches: %w", err)
 	}

@@ -21,7 +21,7 @@ import (
 
 // short is what SQLite may read from end to end: what a statement brings itself, tables
 // that stay short, and indexes of what waits.
-var short = regexp.MustCompile(`^SCAN (\d+ |\d+-ROW )?(CONSTANT ROWS?|VALUES CLAUSE|v|lanes|roads|whose|few|due|share\d+|a|m|p VIRTUAL.*|pause.*|draft|batch|` +
+var short = regexp.MustCompile(`^SCAN (\d+ |\d+-ROW )?(CONSTANT ROWS?|VALUES CLAUSE|v|lanes|roads|whose|few|due|share\d+|a|m|p VIRTUAL.*|pause.*|draft|` +
 	`ledger_checkpoint.*|(receipt|letter|l|ledger_waiting|t) USING (COVERING )?INDEX (receipt_waiting|receipt_again|receipt_parked|letter_person|letter_timed|sqlite_autoindex_ledger_waiting_1|trace_open))$|` +
 	`^SCAN p$`) // the last place of the ledger, one row
 
