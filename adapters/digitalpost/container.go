@@ -52,7 +52,7 @@ func (c *Client) HandOverContainer(ctx context.Context, tenant post.TenantID, f 
 	defer cancel()
 	body := dispatch.Watch(f.Open())
 	defer func() { _ = body.Close() }() // of a reader
-	req, err := outgoing(ctx, system, c.address("memos/", ""), "application/x-lzma", f.Size, body)
+	req, err := outgoing(body.Trace(ctx), system, c.address("memos/", ""), "application/x-lzma", f.Size, body)
 	if err != nil {
 		return out(dispatch.NotTaken, codeNoConnection)
 	}

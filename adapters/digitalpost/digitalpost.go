@@ -10,7 +10,7 @@
 //
 // A hand-over is repeated under the same messageUUID until its outcome is
 // known. The client answers NotTaken only when no body byte left the house or
-// NgDP said "later" or "not you"; whenever bytes went out and no clear answer
+// NgDP said "later" or "not you" (a TLS alert does so on a new connection only); whenever bytes went out and no clear answer
 // came back it answers Unknown. A failed look-up is Unsure, never a guess.
 // Credentials that NgDP refuses are our trouble: the letter waits.
 //

@@ -45,7 +45,7 @@ func (c *Client) HandOver(ctx context.Context, j dispatch.Job, f dispatch.Form) 
 	body := dispatch.Watch(f.Open())
 	defer func() { _ = body.Close() }() // of a reader
 	query := url.Values{"memo-message-uuid": {j.MessageID}}.Encode()
-	req, err := outgoing(ctx, system, c.address("memos/", query), "application/xml", f.Size, body)
+	req, err := outgoing(body.Trace(ctx), system, c.address("memos/", query), "application/xml", f.Size, body)
 	if err != nil {
 		return out(dispatch.NotTaken, codeNoConnection)
 	}

@@ -73,7 +73,7 @@ func tokenCode(err error) string {
 func (c *Client) send(ctx context.Context, s *system, token string, j dispatch.Job, f dispatch.Form) (dispatch.Outcome, bool) {
 	body := dispatch.Watch(f.Open())
 	defer func() { _ = body.Close() }() // what it says, reading has said
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.serviceURL.String()+PathSend, body)
+	req, err := http.NewRequestWithContext(body.Trace(ctx), http.MethodPost, c.serviceURL.String()+PathSend, body)
 	if err != nil {
 		return dispatch.Outcome{Verdict: dispatch.NotTaken, Code: codeNoConnection}, false
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,11 +33,21 @@ type Watched struct {
 	read    atomic.Int64
 	started atomic.Bool
 	failed  atomic.Pointer[error]
+	fresh   atomic.Bool // the connection carried nothing before, and its other side has said nothing yet
 	once    sync.Once
 }
 
 // Watch returns r, watched.
 func Watch(r io.ReadCloser) *Watched { return &Watched{r: r} }
+
+// Trace returns ctx for the request that carries the form, so that it is known
+// whether its connection was a new one. Without it none counts as new.
+func (b *Watched) Trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn:        func(c httptrace.GotConnInfo) { b.fresh.Store(!c.Reused) },
+		Got100Continue: func() { b.fresh.Store(false) },
+	})
+}
 
 // Read implements io.Reader.
 func (b *Watched) Read(p []byte) (int, error) {
@@ -79,7 +90,10 @@ func (b *Watched) Verdict(err error, size int64) (verdict Verdict, code string) 
 		return NotTaken, Unanswered(err)
 	}
 	if certificateRefused(err) {
-		return NotTaken, CodeForbidden
+		if b.fresh.Load() {
+			return NotTaken, CodeForbidden
+		}
+		return Unknown, CodeForbidden // the form may have been read before
 	}
 	// A form that broke off is shorter than was announced: nobody can have
 	// taken it for whole.
@@ -124,7 +138,8 @@ func timedOut(err error) bool {
 
 // certificateRefused reports whether the TLS handshake ended over our
 // certificate. With TLS 1.3 the client learns of it only after it began to
-// write; the server's HTTP side never sees those bytes.
+// write; the server's HTTP side never sees those bytes. Later, on a connection
+// that was let in, the same alert says nothing of what was read before it.
 func certificateRefused(err error) bool {
 	var op *net.OpError
 	if !errors.As(err, &op) || op.Op != "remote error" {
