@@ -4,6 +4,7 @@ package letterbench
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -281,13 +282,21 @@ func BenchmarkRatio(b *testing.B) {
 
 func rsaKey(s *devcerts.Set) devcerts.Pair { return s.LetterRSA }
 
-// perBatch is policy "batch": one signature over all letters.
+// middle is the run whose figure is neither the highest nor the lowest: when the last
+// receipts are fetched is luck, up to a second of two and a half.
+func middle(runs []cost, figure func(cost) float64) cost {
+	return slices.SortedFunc(slices.Values(runs), func(x, y cost) int { return cmp.Compare(figure(x), figure(y)) })[len(runs)/2]
+}
+
+// perBatch is policy "batch": one signature over all letters, three times.
 func perBatch(b *testing.B) {
 	floor1, grouped1 := measureFloor(b, *letters/2, 1), measureFloor(b, *letters/2, inOneFile)
 	h := newHouse(b, rsaKey, time.Second, 1)
 	h.send("warm", "batch", 20)
 	cpu1, wall1 := signatures(b)
-	c := h.send("batch", "batch", *letters)
+	runs := []cost{h.send("batch", "batch", *letters), h.send("batch-2", "batch", *letters), h.send("batch-3", "batch", *letters)}
+	resident := runs[0].resident // it only grows
+	c, quick := middle(runs, cost.perCPU), middle(runs, cost.perWall)
 	cpu2, wall2 := signatures(b)
 	floor, grouped := (floor1+measureFloor(b, *letters/2, 1))/2, (grouped1+measureFloor(b, *letters/2, inOneFile))/2
 	row(b, "letters:_policy_batch,_per_CPU-second,_to_bare_RSA-3072_signatures", 3.0, c.perCPU(), (cpu1+cpu2)/2)
@@ -295,18 +304,18 @@ func perBatch(b *testing.B) {
 	row(b, "letters:_the_floor,_per_CPU-second,_to_bare_RSA-3072_signatures", 0, floor, (cpu1+cpu2)/2)
 	row(b, fmt.Sprintf("letters:_the_floor_with_a_file_for_%d_documents,_per_CPU-second,_to_bare_RSA-3072_signatures", inOneFile), 0, grouped, (cpu1+cpu2)/2)
 	c.tell(b, "policy_batch")
-	row(b, "letters:_policy_batch,_per_second,_to_bare_RSA-3072_signatures_of_both_cores", 1.0, c.perWall(), (wall1+wall2)/2)
+	row(b, "letters:_policy_batch,_per_second,_to_bare_RSA-3072_signatures_of_both_cores", 1.0, quick.perWall(), (wall1+wall2)/2)
 	for more := range strings.SplitSeq(*many, ",") {
 		n, err := strconv.Atoi(more)
 		if err != nil {
 			continue // none are asked for
 		}
 		m := h.send("many-"+more, "batch", n)
-		row(b, fmt.Sprintf("letters:_per_second,_%d_to_%d", n, *letters), 0.9, m.perWall(), c.perWall())
+		row(b, fmt.Sprintf("letters:_per_second,_%d_to_%d", n, *letters), 0.9, m.perWall(), quick.perWall())
 		row(b, fmt.Sprintf("letters:_per_CPU-second,_%d_to_%d", n, *letters), 0, m.perCPU(), c.perCPU())
 		b.Run(fmt.Sprintf("letters:_memory_of_%d_to_%d", n, *letters), func(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(m.resident/c.resident, "ratio")
+			b.ReportMetric(m.resident/resident, "ratio")
 			b.ReportMetric(1.2, "at-most")
 		})
 	}
