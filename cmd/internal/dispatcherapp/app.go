@@ -148,7 +148,7 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 		{Name: "letters moved or released", Run: due.run},
 		{Name: "ledger integrator", Run: integrator.Run},
 	}
-	upkeep, err := a.upkeep(blobs, cfg.Tenants)
+	upkeep, err := a.upkeep(advancer, blobs, cfg.Tenants)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"sikkerpost.dk/gateway/adapters/blobstore"
 	"sikkerpost.dk/gateway/internal/daemon"
+	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/outbound/trace"
 	"sikkerpost.dk/gateway/internal/post"
@@ -54,7 +55,7 @@ func (a *App) noticed(run queue.Runner) queue.Runner {
 }
 
 // upkeep is what the dispatcher looks after besides the letters' own steps.
-func (a *App) upkeep(blobs *blobstore.Store, tenants []post.Tenant) ([]daemon.Task, error) {
+func (a *App) upkeep(advancer *dispatch.Advancer, blobs *blobstore.Store, tenants []post.Tenant) ([]daemon.Task, error) {
 	keeper, err := a.keeper(blobs, tenants)
 	if err != nil {
 		return nil, err
@@ -70,6 +71,7 @@ func (a *App) upkeep(blobs *blobstore.Store, tenants []post.Tenant) ([]daemon.Ta
 			return errors.Join(a.store.ForgetAnswers(ctx, time.Now().Add(-keepAnswers)), a.store.ForgetTraces(ctx, time.Now().Add(-trace.Kept)))
 		})},
 		{Name: "receipt watch", Run: a.loop(time.Minute, "parked receipts not counted", (&parkedWatch{count: a.store.ParkedReceipts, log: a.log}).step)},
+		{Name: "step watch", Run: a.loop(30*time.Second, "steps not watched", (&stepWatch{failing: advancer.Failing, log: a.log, now: time.Now}).step)},
 		{Name: "letter watch", Run: a.loop(time.Minute, "letters not watched", watch.Step)},
 	}, nil
 }

@@ -24,9 +24,12 @@ func (a *Advancer) fail(ctx context.Context, l queue.Lease, r Record, cause erro
 	}
 	a.Log.ErrorContext(ctx, "step failed", slog.String("letter", string(r.ID)), slog.String("state", string(r.State)),
 		slog.Int("failures", r.Failures), slog.Any("error", cause))
+	own := errors.Is(cause, post.ErrPermanent) || errors.Is(cause, verify.ErrNotProven)
+	if !ended && !own {
+		a.failed(r.State)
+	}
 	var err error
-	if reason := failureCode(cause); r.State.May(post.LetterNeedsPerson, r.Channel) &&
-		(errors.Is(cause, post.ErrPermanent) || errors.Is(cause, verify.ErrNotProven) || a.poisoned(r)) {
+	if reason := failureCode(cause); r.State.May(post.LetterNeedsPerson, r.Channel) && (own || a.poisoned(r)) {
 		err = a.askPerson(ctx, l, r, reason)
 	} else {
 		err = a.wait(ctx, l, r, reason, a.Now().Add(a.pause(r.Failures)))

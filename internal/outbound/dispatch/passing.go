@@ -14,8 +14,55 @@ const mostShared = 3
 // passing notes when a letter last got through, apart for what comes before the
 // look-up (opening and signing) and after it (checking, rendering, the intent).
 type passing struct {
-	mu   sync.Mutex
-	last [2]time.Time // guarded by mu
+	mu      sync.Mutex
+	last    [2]time.Time // guarded by mu
+	failing [2]Failing   // guarded by mu; since last
+}
+
+// Failing says for how long steps of one kind of work have failed in this process
+// while no letter got through it. Failures that are a letter's own beyond doubt are not
+// among them.
+type Failing struct {
+	Work     string    // "signing", what comes before the look-up; "handover", what comes after it
+	Since    time.Time // the first failure; zero: none, or a letter got through after the last
+	Failures int
+	last     time.Time
+}
+
+// mostQuiet is for how long nothing may fail before a failure is past: a letter that
+// fails is tried again sooner.
+const mostQuiet = mostPause + mostPause/3
+
+// Failing returns how each kind of work stands.
+func (a *Advancer) Failing() []Failing {
+	a.passing.mu.Lock()
+	defer a.passing.mu.Unlock()
+	all := make([]Failing, 0, len(works))
+	for i, work := range works {
+		f := a.passing.failing[i]
+		if f.last.Before(a.Now().Add(-mostQuiet)) {
+			f = Failing{}
+		}
+		f.Work = work
+		all = append(all, f)
+	}
+	return all
+}
+
+// works names the stages.
+var works = [2]string{"signing", "handover"}
+
+// failed notes that the work that is done in state s did not succeed.
+func (a *Advancer) failed(s post.LetterState) {
+	now := a.Now()
+	a.passing.mu.Lock()
+	defer a.passing.mu.Unlock()
+	f := &a.passing.failing[stage(s)]
+	if f.last.Before(now.Add(-mostQuiet)) {
+		*f = Failing{Since: now}
+	}
+	f.Failures++
+	f.last = now
 }
 
 func stage(s post.LetterState) int {
@@ -32,7 +79,7 @@ func (a *Advancer) passed(s post.LetterState) {
 	now := a.Now()
 	a.passing.mu.Lock()
 	defer a.passing.mu.Unlock()
-	a.passing.last[stage(s)] = now
+	a.passing.last[stage(s)], a.passing.failing[stage(s)] = now, Failing{}
 }
 
 // poisoned reports whether the failures of r in a row are r's own. When nothing gets

@@ -1,0 +1,54 @@
+package dispatcherapp
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"sikkerpost.dk/gateway/internal/outbound/dispatch"
+)
+
+var failingSteps = promauto.NewGaugeVec(prometheus.GaugeOpts{
+	Name: "sikkerpost_steps_failing_seconds", Help: "For how long steps have failed here while no letter got through.",
+}, []string{"work"})
+
+const (
+	// longFailing is for how long nothing may get through before it is reported: what
+	// is away for a moment is tried again first.
+	longFailing = 2 * time.Minute
+	// remindFailing is how often the same is reported again.
+	remindFailing = time.Hour
+)
+
+// stepWatch reports that steps fail and nothing gets through: a disk, a key or a key
+// store is away. Nobody is asked about the letters meanwhile, so this is how an
+// operator hears of it. It is for one goroutine.
+type stepWatch struct {
+	failing func() []dispatch.Failing
+	log     *slog.Logger
+	now     func() time.Time
+	said    map[string]time.Time
+}
+
+func (w *stepWatch) step(ctx context.Context) error {
+	if w.said == nil {
+		w.said = map[string]time.Time{}
+	}
+	for _, f := range w.failing() {
+		var long time.Duration
+		if !f.Since.IsZero() {
+			long = w.now().Sub(f.Since)
+		}
+		failingSteps.WithLabelValues(f.Work).Set(long.Seconds())
+		if said, ok := w.said[f.Work]; long < longFailing || ok && w.now().Sub(said) < remindFailing {
+			continue
+		}
+		w.said[f.Work] = w.now()
+		w.log.ErrorContext(ctx, "no letter gets through", slog.String("work", f.Work), slog.Int("failures", f.Failures),
+			slog.Time("since", f.Since))
+	}
+	return nil
+}

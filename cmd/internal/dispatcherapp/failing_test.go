@@ -1,0 +1,68 @@
+package dispatcherapp
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sikkerpost.dk/gateway/internal/outbound/dispatch"
+)
+
+// TestNothingGettingThroughIsReportedWithinMinutes: not parallel, for the number is of
+// the process.
+func TestNothingGettingThroughIsReportedWithinMinutes(t *testing.T) {
+	began := time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC)
+	now, is := began, dispatch.Failing{Work: "signing"}
+	var log spoken
+	w := stepWatch{log: slog.New(slog.NewTextHandler(&log, nil)), now: func() time.Time { return now },
+		failing: func() []dispatch.Failing { return []dispatch.Failing{is} }}
+	for _, tt := range []struct {
+		name   string
+		at     time.Duration
+		since  time.Duration // when steps began to fail; negative: they do not
+		number float64
+		said   int
+	}{
+		{"all is well", 0, -1, 0, 0},
+		{"a moment", time.Minute, 0, 60, 0},
+		{"for long", 3 * time.Minute, 0, 180, 1},
+		{"said", 4 * time.Minute, 0, 240, 1},
+		{"an hour later", 63 * time.Minute, 0, 3780, 2},
+		{"a letter got through", 64 * time.Minute, -1, 0, 2},
+	} {
+		now, is.Since = began.Add(tt.at), time.Time{}
+		if tt.since >= 0 {
+			is.Since = began.Add(tt.since)
+		}
+		if err := w.step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if said := strings.Count(log.String(), "no letter gets through"); said != tt.said {
+			t.Errorf("%s: reported %d times, want %d", tt.name, said, tt.said)
+		}
+		if got := failingFor(t, "signing"); got != tt.number {
+			t.Errorf("%s: the number is %v, want %v", tt.name, got, tt.number)
+		}
+	}
+}
+
+// failingFor returns the number that is shown for some work.
+func failingFor(t *testing.T, work string) float64 {
+	t.Helper()
+	all, err := prometheus.DefaultGatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range all {
+		for _, m := range family.GetMetric() {
+			if family.GetName() == "sikkerpost_steps_failing_seconds" && m.GetLabel()[0].GetValue() == work {
+				return m.GetGauge().GetValue()
+			}
+		}
+	}
+	t.Fatalf("nothing is shown of %s", work)
+	return 0
+}

@@ -1,0 +1,54 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/verify"
+	"sikkerpost.dk/gateway/internal/post"
+	"sikkerpost.dk/gateway/internal/queue"
+)
+
+// TestFailingIsForAsLongAsNothingGetsThrough: nobody is asked about letters then, so
+// this is what tells that they wait.
+func TestFailingIsForAsLongAsNothingGetsThrough(t *testing.T) {
+	s, a := aheadOf(t, post.LetterReady)
+	now := time.Now()
+	a.Now = func() time.Time { return now }
+	r := s.is
+	fail := func(ctx context.Context, cause error) {
+		if err := a.fail(ctx, queue.Lease{}, r, cause); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(name string, since time.Time, failures int) {
+		t.Helper()
+		if got := a.Failing(); !got[0].Since.Equal(since) || got[0].Failures != failures || got[0].Work != "signing" ||
+			!got[1].Since.IsZero() || got[1].Work != "handover" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	over, end := context.WithCancel(t.Context())
+	end()
+	fail(over, context.Canceled)
+	fail(t.Context(), verify.ErrNotProven)
+	check("our own end, and what is the letter's own", time.Time{}, 0)
+	began := now
+	for range 4 {
+		fail(t.Context(), errors.New("the disk is away"))
+		now = now.Add(mostPause)
+	}
+	check("an hour without the disk", began, 4)
+	a.passed(post.LetterRouted)
+	check("other work is done", began, 4)
+	a.passed(post.LetterReady)
+	check("a letter got through", time.Time{}, 0)
+	fail(t.Context(), errors.New("the disk is away"))
+	check("it is away again", now, 1)
+	now = now.Add(mostQuiet + time.Second)
+	check("nothing was tried for long", time.Time{}, 0)
+	fail(t.Context(), errors.New("the disk is away"))
+	check("and fails anew", now, 1)
+}
