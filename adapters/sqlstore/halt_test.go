@@ -157,10 +157,12 @@ func TestAPauseThatWaitsForAStopFindsTheBatchStopped(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer db.Close()
-		// waiting waits until so many are kept out by the intent that is being committed.
+		// waiting waits until so many are kept out by the intent that is being committed;
+		// whoever works in another schema of the server waits for the same lock.
 		waiting := func(n int) {
 			for have, end := 0, time.Now().Add(time.Minute); driver == "pgx" && have < n && time.Now().Before(end); time.Sleep(time.Millisecond) {
-				if err := db.QueryRowContext(ctx, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`).Scan(&have); err != nil {
+				if err := db.QueryRowContext(ctx, `SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+					WHERE l.locktype = 'advisory' AND NOT l.granted AND a.application_name = current_setting('application_name')`).Scan(&have); err != nil {
 					t.Error(err)
 					return
 				}

@@ -2,7 +2,6 @@ package sqlstore_test
 
 import (
 	"database/sql"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -22,7 +21,7 @@ func TestInboxStoreKeepsTheContract(t *testing.T) {
 }
 
 // onEachEngine runs test on SQLite, and on PostgreSQL when SIKKERPOST_POSTGRES
-// holds the address of a server. fresh makes an empty database.
+// holds the address of a server. fresh gives an empty database.
 func onEachEngine(t *testing.T, test func(t *testing.T, fresh func(*testing.T) (address, driver, dsn string))) {
 	t.Run("sqlite", func(t *testing.T) {
 		test(t, func(t *testing.T) (string, string, string) {
@@ -30,17 +29,13 @@ func onEachEngine(t *testing.T, test func(t *testing.T, fresh func(*testing.T) (
 			return pgsuite.SQLite(t, sqlstore.Open, path), "sqlite", "file:" + path + "?_pragma=busy_timeout(60000)"
 		})
 	})
-	server := os.Getenv("SIKKERPOST_POSTGRES")
-	if server == "" {
-		if os.Getenv("SIKKERPOST_FULL") == "1" {
-			t.Fatal("SIKKERPOST_POSTGRES is not set")
-		}
-		t.Log("left out: PostgreSQL, because SIKKERPOST_POSTGRES is not set")
+	server, ok := pgsuite.Server(t, "the same on PostgreSQL")
+	if !ok {
 		return
 	}
 	t.Run("postgres", func(t *testing.T) {
 		test(t, func(t *testing.T) (string, string, string) {
-			address := pgsuite.Schema(t, server)
+			address := pgsuite.Postgres(t, sqlstore.Open, server)
 			return address, "pgx", address
 		})
 	})

@@ -31,23 +31,13 @@ func eachEngine(t *testing.T, test func(t *testing.T, open opener)) {
 			return mustOpen(t, suite.SQLite(t, Open, filepath.Join(t.TempDir(), "vault.db")))
 		})
 	})
-	address := os.Getenv("SIKKERPOST_POSTGRES")
-	if address == "" {
-		if os.Getenv("SIKKERPOST_FULL") == "1" {
-			t.Fatal("SIKKERPOST_POSTGRES is not set")
-		}
-		t.Log("left out: PostgreSQL, because SIKKERPOST_POSTGRES is not set")
+	address, ok := suite.Server(t, "the same on PostgreSQL")
+	if !ok {
 		return
 	}
 	t.Run("postgres", func(t *testing.T) {
-		test(t, func(t *testing.T) *Store { return freshSchema(t, address) })
+		test(t, func(t *testing.T) *Store { return mustOpen(t, suite.Postgres(t, Open, address)) })
 	})
-}
-
-// freshSchema opens a schema of its own, dropped after the test.
-func freshSchema(t *testing.T, address string) *Store {
-	t.Helper()
-	return mustOpen(t, suite.Schema(t, address))
 }
 
 func mustOpen(t *testing.T, address string) *Store {

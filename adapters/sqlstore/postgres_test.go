@@ -1,21 +1,18 @@
 package sqlstore
 
 import (
-	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"sikkerpost.dk/gateway/adapters/sqlstore/sqlstoretest/suite"
 )
 
 // TestWhoeverIsCutOffInATransactionHoldsItsLocksNotForLong lets a client fall
 // silent while it holds a lock.
 func TestWhoeverIsCutOffInATransactionHoldsItsLocksNotForLong(t *testing.T) {
-	address := os.Getenv("SIKKERPOST_POSTGRES")
-	if address == "" {
-		if os.Getenv("SIKKERPOST_FULL") == "1" {
-			t.Fatal("SIKKERPOST_POSTGRES is not set")
-		}
-		t.Log("LEFT OUT: PostgreSQL, because SIKKERPOST_POSTGRES is not set")
+	address, ok := suite.Server(t, "whoever is cut off in a transaction")
+	if !ok {
 		return
 	}
 	usual, err := openPostgres(address)
@@ -65,12 +62,8 @@ func more(address string) string {
 // made the rule of its server: an intent that waited for a pause must see it, and a
 // transaction that has one view from its first statement on would not.
 func TestEachStatementSeesWhatWasCommittedBeforeIt(t *testing.T) {
-	address := os.Getenv("SIKKERPOST_POSTGRES")
-	if address == "" {
-		if os.Getenv("SIKKERPOST_FULL") == "1" {
-			t.Fatal("SIKKERPOST_POSTGRES is not set")
-		}
-		t.Log("LEFT OUT: PostgreSQL, because SIKKERPOST_POSTGRES is not set")
+	address, ok := suite.Server(t, "what a statement sees")
+	if !ok {
 		return
 	}
 	for _, rule := range []string{"repeatable read", "serializable"} {

@@ -1,10 +1,10 @@
 package sqlstore
 
 import (
-	"os"
 	"testing"
 	"time"
 
+	"sikkerpost.dk/gateway/adapters/sqlstore/sqlstoretest/suite"
 	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -12,15 +12,11 @@ import (
 // TestAGroupPassesOverALetterInAnothersHands: it answers at once and settles the
 // rest; the one left over is settled by itself as soon as the letter is free.
 func TestAGroupPassesOverALetterInAnothersHands(t *testing.T) {
-	address := os.Getenv("SIKKERPOST_POSTGRES")
-	if address == "" {
-		if os.Getenv("SIKKERPOST_FULL") == "1" {
-			t.Fatal("SIKKERPOST_POSTGRES is not set")
-		}
-		t.Log("LEFT OUT: rows locked by others, because SIKKERPOST_POSTGRES is not set; SQLite has one writer")
+	address, ok := suite.Server(t, "rows locked by others; SQLite has one writer")
+	if !ok {
 		return
 	}
-	s := freshSchema(t, address)
+	s := mustOpen(t, suite.Postgres(t, Open, address))
 	var group []track.Settlement
 	for _, id := range []post.LetterID{"free", "held"} {
 		if _, err := s.write.ExecContext(t.Context(),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -41,12 +40,8 @@ func formerly(t *testing.T, test func(t *testing.T, address string, postgres boo
 		})
 	}
 	run("sqlite", "sqlite://"+filepath.Join(t.TempDir(), "old.db"), false)
-	server := os.Getenv("SIKKERPOST_POSTGRES")
-	if server == "" {
-		if os.Getenv("SIKKERPOST_FULL") == "1" {
-			t.Fatal("SIKKERPOST_POSTGRES is not set")
-		}
-		t.Log("LEFT OUT: PostgreSQL, because SIKKERPOST_POSTGRES is not set")
+	server, ok := suite.Server(t, "the same on PostgreSQL")
+	if !ok {
 		return
 	}
 	run("postgres", server, true)

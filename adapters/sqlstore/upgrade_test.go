@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -18,12 +17,8 @@ func TestADatabaseThatTheFormerVersionFilledIsBroughtUpToDate(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		testUpgrade(t, "sqlite://"+filepath.Join(t.TempDir(), "old.db"))
 	})
-	server := os.Getenv("SIKKERPOST_POSTGRES")
-	if server == "" {
-		if os.Getenv("SIKKERPOST_FULL") == "1" {
-			t.Fatal("SIKKERPOST_POSTGRES is not set")
-		}
-		t.Log("LEFT OUT: PostgreSQL, because SIKKERPOST_POSTGRES is not set")
+	server, ok := suite.Server(t, "the same on PostgreSQL")
+	if !ok {
 		return
 	}
 	t.Run("postgres", func(t *testing.T) { testUpgrade(t, suite.Schema(t, server)) })

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -54,12 +53,8 @@ type volume struct {
 // there is no server, which a full run does not pass over.
 func newVolume(t *testing.T) *volume {
 	t.Helper()
-	server := os.Getenv("SIKKERPOST_POSTGRES")
-	if server == "" {
-		if os.Getenv("SIKKERPOST_FULL") == "1" {
-			t.Fatal("SIKKERPOST_POSTGRES is not set")
-		}
-		t.Log("LEFT OUT: PostgreSQL, because SIKKERPOST_POSTGRES is not set")
+	server, ok := suite.Server(t, "what PostgreSQL reads")
+	if !ok {
 		return nil
 	}
 	s, err := Open(t.Context(), suite.Schema(t, server))

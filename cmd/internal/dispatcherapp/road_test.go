@@ -168,7 +168,7 @@ func TestMain(m *testing.M) {
 	switch {
 	case postgres != "":
 		code = max(code, m.Run())
-		if err := suite.Forget(postgres); err != nil {
+		if err := suite.Forget(); err != nil {
 			fmt.Println(err)
 			code = 1
 		}

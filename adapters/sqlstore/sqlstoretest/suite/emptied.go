@@ -3,8 +3,10 @@ package suite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"io"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,7 +23,8 @@ var emptied struct {
 // address. open, which is sqlstore.Open, makes it when none is left over from a test
 // that has ended; going through every migration takes longer than most tests. What a
 // test leaves is handed on only when nobody is connected to it any more and its tables
-// are as they were made; else it is dropped. [Forget] drops the others.
+// are as they were made; else it is dropped. It is a connection's application_name that
+// tells whose it is: let the address keep it. [Forget] drops the others.
 func Postgres[S io.Closer](t testing.TB, open func(context.Context, string) (S, error), server string) (address string) {
 	t.Helper()
 	db, err := sql.Open("pgx", server)
@@ -53,6 +56,9 @@ func Postgres[S io.Closer](t testing.TB, open func(context.Context, string) (S, 
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+	if rows, err := written(t.Context(), db, name); err != nil || len(rows) > 0 {
+		t.Fatalf("migrations leave rows in %q, which a schema that was emptied would lack: %v", rows, err)
+	}
 	shape, err := shapeOf(t.Context(), db, name)
 	if err != nil {
 		t.Fatal(err)
@@ -66,21 +72,22 @@ func Postgres[S io.Closer](t testing.TB, open func(context.Context, string) (S, 
 }
 
 // Forget drops the schemas that are left over: what a TestMain does at its end.
-func Forget(server string) error {
-	db, err := sql.Open("pgx", server)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	for {
-		name := another(server)
-		if name == "" {
-			return nil
-		}
-		if err := drop(db, name); err != nil {
+func Forget() error {
+	emptied.Lock()
+	defer emptied.Unlock()
+	var failed error
+	for server, names := range emptied.free {
+		db, err := sql.Open("pgx", server)
+		if err != nil {
 			return err
 		}
+		for _, name := range names {
+			failed = errors.Join(failed, drop(db, name))
+		}
+		failed = errors.Join(failed, db.Close())
 	}
+	emptied.free = nil
+	return failed
 }
 
 func another(server string) string {
@@ -115,22 +122,20 @@ func handOn(db *sql.DB, server, name string) error {
 		}
 		time.Sleep(wait)
 	}
-	shape, err := shapeOf(ctx, db, name)
-	if err != nil {
-		return err
+	// The files of tables and indexes become what they were: nothing is left of dead
+	// rows, nor of what is known of how many there are.
+	tables, err := written(ctx, db, name)
+	if err == nil && len(tables) > 0 {
+		_, err = db.ExecContext(ctx, "TRUNCATE "+strings.Join(tables, ", ")+" CASCADE")
+	}
+	var shape string
+	if err == nil {
+		shape, err = shapeOf(ctx, db, name)
 	}
 	emptied.Lock()
-	same := shape == emptied.shape
+	same := err == nil && shape == emptied.shape
 	emptied.Unlock()
-	if !same {
-		return drop(db, name)
-	}
-	// Without triggers the order of the tables does not matter.
-	if _, err := db.ExecContext(ctx, `DO $$ DECLARE t text; BEGIN
-		PERFORM set_config('session_replication_role', 'replica', true);
-		FOR t IN SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
-			WHERE schemaname = '`+name+`' AND tablename <> 'goose_db_version' LOOP EXECUTE 'DELETE FROM ' || t; END LOOP;
-		END $$`); err != nil { // whoever may not set that aside
+	if !same { // whatever was done to it
 		return drop(db, name)
 	}
 	emptied.Lock()
@@ -142,21 +147,45 @@ func handOn(db *sql.DB, server, name string) error {
 	return nil
 }
 
-// shapeOf is what tables, columns, rules and settings there are, and which
-// migrations were made.
+// written are the tables into which a row was ever written, but for goose's own.
+func written(ctx context.Context, db *sql.DB, name string) (tables []string, err error) {
+	rows, err := db.QueryContext(ctx, `SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname <> 'goose_db_version' AND pg_relation_size(c.oid) > 0`, name)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var table string
+		if err := rows.Scan(&table); err != nil {
+			return nil, err
+		}
+		tables = append(tables, table)
+	}
+	return tables, rows.Err()
+}
+
+// shapeOf is what tables, columns, indexes, rules, rights and settings there are,
+// whether statistics were gathered, and which migrations were made.
 func shapeOf(ctx context.Context, db *sql.DB, name string) (shape string, err error) {
-	err = db.QueryRowContext(ctx, `SELECT concat(
-		(SELECT string_agg(concat_ws(' ', c.relname, c.relkind, c.reloptions, a.attname, a.atttypid, a.attnotnull, a.atthasdef), ', ' ORDER BY c.relname, a.attnum)
-			FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.relnamespace = n.oid),
-		(SELECT string_agg(concat_ws(' ', r.conname, r.contype, r.convalidated), ', ' ORDER BY r.conname, r.oid) FROM pg_constraint r WHERE r.connamespace = n.oid AND r.contype <> 'n'),
-		(SELECT string_agg(concat_ws(' ', g.tgname, g.tgenabled), ', ' ORDER BY g.tgname, g.tgenabled) FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
-			WHERE c.relnamespace = n.oid AND NOT g.tgisinternal),
-		(SELECT count(*) FROM pg_proc p WHERE p.pronamespace = n.oid), ' ',
-		(SELECT string_agg(s::text, ' ' ORDER BY s::text) FROM pg_db_role_setting s)) FROM pg_namespace n WHERE n.nspname = $1`, name).Scan(&shape)
+	err = db.QueryRowContext(ctx, `SELECT concat_ws(E'\n',
+		(SELECT string_agg(concat_ws(' ', c.relname, c.relkind, c.relpersistence, c.reloptions, c.relacl,
+				CASE c.relkind WHEN 'i' THEN pg_get_indexdef(c.oid) WHEN 'v' THEN pg_get_viewdef(c.oid) END), ', ' ORDER BY c.relname)
+			FROM pg_class c WHERE c.relnamespace = n.oid),
+		(SELECT string_agg(concat_ws(' ', c.relname, a.attname, a.atttypid, a.attnotnull, a.attstorage, a.attstattarget, a.attacl, pg_get_expr(d.adbin, d.adrelid)), ', ' ORDER BY c.relname, a.attnum)
+			FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+			WHERE c.relnamespace = n.oid AND a.attnum > 0),
+		(SELECT string_agg(concat_ws(' ', r.conname, r.convalidated, pg_get_constraintdef(r.oid)), ', ' ORDER BY r.conname, r.oid)
+			FROM pg_constraint r WHERE r.connamespace = n.oid AND r.contype <> 'n'),
+		(SELECT string_agg(concat_ws(' ', g.tgenabled, pg_get_triggerdef(g.oid)), ', ' ORDER BY c.relname, g.tgname)
+			FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid WHERE c.relnamespace = n.oid AND NOT g.tgisinternal),
+		(SELECT string_agg(concat_ws(' ', p.proname, p.prosrc), ', ' ORDER BY p.proname) FROM pg_proc p WHERE p.pronamespace = n.oid),
+		(SELECT string_agg(s::text, ' ' ORDER BY s::text) FROM pg_db_role_setting s),
+		n.nspacl, (SELECT count(*) FROM pg_stats s WHERE s.schemaname = n.nspname)) FROM pg_namespace n WHERE n.nspname = $1`, name).Scan(&shape)
 	if err != nil {
 		return "", err
 	}
 	var made string
 	err = db.QueryRowContext(ctx, `SELECT string_agg(concat(version_id, is_applied), ' ' ORDER BY id) FROM `+name+`.goose_db_version`).Scan(&made)
-	return shape + " " + made, err
+	return strings.ReplaceAll(shape, name, "") + "\n" + made, err
 }
