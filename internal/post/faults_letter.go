@@ -54,7 +54,8 @@ var (
 	FaultMayBeDelivered = fault("POST-2016", http.StatusConflict,
 		"The letter may already have been taken by a carrier; another channel could deliver it twice.",
 		"Brevet kan allerede være modtaget af en kanal; en anden kanal kunne levere det to gange.",
-		"Retry on the same channel, or wait for the carrier's receipt.", "Prøv igen på samme kanal, eller vent på kanalens kvittering.")
+		"Wait for the carrier's receipt; a letter that waits for a person can be retried on the same channel, unless its batch was stopped.",
+		"Vent på kanalens kvittering. Et brev, der venter på en person, kan prøves igen på samme kanal, medmindre forsendelsen er stoppet.")
 	FaultNoEvidence = fault("POST-2017", http.StatusConflict,
 		"The letter is not signed yet, so there is no evidence of it.", "Brevet er endnu ikke signeret, så der er intet bevis for det.",
 		"Ask again when it is signed; letters of a batch are not before the batch is approved.",

@@ -54,10 +54,7 @@ func decisions(v View) string {
 			may = append(may, string(o.d))
 		}
 	}
-	if n := len(may); n > 1 {
-		may = append(may[:n-2], may[n-2]+" or "+may[n-1])
-	}
-	return strings.Join(may, ", ")
+	return either(may)
 }
 
 // inDoubt reports whether the carrier may have v, which waits for a person, as its

@@ -182,6 +182,9 @@ func next(v View) string {
 		}
 		return says
 	case post.LetterReturned:
+		if v.Batch != "" {
+			return "somebody decides: reissue, unless its batch was stopped, or close"
+		}
 		return "somebody decides: reissue or close"
 	default:
 		if v.State.Final() {

@@ -1,6 +1,11 @@
 package letter
 
-import "sikkerpost.dk/gateway/internal/post"
+import (
+	"errors"
+	"strings"
+
+	"sikkerpost.dk/gateway/internal/post"
+)
 
 // A Case is what a decision about a letter is judged by.
 type Case struct {
@@ -30,13 +35,57 @@ type Ruling struct {
 // Judge says where decision d leads a letter, or refuses it. It is a function
 // of its arguments; the store applies the ruling in the transaction that read
 // the case. No decision puts a letter on a second channel while the first may
-// have taken it.
+// have taken it. A refusal says where the letter is and which decisions are open
+// there.
 func Judge(d Decision, c Case) (Ruling, error) {
+	r, err := judge(d, c)
+	if f := (*post.Fault)(nil); errors.As(err, &f) {
+		return Ruling{}, f.At("%s: %s", c.State, open(c))
+	}
+	return r, err
+}
+
+// open says which decisions c leaves: no cure may be named that would be refused.
+func open(c Case) string {
+	var may []string
+	for _, d := range []Decision{Retry, Print, Reissue, Cancel, Close} {
+		if _, err := judge(d, c); err == nil {
+			may = append(may, string(d))
+		}
+	}
+	switch {
+	case len(may) > 0:
+		return "what may be decided is " + either(may)
+	case c.State.Final():
+		return "its road has ended, and nothing is left to decide"
+	}
+	return "nothing is to be decided now; it moves by itself, or with its carrier's next receipt"
+}
+
+// either joins words as a choice between them.
+func either(words []string) string {
+	if n := len(words); n > 1 {
+		words = append(words[:n-2:n-2], words[n-2]+" or "+words[n-1])
+	}
+	return strings.Join(words, ", ")
+}
+
+func judge(d Decision, c Case) (Ruling, error) {
+	if !c.Stopped || d == Cancel || d == Close {
+		return unstopped(d, c)
+	}
+	for _, out := range []Decision{Cancel, Close} {
+		if _, err := unstopped(out, c); err == nil {
+			return Ruling{}, post.FaultBatchStopped
+		}
+	}
+	return Ruling{}, post.FaultLetterState // what was delivered, or is with its carrier, cannot be closed either
+}
+
+// unstopped judges a letter whose batch nobody stopped.
+func unstopped(d Decision, c Case) (Ruling, error) {
 	same := Ruling{Channel: c.Channel, Generation: c.Generation}
 	mayBeOut := c.Taken || c.Unsure
-	if c.Stopped && d != Cancel && d != Close {
-		return Ruling{}, post.FaultBatchStopped
-	}
 	switch d {
 	case Cancel:
 		if !c.State.May(post.LetterCancelled, c.Channel) {
@@ -74,7 +123,7 @@ func Judge(d Decision, c Case) (Ruling, error) {
 		same.To = post.LetterClosed
 		return same, nil
 	}
-	return Ruling{}, post.FaultLetterState.At("decision")
+	return Ruling{}, post.FaultLetterState
 }
 
 func judgePrint(c Case, mayBeOut bool) (Ruling, error) {
