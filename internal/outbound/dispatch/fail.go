@@ -24,12 +24,11 @@ func (a *Advancer) fail(ctx context.Context, l queue.Lease, r Record, cause erro
 	}
 	a.Log.ErrorContext(ctx, "step failed", slog.String("letter", string(r.ID)), slog.String("state", string(r.State)),
 		slog.Int("failures", r.Failures), slog.Any("error", cause))
-	own := errors.Is(cause, post.ErrPermanent) || errors.Is(cause, verify.ErrNotProven)
-	if !ended && !own {
-		a.failed(r.State)
+	if !ended {
+		a.failed(r.State, cause)
 	}
 	var err error
-	if reason := failureCode(cause); r.State.May(post.LetterNeedsPerson, r.Channel) && (own || a.poisoned(r)) {
+	if reason := failureCode(cause); r.State.May(post.LetterNeedsPerson, r.Channel) && (incurable(cause) || a.poisoned(r)) {
 		err = a.askPerson(ctx, l, r, reason)
 	} else {
 		err = a.wait(ctx, l, r, reason, a.Now().Add(a.pause(r.Failures)))
@@ -38,6 +37,11 @@ func (a *Advancer) fail(ctx context.Context, l queue.Lease, r Record, cause erro
 		return fmt.Errorf("record failure of letter %s: %w", r.ID, err)
 	}
 	return nil
+}
+
+// incurable reports whether a failure is a letter's own and no time cures it.
+func incurable(err error) bool {
+	return errors.Is(err, post.ErrPermanent) || errors.Is(err, verify.ErrNotProven)
 }
 
 // errForm says that a form would differ from its committed intent.

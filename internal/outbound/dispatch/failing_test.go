@@ -6,10 +6,47 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
 )
+
+// oneBatch is a batch that waits to be signed.
+type oneBatch struct{ Roots }
+
+func (oneBatch) BatchesToSign(context.Context, time.Time) ([]Signing, error) {
+	return []Signing{{Batch: "b", Tenant: "t"}}, nil
+}
+
+func (oneBatch) SignedBatch(context.Context, post.BatchID) ([]byte, []tlog.Hash, error) {
+	return nil, nil, nil
+}
+
+// away is a key store that does not answer.
+type away struct{}
+
+func (away) SignRoot(verify.Root) ([]byte, error) { return nil, errors.New("the key store is away") }
+
+// TestABatchThatCannotBeSignedIsFailingWork: its letters have no step that fails.
+func TestABatchThatCannotBeSignedIsFailingWork(t *testing.T) {
+	_, a := aheadOf(t, post.LetterReady)
+	b, err := NewBatchSigner(a, oneBatch{}, away{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	over, end := context.WithCancel(t.Context())
+	end()
+	for want, ctx := range []context.Context{over, t.Context()} {
+		if err := b.Step(ctx); err == nil {
+			t.Fatal("it was signed")
+		}
+		if got := a.Failing()[0]; got.Failures != want || got.Since.IsZero() != (want == 0) {
+			t.Errorf("%d failures are to be known: %+v", want, got)
+		}
+	}
+}
 
 // TestFailingIsForAsLongAsNothingGetsThrough: nobody is asked about letters then, so
 // this is what tells that they wait.

@@ -52,8 +52,12 @@ func (a *Advancer) Failing() []Failing {
 // works names the stages.
 var works = [2]string{"signing", "handover"}
 
-// failed notes that the work that is done in state s did not succeed.
-func (a *Advancer) failed(s post.LetterState) {
+// failed notes that the work that is done in state s did not succeed. What is a
+// letter's own fault is not noted.
+func (a *Advancer) failed(s post.LetterState, cause error) {
+	if incurable(cause) {
+		return
+	}
 	now := a.Now()
 	a.passing.mu.Lock()
 	defer a.passing.mu.Unlock()

@@ -87,6 +87,9 @@ func (b *BatchSigner) Step(ctx context.Context) error {
 		err := b.sign(ctx, s)
 		if err != nil && !errors.Is(err, post.ErrStale) { // another dispatcher is at it
 			errs = append(errs, fmt.Errorf("sign batch %s: %w", s.Batch, err))
+			if ctx.Err() == nil { // nothing else tells: no letter of it has a step yet
+				b.advancer.failed(post.LetterReady, err)
+			}
 		}
 	}
 	return errors.Join(errs...)
