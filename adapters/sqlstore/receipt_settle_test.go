@@ -51,10 +51,13 @@ func TestAGroupPassesOverALetterInAnothersHands(t *testing.T) {
 		}
 		alone <- err
 	}()
-	select {
-	case err := <-alone:
-		t.Fatalf("it did not wait for its letter: %v", err)
-	case <-time.After(50 * time.Millisecond):
+	for waits := false; !waits; {
+		select {
+		case err := <-alone:
+			t.Fatalf("it did not wait for its letter: %v", err)
+		case <-time.After(time.Millisecond):
+		}
+		waits = one[bool](t, s, `SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = current_setting('application_name') AND wait_event_type = 'Lock'`)
 	}
 	if err := other.Rollback(); err != nil {
 		t.Fatal(err)

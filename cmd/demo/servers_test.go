@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"net"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -16,12 +15,8 @@ import (
 // TestTheStoryPlaysOnRealServers plays it on PostgreSQL and redis-server, as an
 // installation on more than one machine has them.
 func TestTheStoryPlaysOnRealServers(t *testing.T) {
-	address := os.Getenv("SIKKERPOST_POSTGRES")
-	if address == "" {
-		if outside.Full() {
-			t.Fatal("SIKKERPOST_POSTGRES is not set")
-		}
-		t.Log("LEFT OUT: the story on PostgreSQL and Redis, because SIKKERPOST_POSTGRES is not set")
+	address, ok := suite.Server(t, "the story on PostgreSQL")
+	if !ok {
 		return
 	}
 	tool, ok := outside.Program(t, "redis-server", "the story on a real Redis")
