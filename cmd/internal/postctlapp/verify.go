@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"sikkerpost.dk/gateway/cmd/internal/ctl"
 	"sikkerpost.dk/gateway/internal/outbound/account"
 	"sikkerpost.dk/gateway/internal/post"
-	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
 
 type verifyAll struct {
@@ -31,7 +29,8 @@ type verifyAll struct {
 }
 
 // Run goes through the books, prints what does not add up, and exits with
-// [ctl.NeedsPerson] when anything does not.
+// [ctl.NeedsPerson] when anything does not; with [ctl.BadConfig] when a file given
+// is not what it is said to be, a key that did not sign the checkpoint among them.
 func (c *verifyAll) Run(r *run) (err error) {
 	cfg := account.Config{Late: c.Late, Carriers: map[post.Channel]account.Carrier{}}
 	if (c.Ledger == "") != (c.LedgerKey == "") {
@@ -66,7 +65,7 @@ func (c *verifyAll) Run(r *run) (err error) {
 	}
 	if c.Ledger != "" {
 		if cfg.Audit, err = c.audit(db); err != nil {
-			return &ctl.Hint{Err: err, Hint: "check the paths", Exit: ctl.BadConfig}
+			return err
 		}
 	}
 	started := time.Now()
@@ -88,23 +87,6 @@ func (c *verifyAll) Run(r *run) (err error) {
 			Hint: "stop the dispatchers, keep everything as it is, and look at each; postctl letter explain ID tells how a letter came to be where it is"}
 	}
 	return nil
-}
-
-// audit checks the ledger's rows against the published checkpoint.
-func (c *verifyAll) audit(db *sqlstore.Store) (func(context.Context) (ledger.Report, error), error) {
-	key, err := os.ReadFile(c.LedgerKey)
-	if err != nil {
-		return nil, err
-	}
-	known, err := ledger.Known(strings.TrimSpace(string(key)))
-	if err != nil {
-		return nil, err
-	}
-	checkpoint, err := os.ReadFile(filepath.Join(c.Ledger, ledger.CheckpointFile))
-	if err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context) (ledger.Report, error) { return ledger.Audit(ctx, db, checkpoint, known) }, nil
 }
 
 // folder is a simulated carrier: one entry for each message that it holds.
