@@ -16,7 +16,7 @@ import (
 type batchWatch struct {
 	ID    string        `arg:"" help:"Id of the batch."`
 	Wait  time.Duration `help:"Stop watching after this long; 0 is never."`
-	Every time.Duration `default:"1s" help:"How often to ask."`
+	Every time.Duration `default:"1s" help:"How often to ask, at most; a large batch is asked less often, up to every 30s."`
 }
 
 // Run follows the batch until nothing of it moves by itself any more.
@@ -33,28 +33,14 @@ func (c *batchWatch) Run(r *run) error {
 		defer stop()
 	}
 	p := ctl.NewProgress(r.Env)
-	var b wire.Batch
-	for {
-		seen, err := d.Batch(ctx, c.ID)
-		if err == nil {
-			b = seen
-			p.Show(settled(b), b.Lines, stands(b))
-			if at(b, settled(b)+b.Letters[string(post.LetterNeedsPerson)]) {
-				break
-			}
-		}
-		if err != nil && ctx.Err() == nil {
-			p.End()
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			p.End()
-			return c.left(r, b)
-		case <-time.After(max(c.Every, 50*time.Millisecond)):
-		}
-	}
+	b, err := c.follow(ctx, d.Batch, func(b wire.Batch) { p.Show(settled(b), b.Lines, stands(b)) })
 	p.End()
+	if err != nil {
+		if ctx.Err() != nil {
+			return c.left(r, b)
+		}
+		return err
+	}
 	err = r.Print(b, func(w io.Writer) {
 		fmt.Fprintf(w, "batch %s %s: %s\n", b.ID, b.State, counts(b))
 		if b.Waiting > 0 {
@@ -68,6 +54,45 @@ func (c *batchWatch) Run(r *run) error {
 		return &ctl.Hint{Err: errors.New(needs(n)), Hint: "see them: postctl batch show " + b.ID + " -letters", Exit: ctl.NeedsPerson}
 	}
 	return nil
+}
+
+// follow asks for the batch until nothing of it moves by itself any more, and
+// shows each answer. It fails with the first answer that is none, with what was
+// seen last, and when ctx ends.
+func (c *batchWatch) follow(ctx context.Context, ask func(context.Context, string) (wire.Batch, error), show func(wire.Batch)) (wire.Batch, error) {
+	var b wire.Batch
+	for {
+		asked := time.Now()
+		seen, err := ask(ctx, c.ID)
+		if err != nil {
+			return b, err
+		}
+		b = seen
+		show(b)
+		if at(b, settled(b)+b.Letters[string(post.LetterNeedsPerson)]) {
+			return b, nil
+		}
+		select {
+		case <-ctx.Done():
+			return b, ctx.Err()
+		case <-time.After(c.pause(time.Since(asked))):
+		}
+	}
+}
+
+// Desk counts the letters of the batch for each answer, which takes the longer the
+// more they are. Watching leaves it a rest of restTimes what the answer took, so
+// that one who watches costs less than a twentieth of a core, yet asks at least
+// each restMost, or each Every where that is longer.
+const (
+	restTimes = 20
+	restMost  = 30 * time.Second
+)
+
+// pause is how long to wait after an answer that took so long.
+func (c *batchWatch) pause(took time.Duration) time.Duration {
+	least := max(c.Every, 50*time.Millisecond)
+	return max(least, min(restTimes*took, restMost))
 }
 
 // verdictAwaited says what is next after the canary.
