@@ -1,7 +1,9 @@
 package dispatcherapp
 
 import (
+	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,4 +67,31 @@ func failingFor(t *testing.T, work string) float64 {
 	}
 	t.Fatalf("nothing is shown of %s", work)
 	return 0
+}
+
+// TestARunningDispatcherWatchesItsSteps: not parallel, for the numbers are of the process.
+func TestARunningDispatcherWatchesItsSteps(t *testing.T) {
+	app, err := New(t.Context(), settings(t), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	works := []string{"signing", "handover"}
+	for _, work := range works {
+		failingSteps.WithLabelValues(work).Set(-1)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- app.Run(ctx) }()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		if !slices.ContainsFunc(works, func(work string) bool { return failingFor(t, work) != 0 }) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("nobody looks whether letters get through")
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Errorf("dispatcher ended with %v", err)
+	}
 }
