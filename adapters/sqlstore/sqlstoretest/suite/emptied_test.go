@@ -61,6 +61,8 @@ func TestASchemaIsHandedOnEmptyAndNotAfterItWasChanged(t *testing.T) {
 		{"another index of the same name", `DROP INDEX letter_person; CREATE INDEX letter_person ON letter (since)`},
 		{"another default", `ALTER TABLE sole ALTER COLUMN fence SET DEFAULT 1`},
 		{"a rule more", `ALTER TABLE sole ADD CONSTRAINT mine CHECK (fence > 0)`},
+		{"another rule of the same name", `ALTER TABLE look_up_line DROP CONSTRAINT look_up_line_batch_fkey,
+			ADD CONSTRAINT look_up_line_batch_fkey FOREIGN KEY (batch) REFERENCES look_up (batch) ON DELETE CASCADE`},
 		{"a right more", `GRANT SELECT ON sole TO PUBLIC`},
 		{"a setting", `ALTER TABLE sole SET (autovacuum_enabled = off)`},
 		{"a table that may be lost", `ALTER TABLE sole SET UNLOGGED`},
