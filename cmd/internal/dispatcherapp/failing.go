@@ -12,7 +12,7 @@ import (
 )
 
 var failingSteps = promauto.NewGaugeVec(prometheus.GaugeOpts{
-	Name: "sikkerpost_steps_failing_seconds", Help: "For how long steps have failed here while no letter got through.",
+	Name: "sikkerpost_steps_failing_seconds", Help: "For how long steps have failed here while no letter got through, or a batch could not be signed.",
 }, []string{"work"})
 
 const (
@@ -24,8 +24,8 @@ const (
 )
 
 // stepWatch reports that steps fail and nothing gets through: a disk, a key or a key
-// store is away. Nobody is asked about the letters meanwhile, so this is how an
-// operator hears of it. It is for one goroutine.
+// store is away. Nobody is asked about the letters meanwhile, nor about those of a batch
+// that cannot be signed, so this is how an operator hears of it. It is for one goroutine.
 type stepWatch struct {
 	failing func() []dispatch.Failing
 	log     *slog.Logger
@@ -47,8 +47,12 @@ func (w *stepWatch) step(ctx context.Context) error {
 			continue
 		}
 		w.said[f.Work] = w.now()
-		w.log.ErrorContext(ctx, "no letter gets through", slog.String("work", f.Work), slog.Int("failures", f.Failures),
-			slog.Time("since", f.Since))
+		about := []any{slog.String("work", f.Work), slog.Int("failures", f.Failures), slog.Time("since", f.Since)}
+		if f.Work == "batches" {
+			w.log.ErrorContext(ctx, "batches are not signed", about...)
+			continue
+		}
+		w.log.ErrorContext(ctx, "no letter gets through", about...)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func TestNothingGettingThroughIsReportedWithinMinutes(t *testing.T) {
 	now, is := began, dispatch.Failing{Work: "signing"}
 	var log spoken
 	w := stepWatch{log: slog.New(slog.NewTextHandler(&log, nil)), now: func() time.Time { return now },
-		failing: func() []dispatch.Failing { return []dispatch.Failing{is} }}
+		failing: func() []dispatch.Failing { return []dispatch.Failing{is, {Work: "batches", Since: began}} }}
 	for _, tt := range []struct {
 		name   string
 		at     time.Duration
@@ -44,6 +44,9 @@ func TestNothingGettingThroughIsReportedWithinMinutes(t *testing.T) {
 		}
 		if said := strings.Count(log.String(), "no letter gets through"); said != tt.said {
 			t.Errorf("%s: reported %d times, want %d", tt.name, said, tt.said)
+		}
+		if said := strings.Contains(log.String(), "batches are not signed"); said != (tt.at >= longFailing) {
+			t.Errorf("%s: the batch was reported: %v", tt.name, said)
 		}
 		if got := failingFor(t, "signing"); got != tt.number {
 			t.Errorf("%s: the number is %v, want %v", tt.name, got, tt.number)
@@ -75,7 +78,7 @@ func TestARunningDispatcherWatchesItsSteps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	works := []string{"signing", "handover"}
+	works := []string{"signing", "handover", "batches"}
 	for _, work := range works {
 		failingSteps.WithLabelValues(work).Set(-1)
 	}

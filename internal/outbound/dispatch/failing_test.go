@@ -13,37 +13,51 @@ import (
 	"sikkerpost.dk/gateway/internal/queue"
 )
 
-// oneBatch is a batch that waits to be signed.
-type oneBatch struct{ Roots }
+// oneBatch is a batch that waits to be signed, or none.
+type oneBatch struct {
+	Roots
+	waits bool
+}
 
-func (oneBatch) BatchesToSign(context.Context, time.Time) ([]Signing, error) {
+func (b *oneBatch) BatchesToSign(context.Context, time.Time) ([]Signing, error) {
+	if !b.waits {
+		return nil, nil
+	}
 	return []Signing{{Batch: "b", Tenant: "t"}}, nil
 }
 
-func (oneBatch) SignedBatch(context.Context, post.BatchID) ([]byte, []tlog.Hash, error) {
+func (*oneBatch) SignedBatch(context.Context, post.BatchID) ([]byte, []tlog.Hash, error) {
 	return nil, nil, nil
 }
 
 // away is a key store that does not answer.
-type away struct{}
+type away struct{ err error }
 
-func (away) SignRoot(verify.Root) ([]byte, error) { return nil, errors.New("the key store is away") }
+func (a away) SignRoot(verify.Root) ([]byte, error) { return nil, a.err }
 
-// TestABatchThatCannotBeSignedIsFailingWork: its letters have no step that fails.
+// TestABatchThatCannotBeSignedIsFailingWork whatever the cause, and whoever gets through
+// beside it: its letters have no step that fails, and nobody is asked about them.
 func TestABatchThatCannotBeSignedIsFailingWork(t *testing.T) {
-	_, a := aheadOf(t, post.LetterReady)
-	b, err := NewBatchSigner(a, oneBatch{}, away{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	over, end := context.WithCancel(t.Context())
-	end()
-	for want, ctx := range []context.Context{over, t.Context()} {
-		if err := b.Step(ctx); err == nil {
-			t.Fatal("it was signed")
+	for name, cause := range map[string]error{"the key store is away": errors.New("no answer"), "a letter of it cannot be opened": post.ErrPermanent} {
+		_, a := aheadOf(t, post.LetterReady)
+		waiting := &oneBatch{waits: true}
+		b, err := NewBatchSigner(a, waiting, away{cause})
+		if err != nil {
+			t.Fatal(err)
 		}
-		if got := a.Failing()[0]; got.Failures != want || got.Since.IsZero() != (want == 0) {
-			t.Errorf("%d failures are to be known: %+v", want, got)
+		over, end := context.WithCancel(t.Context())
+		end()
+		for want, ctx := range []context.Context{over, t.Context(), t.Context()} {
+			if err := b.Step(ctx); err == nil {
+				t.Fatal("it was signed")
+			}
+			a.passed(post.LetterReady)
+			if got := a.Failing()[2]; got.Work != "batches" || got.Failures != want || got.Since.IsZero() != (want == 0) {
+				t.Errorf("%s: %d failures are to be known: %+v", name, want, got)
+			}
+		}
+		if waiting.waits = false; b.Step(t.Context()) != nil || !a.Failing()[2].Since.IsZero() {
+			t.Errorf("%s: no batch waits, and %+v", name, a.Failing())
 		}
 	}
 }

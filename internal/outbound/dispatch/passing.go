@@ -16,14 +16,16 @@ const mostShared = 3
 type passing struct {
 	mu      sync.Mutex
 	last    [2]time.Time // guarded by mu
-	failing [2]Failing   // guarded by mu; since last
+	failing [3]Failing   // guarded by mu; of each of works
 }
 
 // Failing says for how long steps of one kind of work have failed in this process
 // while no letter got through it. Failures that are a letter's own beyond doubt are not
-// among them.
+// among them. Of batches that are signed as a whole it says for how long one of them
+// could not be, whosever fault it is: none of its letters has a step, and so nobody is
+// asked about any.
 type Failing struct {
-	Work     string    // "signing", what comes before the look-up; "handover", what comes after it
+	Work     string    // "signing", what comes before the look-up; "handover", what comes after it; "batches"
 	Since    time.Time // the first failure; zero: none, or a letter got through after the last
 	Failures int
 	last     time.Time
@@ -49,19 +51,24 @@ func (a *Advancer) Failing() []Failing {
 	return all
 }
 
-// works names the stages.
-var works = [2]string{"signing", "handover"}
+// works names the stages, and what [BatchSigner] does.
+var works = [3]string{"signing", "handover", "batches"}
+
+const signsBatches = 2
 
 // failed notes that the work that is done in state s did not succeed. What is a
 // letter's own fault is not noted.
 func (a *Advancer) failed(s post.LetterState, cause error) {
-	if incurable(cause) {
-		return
+	if !incurable(cause) {
+		a.failedAt(stage(s))
 	}
+}
+
+func (a *Advancer) failedAt(work int) {
 	now := a.Now()
 	a.passing.mu.Lock()
 	defer a.passing.mu.Unlock()
-	f := &a.passing.failing[stage(s)]
+	f := &a.passing.failing[work]
 	if f.last.Before(now.Add(-mostQuiet)) {
 		*f = Failing{Since: now}
 	}
@@ -84,6 +91,17 @@ func (a *Advancer) passed(s post.LetterState) {
 	a.passing.mu.Lock()
 	defer a.passing.mu.Unlock()
 	a.passing.last[stage(s)], a.passing.failing[stage(s)] = now, Failing{}
+}
+
+// signedBatches notes how a step of [BatchSigner] went.
+func (a *Advancer) signedBatches(all bool) {
+	if !all {
+		a.failedAt(signsBatches)
+		return
+	}
+	a.passing.mu.Lock()
+	defer a.passing.mu.Unlock()
+	a.passing.failing[signsBatches] = Failing{}
 }
 
 // poisoned reports whether the failures of r in a row are r's own. When nothing gets

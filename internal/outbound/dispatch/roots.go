@@ -87,10 +87,10 @@ func (b *BatchSigner) Step(ctx context.Context) error {
 		err := b.sign(ctx, s)
 		if err != nil && !errors.Is(err, post.ErrStale) { // another dispatcher is at it
 			errs = append(errs, fmt.Errorf("sign batch %s: %w", s.Batch, err))
-			if ctx.Err() == nil { // nothing else tells: no letter of it has a step yet
-				b.advancer.failed(post.LetterReady, err)
-			}
 		}
+	}
+	if ctx.Err() == nil {
+		b.advancer.signedBatches(len(errs) == 0)
 	}
 	return errors.Join(errs...)
 }
