@@ -1,6 +1,8 @@
 // Package suite helps tests of programs that keep their records in the store:
-// it tells what a database holds, so that a test can say that a refusal changed
-// nothing. It refuses a database without tables.
+// it gives each an empty database with the schema of the day ([SQLite], [Postgres])
+// or nothing but a schema ([Schema]), and tells what a database holds ([Snapshot]),
+// so that a test can say that a refusal changed nothing. It refuses to tell that of
+// a database without tables, and to hand on a schema that is not as it was made.
 package suite
 
 import (
