@@ -7,7 +7,9 @@
 // and replays tasks, loses 30 % of the carrier's answers and doubles and
 // reorders its receipts. A third of the letters are of a tenant that goes by
 // KombiPost, which loses as many answers and doubles and reorders its statuses.
-// When all has come to rest it holds what the callers
+// An operator pauses and resumes batches meanwhile, and stops a
+// batch that is sent beside the counted letters; what carriers take in spite of
+// that is counted. When all has come to rest it holds what the callers
 // were told against what the carriers hold, runs postctl verify, then damages
 // the house in known ways and asks verify again: what it does not report is
 // undetected.
@@ -59,11 +61,18 @@ type Result struct {
 	BothChannels   int `json:"both_channels"`
 	ForgedExecuted int `json:"forged_executed"`
 	Undetected     int `json:"undetected"`
+	// What came to a carrier though its batch was paused, or
+	// stopped, and was not on its way at the answer.
+	WhilePaused int `json:"while_paused"`
+	AfterStop   int `json:"after_stop"`
+	// Pauses and stops that desk answered.
+	Pauses int `json:"pauses"`
+	Stops  int `json:"stops"`
 }
 
 // Clean reports whether nothing went wrong.
 func (r Result) Clean() bool {
-	return r.Lost+r.Duplicates+r.BothChannels+r.ForgedExecuted+r.Undetected == 0
+	return r.Lost+r.Duplicates+r.BothChannels+r.ForgedExecuted+r.Undetected+r.WhilePaused+r.AfterStop == 0
 }
 
 // errUnfinished says that the run did not do all that was asked of it.
@@ -88,18 +97,26 @@ type run struct {
 	intruder *asynqueuetest.Intruder
 	caller   *client.Client
 	approver *client.Client
+	operator *client.Client
+	hers     devcerts.Pair // the operator's
 	// Those of the tenant whose letters go by KombiPost.
 	kombiCaller, kombiApprover *client.Client
 
 	mu        sync.Mutex
 	letters   map[string]string // id by key, as the callers were told
+	own       map[string]string // the same, of the batch that is stopped
+	stopped   halted            // that batch, as it was when it was stopped
 	alone     []time.Duration   // after the kill of a dispatcher, until its letters went on
 	disturbed []time.Duration   // the same, while Redis or PostgreSQL broke as well
 
 	begun  atomic.Int64 // letters whose sending has begun
 	broken atomic.Int64 // things broken so far
 	forged atomic.Int64
-	ground atomic.Int64 // breaks of what the house stands on
+	// Ids that changed between two answers.
+	changed atomic.Int64
+	// Of the operator.
+	pauses, stops, whilePaused atomic.Int64
+	ground                     atomic.Int64 // breaks of what the house stands on
 }
 
 // Run does it all. The result counts only when err is nil.
@@ -112,7 +129,7 @@ func Run(ctx context.Context, o Options, out io.Writer, log *slog.Logger) (Resul
 	if o.Seed == 0 {
 		o.Seed = rand.Uint64()
 	}
-	r := &run{o: o, log: log, out: out, dir: o.Dir, dice: rand.New(rand.NewPCG(o.Seed, 1)), letters: map[string]string{}}
+	r := &run{o: o, log: log, out: out, dir: o.Dir, dice: rand.New(rand.NewPCG(o.Seed, 1)), letters: map[string]string{}, own: map[string]string{}}
 	if r.dir == "" {
 		dir, err := os.MkdirTemp("", "sikkerpost-chaos-")
 		if err != nil {
@@ -129,6 +146,9 @@ func Run(ctx context.Context, o Options, out io.Writer, log *slog.Logger) (Resul
 	started := time.Now()
 	if err := r.storm(ctx); err != nil {
 		return Result{}, err
+	}
+	if r.stops.Load() == 0 || r.o.Letters > batchLines && r.pauses.Load() == 0 {
+		return Result{}, fmt.Errorf("%w: nothing was paused or stopped", errUnfinished)
 	}
 	fmt.Fprintf(out, "storm over after %s: %d letters sent, %d things broken, %d tasks forged\n",
 		time.Since(started).Round(time.Millisecond), len(r.letters), r.broken.Load(), r.forged.Load())
@@ -147,12 +167,13 @@ func (r *run) plan() int { return r.o.Kills + r.o.Stops + r.o.Wipes }
 func (r *run) storm(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	var all sync.WaitGroup
 	forging, done := context.WithCancel(ctx)
 	for _, part := range []func() error{
 		func() error { return r.sendAll(ctx) },
 		func() error { return r.breakAll(ctx) },
+		func() error { return r.operate(ctx) },
 	} {
 		all.Go(func() {
 			if err := part(); err != nil {

@@ -45,6 +45,9 @@ func (r *run) start(ctx context.Context) (err error) {
 	if r.certs, err = devcerts.Make(r.path("simulator", "certs"), devcerts.Options{}); err != nil {
 		return err
 	}
+	if err := r.certifyOperator(); err != nil {
+		return err
+	}
 	if err := r.startServers(ctx); err != nil {
 		return err
 	}
@@ -109,7 +112,7 @@ func (r *run) writeConfigs() error {
 	}
 	common.Admin = loopback(r.ports.admin0)
 	desk := config.Desk{Common: common, Listen: loopback(r.ports.desk),
-		TLS: config.TLS{CertFile: r.certs.Web.Cert, KeyFile: r.certs.Web.Key, CAFile: r.certs.ClientCA}}
+		TLS: config.TLS{CertFile: r.certs.Web.Cert, KeyFile: r.certs.Web.Key, CAFile: r.path("clients.pem")}}
 	for _, c := range []struct {
 		cert   string
 		client config.Client
@@ -117,6 +120,7 @@ func (r *run) writeConfigs() error {
 		{r.certs.Case.Cert, config.Client{ID: "case-system", Role: config.RoleCase, Tenant: first.ID}},
 		{r.certs.Approver.Cert, config.Client{ID: "approver", Role: config.RoleApprover, Tenant: first.ID}},
 		{r.certs.Tool.Cert, config.Client{ID: "kombi-case-system", Role: config.RoleCase, Tenant: kombi.ID}},
+		{r.hers.Cert, config.Client{ID: "operator", Role: config.RoleOperator}},
 		{r.certs.Operator.Cert, config.Client{ID: "kombi-approver", Role: config.RoleApprover, Tenant: kombi.ID}},
 	} {
 		print, err := devcerts.Fingerprint(c.cert)
@@ -163,6 +167,25 @@ func (r *run) writeConfigs() error {
 	return nil
 }
 
+// certifyOperator makes the certificate of one client more, by an authority of
+// its own that desk trusts too.
+func (r *run) certifyOperator() error {
+	more, err := devcerts.Make(r.path("operator"), devcerts.Options{})
+	if err != nil {
+		return err
+	}
+	r.hers = more.Operator
+	var both []byte
+	for _, ca := range []string{r.certs.ClientCA, more.ClientCA} {
+		b, err := os.ReadFile(ca)
+		if err != nil {
+			return err
+		}
+		both = append(both, b...)
+	}
+	return os.WriteFile(r.path("clients.pem"), both, 0o600)
+}
+
 // connect opens the hands of the run: on the database, on Redis, on desk and on
 // the carrier's dial.
 func (r *run) connect(ctx context.Context) (err error) {
@@ -177,6 +200,9 @@ func (r *run) connect(ctx context.Context) (err error) {
 		return err
 	}
 	if r.approver, err = as(r.certs.Approver); err != nil {
+		return err
+	}
+	if r.operator, err = as(r.hers); err != nil {
 		return err
 	}
 	if r.kombiCaller, err = as(r.certs.Tool); err != nil {

@@ -25,7 +25,7 @@ import (
 
 // atRest are the states in which a letter of this run has come as far as it
 // can: the simulated print house goes no further by itself.
-var atRest = []post.LetterState{post.LetterDelivered, post.LetterPrinting, post.LetterPosted, post.LetterNeedsPerson}
+var atRest = []post.LetterState{post.LetterDelivered, post.LetterPrinting, post.LetterPosted, post.LetterNeedsPerson, post.LetterCancelled}
 
 // calm stops the faults and waits until every letter has come to rest, or until
 // nothing has moved for a minute: what is stranded then is for the judge.
@@ -36,7 +36,7 @@ func (r *run) calm(ctx context.Context) error {
 	if err := r.bendKombi(ctx, ""); err != nil {
 		return err
 	}
-	last, since := "", time.Now()
+	last, since, all := "", time.Now(), r.o.Letters+len(r.own)
 	return until(ctx, r.o.Within, "letters to come to rest", func() bool {
 		counts, err := r.store.LetterCounts(ctx, "")
 		if err != nil {
@@ -51,10 +51,10 @@ func (r *run) calm(ctx context.Context) error {
 		if now := fmt.Sprint(counts); now != last {
 			last, since = now, time.Now()
 		}
-		if rest < r.o.Letters && time.Since(since) < time.Minute {
+		if rest < all && time.Since(since) < time.Minute {
 			return false
 		}
-		if rest < r.o.Letters {
+		if rest < all {
 			r.log.ErrorContext(ctx, "letters are stranded", slog.String("counts", last))
 		}
 		tally, err := r.store.ReceiptTally(ctx)
@@ -64,7 +64,8 @@ func (r *run) calm(ctx context.Context) error {
 
 // judge counts what went wrong.
 func (r *run) judge(ctx context.Context) (Result, error) {
-	res := Result{Letters: len(r.letters), Kills: r.o.Kills}
+	res := Result{Letters: len(r.letters), Kills: r.o.Kills, Duplicates: int(r.changed.Load()),
+		Pauses: int(r.pauses.Load()), Stops: int(r.stops.Load()), WhilePaused: int(r.whilePaused.Load())}
 	var err error
 	if res.ForgedExecuted, err = r.forgedExecuted(ctx); err != nil {
 		return res, err
@@ -101,11 +102,7 @@ func (r *run) judge(ctx context.Context) (Result, error) {
 // outside holds what the callers were told against what the carriers hold, and
 // nothing else.
 func (r *run) outside(ctx context.Context, res *Result) (wrong int, err error) {
-	digital, err := entries(r.path("simulator", "digitalpost"), ".xml")
-	if err != nil {
-		return 0, err
-	}
-	paper, err := entries(r.path("simulator", "printhouse"), "")
+	digital, paper, err := r.carriers()
 	if err != nil {
 		return 0, err
 	}
@@ -140,6 +137,11 @@ func (r *run) outside(ctx context.Context, res *Result) (wrong int, err error) {
 			res.Lost++
 		}
 	}
+	ofOwn, err := r.judgeStopped(ctx, res, digital, paper)
+	if err != nil {
+		return 0, err
+	}
+	held -= ofOwn
 	res.Duplicates += held // carriers hold these beside one for each letter
 	return res.Lost + res.Duplicates + res.BothChannels, nil
 }
@@ -329,7 +331,7 @@ func (r *run) damage(ctx context.Context) (missed int, err error) {
 		{"a message at the carrier that we never sent", "carrier", func() error {
 			return os.WriteFile(filepath.Join(filepath.Dir(messages[1]), post.NewID()+".xml"), []byte("<x/>"), 0o600)
 		}},
-		{"a changed checkpoint", "ledger", func() error { return flip(r.path("ledger", "checkpoint")) }},
+		{"a changed checkpoint", "ledger", func() error { return flipRoot(r.path("ledger", "checkpoint")) }},
 	} {
 		before, err := r.verify(ctx)
 		if err != nil {
@@ -400,11 +402,21 @@ func files(dir string) (all []string, err error) {
 	return all, err
 }
 
-func flip(path string) error {
+// flipRoot changes the root hash of a checkpoint, its third line.
+func flipRoot(path string) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	b[len(b)/2] ^= 1
+	lines := bytes.SplitN(b, []byte("\n"), 4)
+	if len(lines) < 4 || len(lines[2]) < 2 {
+		return errors.New("the checkpoint has no root hash")
+	}
+	if at := &lines[2][1]; *at == 'A' {
+		*at = 'B'
+	} else {
+		*at = 'A'
+	}
+	b = bytes.Join(lines, []byte("\n"))
 	return os.WriteFile(path, b, 0o600)
 }

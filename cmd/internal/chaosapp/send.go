@@ -100,20 +100,38 @@ func (r *run) sendOne(ctx context.Context, caller *client.Client, i int) error {
 	if err != nil {
 		return err
 	}
-	r.told(l.Key, got.ID)
+	r.told(r.letters, l.Key, got.ID)
 	return nil
 }
 
 // told keeps what a caller was told. An id that changes is a letter too many.
-func (r *run) told(key, id string) {
+func (r *run) told(to map[string]string, key, id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.letters[key] = id
+	if was, ok := to[key]; ok && was != id {
+		r.changed.Add(1)
+	}
+	to[key] = id
 }
 
 func (r *run) sendBatch(ctx context.Context, n, from, to int) error {
-	as, key := r.as(n), fmt.Sprintf("chaos-batch-%04d", n)
-	open := wire.BatchOpen{Key: key}
+	as := r.as(n)
+	id, err := r.submit(ctx, as, wire.BatchOpen{Key: fmt.Sprintf("chaos-batch-%04d", n)}, from, to)
+	if err != nil {
+		return fmt.Errorf("send batch %d: %w", n, err)
+	}
+	if n%4 == 1 && !r.goesByKombi(n) {
+		if err := r.pauseBatch(ctx, id); err != nil {
+			return fmt.Errorf("pause batch %d: %w", n, err)
+		}
+	}
+	return r.readBatch(ctx, as.caller, id, from, r.letters)
+}
+
+// submit opens a batch of those letters, brings its documents, closes it and has
+// it approved.
+func (r *run) submit(ctx context.Context, as hands, open wire.BatchOpen, from, to int) (id string, err error) {
+	key := open.Key
 	bodies := map[string][]byte{}
 	for i := from; i < to; i++ {
 		b := decision(i)
@@ -123,37 +141,42 @@ func (r *run) sendBatch(ctx context.Context, n, from, to int) error {
 		open.Lines = append(open.Lines, wire.BatchLine{Key: keyOf(i), Title: "Afgørelse", Recipient: partyOf(i), Document: "afgoerelse.pdf", SHA256: digest})
 	}
 	var batch wire.Batch
-	err := r.insist(ctx, key+"-open", func(ctx context.Context) (err error) {
+	err = r.insist(ctx, key+"-open", func(ctx context.Context) (err error) {
 		batch, err = as.caller.OpenBatch(ctx, open)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("open batch %d: %w", n, err)
+		return "", fmt.Errorf("open: %w", err)
 	}
 	for digest, b := range bodies {
 		if err := r.insist(ctx, key+"-"+digest, func(ctx context.Context) error {
 			return as.caller.PutDocument(ctx, batch.ID, digest, int64(len(b)), bytes.NewReader(b))
 		}); err != nil {
-			return fmt.Errorf("put a document of batch %d: %w", n, err)
+			return "", fmt.Errorf("put a document: %w", err)
 		}
 	}
 	if err := r.insist(ctx, key+"-close", func(ctx context.Context) error {
 		_, err := as.caller.CloseBatch(ctx, batch.ID)
 		return err
 	}); err != nil {
-		return fmt.Errorf("close batch %d: %w", n, err)
+		return "", fmt.Errorf("close: %w", err)
 	}
 	if err := r.insist(ctx, key+"-approve", func(ctx context.Context) error {
 		_, err := as.approver.ApproveBatch(ctx, batch.ID)
 		return err
 	}); err != nil {
-		return fmt.Errorf("approve batch %d: %w", n, err)
+		return "", fmt.Errorf("approve: %w", err)
 	}
-	return r.readBatch(ctx, as.caller, batch.ID, from)
+	return batch.ID, nil
 }
 
 // readBatch learns the ids of a batch's letters.
-func (r *run) readBatch(ctx context.Context, caller *client.Client, id string, from int) error {
+func (r *run) readBatch(ctx context.Context, caller *client.Client, id string, from int, to map[string]string) error {
+	return r.eachOf(ctx, caller, id, func(l wire.LetterView) { r.told(to, keyOf(from+l.Line-1), l.ID) })
+}
+
+// eachOf goes through the letters of a batch.
+func (r *run) eachOf(ctx context.Context, caller *client.Client, id string, do func(wire.LetterView)) error {
 	for after := ""; ; {
 		var page wire.BatchLetters
 		if err := r.insist(ctx, "", func(ctx context.Context) (err error) {
@@ -163,7 +186,7 @@ func (r *run) readBatch(ctx context.Context, caller *client.Client, id string, f
 			return fmt.Errorf("read batch %s: %w", id, err)
 		}
 		for _, l := range page.Items {
-			r.told(keyOf(from+l.Line-1), l.ID)
+			do(l)
 		}
 		if page.Next == "" {
 			return nil
