@@ -67,6 +67,9 @@ const (
 	mostRest  = 5 * time.Minute
 	pauseWait = 10 * time.Minute // resuming wakes the letters itself
 	pauseAsk  = 2 * time.Second  // how old the knowledge of pauses may be
+	// pausedAsk is how old it may be for a letter that is put off by it: a resume that
+	// it does not know of has woken the letters already, and not this one.
+	pausedAsk = 50 * time.Millisecond
 )
 
 // NewGate returns a gate, or an error when c lacks a logger.
@@ -159,22 +162,25 @@ func (g *Gate) at(name post.Carrier) *carrier {
 // halted asks for pauses when what is known is old. What cannot be read stays
 // as it was; before the first answer everything waits.
 func (g *Gate) halted(ctx context.Context, tenant post.TenantID, ch post.Channel) time.Duration {
-	switch g.askPauses(ctx); {
+	switch g.askPauses(ctx, pauseAsk); {
 	case g.Paused == nil:
 		return 0
 	case !g.known:
 		return g.spread(pauseAsk)
 	case g.pausedFor(tenant, ch):
-		return g.spread(pauseWait)
+		if g.askPauses(ctx, pausedAsk); g.pausedFor(tenant, ch) {
+			return g.spread(pauseWait)
+		}
 	}
 	return 0
 }
 
-func (g *Gate) askPauses(ctx context.Context) {
+// askPauses asks for pauses when what is known of them is of some age.
+func (g *Gate) askPauses(ctx context.Context, age time.Duration) {
 	if g.Paused == nil {
 		return
 	}
-	if now := g.Now(); now.Sub(g.asked) >= pauseAsk {
+	if now := g.Now(); now.Sub(g.asked) >= age {
 		if all, err := g.Paused(ctx); err == nil {
 			g.paused, g.known, g.asked = all, true, now
 		}
