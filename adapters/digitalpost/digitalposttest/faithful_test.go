@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sikkerpost.dk/gateway/adapters/digitalpost/digitalposttest"
+	"sikkerpost.dk/gateway/internal/calendar"
 	"sikkerpost.dk/gateway/internal/outbound/memo"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -110,7 +111,7 @@ func TestOutcomesHaveTheirPublishedCodes(t *testing.T) {
 	c.Authorities = map[post.CVR][]digitalposttest.ContactPoint{"29000022": {{ID: "163710ae-5078-350c-0000-000000000440"}}}
 	c.Parties = append(c.Parties, digitalposttest.Party{CVR: "11223492", Registration: "REGISTERED", Since: time.Now().Add(72 * time.Hour)})
 	s := open(t, c)
-	day := func(days int) string { return time.Now().AddDate(0, 0, days).Format(time.DateOnly) }
+	day := func(days int) string { return time.Now().In(calendar.Zone()).AddDate(0, 0, days).Format(time.DateOnly) }
 	to := func(id string, point *memo.ContactPoint) func(*memo.Message) {
 		return func(m *memo.Message) { m.Header.Recipient = memo.Party{ID: id, IDType: "CVR", ContactPoint: point} }
 	}
