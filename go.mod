@@ -28,6 +28,7 @@ require (
 	golang.org/x/crypto v0.58.0 // SSH below SFTP, with pinned host keys; ChaCha20-Poly1305, as in age itself
 	golang.org/x/mod v0.42.0 // signed notes and Merkle log of the ledger
 	golang.org/x/net v0.62.0 // HTML parsing: letters that come in as pages; tests; the demo's browser
+	golang.org/x/sys v0.49.0 // bulk files do not fill the machine's memory; behind internal/pagecache only
 	golang.org/x/term v0.47.0 // is a person watching? progress bars
 	modernc.org/sqlite v1.61.1 // SQLite without cgo
 	pgregory.net/rapid v1.3.0 // tests: models and properties
@@ -69,7 +70,6 @@ require (
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/image v0.44.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.14.0 // indirect
 	golang.org/x/tools v0.52.0 // indirect

@@ -15,6 +15,9 @@
 // is there whole or not there, never as zeros, and its neighbors are not touched.
 // Names are given by the store, and are nothing but names to others. Files of one
 // blob, as older versions wrote them, stay what they are.
+//
+// What was written and read lately stays in the system's memory, up to a bound; the
+// rest is given back to those who need it more ([pagecache]).
 package blobstore
 
 import (
@@ -30,6 +33,7 @@ import (
 	"syscall"
 	"time"
 
+	"sikkerpost.dk/gateway/internal/pagecache"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/seal"
 )
@@ -43,10 +47,16 @@ const incoming = "incoming"
 // long as that.
 const stale = 24 * time.Hour
 
+// remembered is how many bytes of the groups that it wrote and read last a store
+// lets the system keep in memory: those of a few thousand letters, which are
+// handed over within seconds of being kept.
+const remembered = 256 << 20
+
 // Store is a directory of blobs. It is safe for concurrent use.
 type Store struct {
 	dir    string
 	places places
+	recent *pagecache.Recent
 }
 
 var (
@@ -74,7 +84,7 @@ func Open(dir string) (*Store, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // another process sweeps too
 		return nil, fmt.Errorf("open blob store: %w", err)
 	}
-	return &Store{dir: dir, places: places{dir: dir}}, nil
+	return &Store{dir: dir, places: places{dir: dir}, recent: pagecache.New(remembered)}, nil
 }
 
 // Get opens a blob. A name that does not exist is [post.ErrNotFound], and so is
@@ -87,7 +97,7 @@ func (s *Store) Get(_ context.Context, blob string) (r io.ReadCloser, err error)
 	if p.slot == alone {
 		r, err = os.Open(s.path(p))
 	} else {
-		r, err = open(s.path(p), p)
+		r, err = s.open(p)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = post.ErrNotFound

@@ -7,16 +7,9 @@ import (
 )
 
 const (
-	writeNow  = 2 // SYNC_FILE_RANGE_WRITE: begin to write, wait for nothing
 	keepSize  = 1 // FALLOC_FL_KEEP_SIZE
 	punchHole = 2 // FALLOC_FL_PUNCH_HOLE
 )
-
-// startWriting lets the disk begin with bytes of a file while the next ones are
-// prepared. It promises nothing; that is for Sync, so a failure does not matter.
-func startWriting(f *os.File, at, n int64) {
-	_ = syscall.SyncFileRange(int(f.Fd()), at, n, writeNow)
-}
 
 // erase gives back the blocks of n bytes of a file, which read as zeros then;
 // where the file system cannot, it writes zeros over them.

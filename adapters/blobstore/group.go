@@ -155,8 +155,10 @@ func (g *group) name() error {
 	err = syncDir(filepath.Dir(to))
 	if err != nil {
 		os.Remove(to) //nolint:errcheck // nobody knows its blobs: retention sweeps them
+		return err
 	}
-	return err
+	g.store.recent.Touch(to, g.out.end())
+	return nil
 }
 
 // drop ends the writing, and removes what has no name. What it cannot remove is

@@ -20,20 +20,22 @@ type reader struct {
 }
 
 // open opens the blob at p in its group's file.
-func open(path string, p place) (io.ReadCloser, error) {
+func (s *Store) open(p place) (io.ReadCloser, error) {
+	path := s.path(p)
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	s, mark, err := readSlot(f, p)
-	if err == nil && s.state != kept {
+	at, mark, err := readSlot(f, p)
+	if err == nil && at.state != kept {
 		err = post.ErrNotFound
 	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	return &reader{f, p.blob(), s.offset, s.offset + s.length, mark}, nil
+	s.recent.Touch(path, mark)
+	return &reader{f, p.blob(), at.offset, at.offset + at.length, mark}, nil
 }
 
 // Read implements [io.Reader]. A blob that is deleted meanwhile is

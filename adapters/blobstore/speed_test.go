@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"sikkerpost.dk/gateway/internal/pagecache"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/ratio"
 	"sikkerpost.dk/gateway/internal/vault/seal"
@@ -75,7 +76,7 @@ func writeFiles(b *testing.B, dir string, doc []byte) (paths []string) {
 		sum := sha256.New()
 		_, err = io.MultiWriter(f, sum).Write(doc)
 		check(err)
-		startWriting(f, 0, 0)
+		pagecache.StartWriting(f, 0, 0)
 		open = append(open, f)
 	}
 	for _, f := range open {

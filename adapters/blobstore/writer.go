@@ -3,6 +3,8 @@ package blobstore
 import (
 	"os"
 	"sync"
+
+	"sikkerpost.dk/gateway/internal/pagecache"
 )
 
 const (
@@ -74,7 +76,7 @@ func (w *writer) flush() error {
 	}
 	w.at, w.n = w.end(), 0
 	if n := w.at - w.started; n >= startLen {
-		startWriting(w.f, w.started, n)
+		pagecache.StartWriting(w.f, w.started, n)
 		w.started = w.at
 	}
 	return nil

@@ -166,6 +166,7 @@ func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.failed = os.ErrClosed
+	l.background.Wait()
 	if err := l.current.Close(); err != nil {
 		return fmt.Errorf("close log: %w", err)
 	}

@@ -30,6 +30,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"sikkerpost.dk/gateway/internal/pagecache"
 )
 
 // ErrGone says that the segment of a body was dropped.
@@ -78,6 +80,8 @@ type Log struct {
 	end     int64            // of the current segment
 	sizes   map[uint64]int64 // of every segment, what is [Log.Weigh]ed included
 	failed  error            // the log takes nothing more
+
+	background sync.WaitGroup // [Log.giveBack]
 }
 
 // The frame before a record, little-endian: magic, flags, length of the head, length
@@ -266,5 +270,27 @@ func (l *Log) begin(n uint64) error {
 		}
 	}
 	l.current, l.number, l.end, l.sizes[n] = f, n, 0, 0
+	l.giveBack()
 	return nil
+}
+
+// written and forgotten are how many segments after its own a segment is written
+// to the disk and the system need not keep it in memory any more: a log of many
+// gigabytes leaves the machine's memory to the programs that are tried on it.
+const written, forgotten = 8, 10
+
+// giveBack sees to segments that were written long ago. The caller holds mu, or
+// is Open.
+func (l *Log) giveBack() {
+	if l.number <= written {
+		return
+	}
+	old, oldest := l.path(l.number-written), l.path(max(l.number, forgotten)-forgotten) // there is no segment 0
+	l.background.Go(func() {
+		if f, err := os.Open(old); err == nil { // else it was dropped
+			pagecache.StartWriting(f, 0, 0)
+			f.Close()
+		}
+		pagecache.Forget(oldest)
+	})
 }
