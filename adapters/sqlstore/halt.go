@@ -9,11 +9,12 @@ import (
 	"sikkerpost.dk/gateway/internal/post"
 )
 
-// A pause or a stop and the commit of an intent are told apart by a lock that has
-// no row: those who commit intents share it, who halts has it alone. So the intent
-// either was committed before the halt was, or sees it. It is taken before any
-// row's, so that no two can block each other, and ends with the transaction.
-// SQLite needs none: there one transaction writes at a time.
+// A halt or its end and the commit of what minds it are told apart by a lock that has
+// no row: those who commit intents, or waits for the end of a halt, share it, who halts
+// or lifts has it alone. So an intent either was committed before the halt was, or sees
+// it; and a wait was committed before the halt was lifted, so that it is woken, or sees
+// that it was. It is taken before any row's, so that no two can block each other, and
+// ends with the transaction. SQLite needs none: there one transaction writes at a time.
 const (
 	shareHalts = `SELECT pg_advisory_xact_lock_shared(7203041)`
 	ownHalts   = `SELECT pg_advisory_xact_lock(7203041)`
@@ -31,28 +32,25 @@ func (s *Store) mindHalts(ctx context.Context, tx *sql.Tx, how string) error {
 // locks reports whether transactions that write run side by side.
 func (d dialect) locks() bool { return d.skipLocked != "" }
 
-// turnBack moves those members whose intents may not be committed now from good to
-// halted.
+// turnBack moves those members that a halt, or its end, keeps from being committed now
+// from good to halted.
 func (s *Store) turnBack(ctx context.Context, tx *sql.Tx, all *standings) error {
-	var moves []*dispatch.Move
+	var minding []step
 	for _, m := range all.good {
-		if m.ask.brings() {
-			moves = append(moves, m.ask.move)
+		if m.ask.minds() {
+			minding = append(minding, m.ask)
 		}
 	}
-	if len(moves) == 0 {
+	if len(minding) == 0 {
 		return nil
 	}
-	halts, err := s.haltsOf(ctx, tx, moves)
-	if err != nil || len(halts) == 0 {
+	halts, err := s.haltsOf(ctx, tx, minding...)
+	if err != nil {
 		return err
 	}
 	all.halted = map[*writer]error{}
 	all.good = slices.DeleteFunc(all.good, func(m *writer) bool {
-		if !m.ask.brings() {
-			return false
-		}
-		err := halts.of(m.ask.move)
+		err := halts.refuse(m.ask)
 		if err != nil {
 			all.halted[m] = err
 		}
@@ -61,8 +59,19 @@ func (s *Store) turnBack(ctx context.Context, tx *sql.Tx, all *standings) error 
 	return nil
 }
 
-// brings reports whether the step commits an intent.
-func (s step) brings() bool { return s.move != nil && s.move.Intent != nil }
+// minds reports whether it matters to the step's commit what is halted: it commits an
+// intent, or a wait for the end of a halt.
+func (s step) minds() bool {
+	return s.move != nil && s.move.Intent != nil || s.wait != nil && s.wait.While != (dispatch.Halt{})
+}
+
+// mindedBatch is whose halt matters to a step that minds; "" is none's.
+func (s step) mindedBatch() string {
+	if s.move != nil {
+		return string(s.move.Batch)
+	}
+	return string(s.wait.While.Batch)
+}
 
 // A halt is a batch of which nothing may be handed over, or a pause.
 type halt struct {
@@ -73,27 +82,52 @@ type halt struct {
 
 type halts []halt
 
-// of returns what keeps m back, its batch before a pause; nil is nothing.
-func (all halts) of(m *dispatch.Move) (err error) {
-	for _, h := range all {
-		switch {
-		case h.batch != "":
-			if h.batch == m.Batch {
-				return dispatch.ErrBatchHalted
-			}
-		case (h.tenant == "" || h.tenant == m.Tenant) && (h.channel == "" || h.channel == m.Channel):
-			err = dispatch.ErrRoadHalted
-		}
+// refuse returns why the step may not be committed now; nil when it may.
+func (all halts) refuse(s step) error {
+	switch {
+	case !s.minds():
+	case s.move != nil:
+		return all.of(s.move)
+	case !all.stand(s.wait.While):
+		return dispatch.ErrNotHalted
 	}
-	return err
+	return nil
 }
 
-// haltsOf reads what may keep moves back: nearly always nothing.
-func (s *Store) haltsOf(ctx context.Context, tx *sql.Tx, moves []*dispatch.Move) (all halts, err error) {
-	batches := make([]string, 0, len(moves))
-	for _, m := range moves {
-		if !slices.Contains(batches, string(m.Batch)) {
-			batches = append(batches, string(m.Batch))
+// stand reports whether h has not been lifted.
+func (all halts) stand(h dispatch.Halt) bool {
+	switch {
+	case h.Batch != "":
+		return slices.ContainsFunc(all, func(one halt) bool { return one.batch == h.Batch })
+	case h.Channel != "":
+		return all.paused(h.Tenant, h.Channel)
+	}
+	return all.paused(h.Tenant, post.Digital) && all.paused(h.Tenant, post.Physical)
+}
+
+func (all halts) paused(tenant post.TenantID, ch post.Channel) bool {
+	return slices.ContainsFunc(all, func(h halt) bool {
+		return h.batch == "" && (h.tenant == "" || h.tenant == tenant) && (h.channel == "" || h.channel == ch)
+	})
+}
+
+// of returns what keeps m back, its batch before a pause; nil is nothing.
+func (all halts) of(m *dispatch.Move) error {
+	switch {
+	case m.Batch != "" && all.stand(dispatch.Halt{Batch: m.Batch}):
+		return dispatch.ErrBatchHalted
+	case all.paused(m.Tenant, m.Channel):
+		return dispatch.ErrRoadHalted
+	}
+	return nil
+}
+
+// haltsOf reads what may matter to steps: nearly always nothing.
+func (s *Store) haltsOf(ctx context.Context, tx *sql.Tx, steps ...step) (all halts, err error) {
+	batches := make([]string, 0, len(steps))
+	for _, one := range steps {
+		if b := one.mindedBatch(); !slices.Contains(batches, b) {
+			batches = append(batches, b)
 		}
 	}
 	among, args := s.d.among("id", batches)
@@ -107,14 +141,14 @@ func (s *Store) haltsOf(ctx context.Context, tx *sql.Tx, moves []*dispatch.Move)
 	return all, err
 }
 
-// haltedAlone refuses the intent of one move.
-func (s *Store) haltedAlone(ctx context.Context, tx *sql.Tx, m dispatch.Move) error {
-	if m.Intent == nil {
+// haltedAlone refuses one step that may not be committed now.
+func (s *Store) haltedAlone(ctx context.Context, tx *sql.Tx, one step) error {
+	if !one.minds() {
 		return nil
 	}
-	all, err := s.haltsOf(ctx, tx, []*dispatch.Move{&m})
+	all, err := s.haltsOf(ctx, tx, one)
 	if err != nil {
 		return err
 	}
-	return all.of(&m)
+	return all.refuse(one)
 }

@@ -146,7 +146,7 @@ func (s *Store) moveAlone(ctx context.Context, l queue.Lease, m dispatch.Move) e
 		if err := moveLetter(ctx, tx, moveOf(m)); err != nil {
 			return err
 		}
-		if err := s.haltedAlone(ctx, tx, m); err != nil {
+		if err := s.haltedAlone(ctx, tx, step{move: &m}); err != nil {
 			return err
 		}
 		if err := bookHandOver(ctx, tx, m); err != nil {
@@ -204,7 +204,13 @@ func bookHandOver(ctx context.Context, tx *sql.Tx, m dispatch.Move) error {
 
 // waitAlone is one wait in a transaction of its own: what a wait means.
 func (s *Store) waitAlone(ctx context.Context, l queue.Lease, w dispatch.Wait) error {
+	one := step{wait: &w}
 	return s.tx(ctx, func(tx *sql.Tx) error {
+		if one.minds() {
+			if err := s.mindHalts(ctx, tx, shareHalts); err != nil {
+				return err
+			}
+		}
 		if err := fenced(ctx, tx, l.Kind, l.ID, l.Fence); err != nil {
 			return err
 		}
@@ -213,6 +219,9 @@ func (s *Store) waitAlone(ctx context.Context, l queue.Lease, w dispatch.Wait) e
 				w.Code, w.Failures, string(w.Letter), w.Version, w.Looks); err != nil {
 				return err
 			}
+		}
+		if err := s.haltedAlone(ctx, tx, one); err != nil {
+			return err
 		}
 		if !w.Due.IsZero() {
 			if err := postpone(ctx, tx, l.Kind, l.ID, w.Due); err != nil {

@@ -31,7 +31,7 @@ func (s *Store) ResumeChannel(ctx context.Context, p letter.Pause) error {
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		_, err := exec(ctx, tx,
 			`UPDATE job SET due_at = $1 WHERE kind = $2 AND lease_until = 0 AND due_at > $1 AND EXISTS (
-			     SELECT 1 FROM letter WHERE letter.id = job.id AND code = 'paused' AND ($3 = '' OR letter.tenant = $3) AND ($4 = '' OR channel = $4))`,
+			     SELECT 1 FROM letter WHERE letter.id = job.id AND code = 'paused' AND ($3 = '' OR letter.tenant = $3) AND ($4 = '' OR channel IN ('', $4)))`,
 			micros(time.Now()), string(queue.AdvanceLetter), string(p.Tenant), string(p.Channel))
 		return err
 	})

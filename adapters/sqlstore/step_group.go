@@ -119,7 +119,7 @@ func (s *Store) writeSteps(group []*writer) {
 		if s.steps.single {
 			return errors.New("not together")
 		}
-		if slices.ContainsFunc(group, func(m *writer) bool { return m.ask.brings() }) {
+		if slices.ContainsFunc(group, func(m *writer) bool { return m.ask.minds() }) {
 			if err := s.mindHalts(ctx, tx, shareHalts); err != nil {
 				return err
 			}

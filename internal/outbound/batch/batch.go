@@ -190,7 +190,8 @@ type Steering interface {
 	// ContinueBatch lets the rest go after the canary.
 	ContinueBatch(ctx context.Context, tenant post.TenantID, id post.BatchID, by post.ClientID) error
 	// PauseBatch holds an approved batch where it is, or lets it go on. Once it has
-	// answered, no intent of it is committed until it goes on.
+	// answered, no intent of it is committed until it goes on. Letting it go on wakes
+	// the letters that wait for that.
 	PauseBatch(ctx context.Context, tenant post.TenantID, id post.BatchID, by post.ClientID, pause bool) error
 	// StopBatch ends a batch and cancels up to n letters that can be. It answers
 	// left=0 when none is left whose fate is open, and [post.ErrStale], with nothing

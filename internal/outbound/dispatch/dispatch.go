@@ -117,6 +117,7 @@ type Wait struct {
 	Looks    int // unsure answers of the directory, since the present state was entered
 	Due      time.Time
 	Road     string // what keeps the letter back; "" is nothing but time
+	While    Halt   // what people have halted, when that keeps the letter back
 }
 
 // Store keeps letters and leases. Each method is one transaction, and answers
@@ -136,7 +137,10 @@ type Store interface {
 	// paused for its tenant; then it has changed nothing. Whoever pauses or stops is
 	// answered when no commit that has not seen it is under way any more.
 	MoveLetter(ctx context.Context, l queue.Lease, m Move) error
-	// WaitLetter gives the lease back without moving the letter.
+	// WaitLetter gives the lease back without moving the letter. A wait for the end of
+	// a halt is refused with [ErrNotHalted] when at its commit the halt does not stand;
+	// then it has changed nothing. Whoever lifts a halt wakes each letter whose wait was
+	// committed before, and whatever commits later sees that it is lifted.
 	WaitLetter(ctx context.Context, l queue.Lease, w Wait) error
 }
 
@@ -198,6 +202,10 @@ func (a *Advancer) AdvanceLeased(ctx context.Context, l queue.Lease) error {
 		if errors.Is(err, post.ErrStale) {
 			kept.ahead = nil
 			continue // a receipt moved it meanwhile: read again
+		}
+		if errors.Is(err, ErrNotHalted) {
+			a.Gate.forget()
+			continue // a halt was lifted meanwhile: it goes on
 		}
 		if err != nil {
 			return a.fail(ctx, l, r, err)

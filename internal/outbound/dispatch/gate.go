@@ -59,6 +59,7 @@ type carrier struct {
 // Reasons for which a letter is kept back; they stand in its code.
 const (
 	codePaused  = "paused"
+	codeUnread  = "pauses-unread" // whether anything is paused
 	codeResting = "carrier-resting"
 	codeRate    = "carrier-rate"
 )
@@ -66,10 +67,9 @@ const (
 const (
 	mostRest  = 5 * time.Minute
 	pauseWait = 10 * time.Minute // resuming wakes the letters itself
-	pauseAsk  = 2 * time.Second  // how old the knowledge of pauses may be
-	// pausedAsk is how old it may be for a letter that is put off by it: a resume that
-	// it does not know of has woken the letters already, and not this one.
-	pausedAsk = 50 * time.Millisecond
+	// pauseAsk is how old the knowledge of pauses may be. Whoever goes or waits by what
+	// is old is refused by the store, and then it is asked for anew.
+	pauseAsk = 2 * time.Second
 )
 
 // NewGate returns a gate, or an error when c lacks a logger.
@@ -101,8 +101,8 @@ func (g *Gate) Enter(ctx context.Context, tenant post.TenantID, ch post.Channel,
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if wait := g.halted(ctx, tenant, ch); wait > 0 {
-		return wait, codePaused
+	if wait, code := g.halted(ctx, tenant, ch); wait > 0 {
+		return wait, code
 	}
 	c := g.at(name)
 	now := g.Now()
@@ -161,26 +161,23 @@ func (g *Gate) at(name post.Carrier) *carrier {
 
 // halted asks for pauses when what is known is old. What cannot be read stays
 // as it was; before the first answer everything waits.
-func (g *Gate) halted(ctx context.Context, tenant post.TenantID, ch post.Channel) time.Duration {
-	switch g.askPauses(ctx, pauseAsk); {
+func (g *Gate) halted(ctx context.Context, tenant post.TenantID, ch post.Channel) (wait time.Duration, code string) {
+	switch g.askPauses(ctx); {
 	case g.Paused == nil:
-		return 0
+		return 0, ""
 	case !g.known:
-		return g.spread(pauseAsk)
+		return g.spread(pauseAsk), codeUnread
 	case g.pausedFor(tenant, ch):
-		if g.askPauses(ctx, pausedAsk); g.pausedFor(tenant, ch) {
-			return g.spread(pauseWait)
-		}
+		return g.spread(pauseWait), codePaused
 	}
-	return 0
+	return 0, ""
 }
 
-// askPauses asks for pauses when what is known of them is of some age.
-func (g *Gate) askPauses(ctx context.Context, age time.Duration) {
+func (g *Gate) askPauses(ctx context.Context) {
 	if g.Paused == nil {
 		return
 	}
-	if now := g.Now(); now.Sub(g.asked) >= age {
+	if now := g.Now(); now.Sub(g.asked) >= pauseAsk {
 		if all, err := g.Paused(ctx); err == nil {
 			g.paused, g.known, g.asked = all, true, now
 		}
@@ -196,15 +193,25 @@ func (g *Gate) pausedFor(tenant post.TenantID, ch post.Channel) bool {
 	return false
 }
 
-// reread lets pauses be asked for anew, because the database knows of one that g
-// does not, and returns how long its letters wait.
-func (g *Gate) reread() time.Duration {
+// forget lets pauses be asked for anew, because the database knows better.
+func (g *Gate) forget() {
 	if g == nil { // nobody looks at pauses before the commit
-		return pauseWait
+		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.asked = time.Time{}
+}
+
+// reread forgets, because the database knows of a pause that g does not, and returns
+// how long its letters wait.
+func (g *Gate) reread() time.Duration {
+	if g == nil {
+		return pauseWait
+	}
+	g.forget()
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	return g.spread(pauseWait)
 }
 

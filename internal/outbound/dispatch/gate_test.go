@@ -132,24 +132,3 @@ func TestWhatIsHaltedWaits(t *testing.T) {
 		t.Error("something left before it was known whether it may")
 	}
 }
-
-// TestNobodyIsPutOffByAPauseThatIsOver: a resume wakes what waits, and nobody wakes a
-// letter that is put off after it by what was known before.
-func TestNobodyIsPutOffByAPauseThatIsOver(t *testing.T) {
-	pauses, asked := []letter.Pause{{}}, 0
-	g, k := newGate(t, GateConfig{Paused: func(context.Context) ([]letter.Pause, error) { asked++; return pauses, nil }})
-	if wait, _ := enter(t, g, post.Digital); wait == 0 {
-		t.Fatal("it is paused")
-	}
-	for range 100 {
-		enter(t, g, post.Digital)
-	}
-	if asked > 1 {
-		t.Errorf("pauses were asked for %d times at one moment", asked)
-	}
-	pauses = nil // resumed
-	k.at = k.at.Add(100 * time.Millisecond)
-	if wait, code := enter(t, g, post.Digital); wait != 0 {
-		t.Errorf("put off for %s (%s) after the resume", wait, code)
-	}
-}

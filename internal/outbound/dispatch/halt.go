@@ -17,6 +17,19 @@ var (
 	ErrRoadHalted  = errors.New("the letter's channel is halted")
 )
 
+// ErrNotHalted is what [Store.WaitLetter] answers to a wait for the end of a halt
+// that has ended: whoever lifted it has woken those that waited, and would not wake
+// this letter any more.
+var ErrNotHalted = errors.New("nothing halts the letter any more")
+
+// A Halt is what people have halted and a letter waits for the end of: its batch, or
+// a channel for its tenant. The zero Halt is none.
+type Halt struct {
+	Batch   post.BatchID // "": no batch
+	Tenant  post.TenantID
+	Channel post.Channel // "": every channel, each paused by itself or all together
+}
+
 // holdTime is how long a letter of a paused batch rests; resuming wakes it.
 const holdTime = time.Minute
 
@@ -40,7 +53,7 @@ func stayable(s post.LetterState) bool {
 // Crash before commit: done again. After: cancelled or needs-person, without a job.
 func (a *Advancer) stay(ctx context.Context, l queue.Lease, r Record) (bool, error) {
 	if !r.Stopped {
-		return false, a.keepBack(ctx, l, r, batch.CodeHeld, holdTime, roadBatch)
+		return false, a.keepBack(ctx, l, r, batch.CodeHeld, holdTime, roadBatch, "")
 	}
 	mayBeOut := r.State == post.LetterOutcomeUnknown || r.Intent != nil && r.Intent.Unsure
 	switch patience := r.Since.Add(a.Overdue); {
@@ -56,9 +69,9 @@ func (a *Advancer) stay(ctx context.Context, l queue.Lease, r Record) (bool, err
 // open again. What the run has done before is kept; of the hand-over nothing is.
 func (a *Advancer) turnedBack(ctx context.Context, l queue.Lease, r Record, halt error, road string) error {
 	if errors.Is(halt, ErrRoadHalted) {
-		return a.keepBack(ctx, l, r, codePaused, a.Gate.reread(), road)
+		return a.keepBack(ctx, l, r, codePaused, a.Gate.reread(), road, r.Channel)
 	}
-	return a.keepBack(ctx, l, r, batch.CodeHeld, holdTime, roadBatch)
+	return a.keepBack(ctx, l, r, batch.CodeHeld, holdTime, roadBatch, "")
 }
 
 // halted reports whether err says that an intent may not be committed now.

@@ -36,7 +36,7 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 		return false, a.askPerson(ctx, l, r, code(codeCarrierGone, string(in.Carrier)))
 	}
 	if wait, reason := a.Gate.Enter(ctx, r.Tenant, r.Channel, in.Carrier); wait > 0 {
-		return false, a.keepBack(ctx, l, r, reason, wait, roadOf(r.Channel, in.Carrier))
+		return false, a.keepBack(ctx, l, r, reason, wait, roadOf(r.Channel, in.Carrier), r.Channel)
 	}
 	var verdict Verdict // of a hand-over that was begun
 	defer func() { a.Gate.Leave(in.Carrier, verdict) }()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
 )
@@ -48,30 +49,38 @@ func (a *Advancer) unsureAgain(ctx context.Context, r Record, ch post.Channel, n
 // r wait: nobody is asked about a letter that is halted.
 func (a *Advancer) haltedWhole(ctx context.Context, l queue.Lease, r Record) (bool, error) {
 	ch := post.Digital
-	wait := a.Gate.haltedWhole(ctx, r.Tenant)
+	wait, reason := a.Gate.haltedWhole(ctx, r.Tenant)
 	if wait == 0 {
 		return false, nil
 	}
-	return true, a.keepBack(ctx, l, r, codePaused, wait, roadOf(ch, a.Roads.Chosen(r.Tenant, ch)))
+	return true, a.keepBack(ctx, l, r, reason, wait, roadOf(ch, a.Roads.Chosen(r.Tenant, ch)), "")
 }
 
 // haltedWhole returns how long a letter waits whose tenant is halted on every
-// channel; 0 when it is not.
-func (g *Gate) haltedWhole(ctx context.Context, tenant post.TenantID) time.Duration {
+// channel, and its code; 0 when it is not.
+func (g *Gate) haltedWhole(ctx context.Context, tenant post.TenantID) (wait time.Duration, code string) {
 	if g == nil {
-		return 0
+		return 0, ""
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.halted(ctx, tenant, post.Digital) == 0 {
-		return 0
+	if wait, _ := g.halted(ctx, tenant, post.Digital); wait == 0 {
+		return 0, ""
 	}
 	return g.halted(ctx, tenant, post.Physical)
 }
 
-// keepBack lets r wait on a road until it may be open again.
-func (a *Advancer) keepBack(ctx context.Context, l queue.Lease, r Record, code string, wait time.Duration, road string) error {
-	return a.waitFor(ctx, l, r, Wait{Code: code, Due: a.Now().Add(wait), Road: road})
+// keepBack lets r wait on a road until it may be open again. One that people have
+// halted, on ch or on every channel, waits only while the store knows of it too.
+func (a *Advancer) keepBack(ctx context.Context, l queue.Lease, r Record, code string, wait time.Duration, road string, ch post.Channel) error {
+	w := Wait{Code: code, Due: a.Now().Add(wait), Road: road}
+	switch code {
+	case codePaused:
+		w.While = Halt{Tenant: r.Tenant, Channel: ch}
+	case batch.CodeHeld:
+		w.While = Halt{Batch: r.Batch}
+	}
+	return a.waitFor(ctx, l, r, w)
 }
 
 // waitFor lets r wait as w says.

@@ -22,7 +22,7 @@ func roadOf(ch post.Channel, name post.Carrier) string { return string(ch) + " "
 func (g *Gate) Shut(ctx context.Context) func(queue.Share) bool {
 	if g != nil {
 		g.mu.Lock()
-		g.askPauses(ctx, pauseAsk)
+		g.askPauses(ctx)
 		g.mu.Unlock()
 	}
 	return func(s queue.Share) bool {

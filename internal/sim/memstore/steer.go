@@ -245,7 +245,7 @@ func (s *Store) ResumeChannel(_ context.Context, p letter.Pause) error {
 		s.db.record(s.clock(), "channel.resumed", p.Tenant, "channel/"+string(p.Channel), string(p.Actor), "", "")
 	}
 	s.wake(func(r *row) bool {
-		return r.code == "paused" && (p.Tenant == "" || r.Tenant == p.Tenant) && (p.Channel == "" || r.channel == p.Channel)
+		return r.code == "paused" && (p.Tenant == "" || r.Tenant == p.Tenant) && (p.Channel == "" || r.channel == "" || r.channel == p.Channel)
 	}, false)
 	return nil
 }
@@ -265,12 +265,28 @@ func (db *DB) haltOf(r *row, ch post.Channel) error {
 	if b := db.lots[r.batch]; b != nil && !b.going() {
 		return dispatch.ErrBatchHalted
 	}
-	for _, p := range db.pauses {
-		if (p.Tenant == "" || p.Tenant == r.Tenant) && (p.Channel == "" || p.Channel == ch) {
-			return dispatch.ErrRoadHalted
-		}
+	if db.pausedFor(r.Tenant, ch) {
+		return dispatch.ErrRoadHalted
 	}
 	return nil
+}
+
+func (db *DB) pausedFor(tenant post.TenantID, ch post.Channel) bool {
+	return slices.ContainsFunc(db.pauses, func(p letter.Pause) bool {
+		return (p.Tenant == "" || p.Tenant == tenant) && (p.Channel == "" || p.Channel == ch)
+	})
+}
+
+// stands reports whether h has not been lifted.
+func (db *DB) stands(h dispatch.Halt) bool {
+	switch {
+	case h.Batch != "":
+		b := db.lots[h.Batch]
+		return b != nil && !b.going()
+	case h.Channel != "":
+		return db.pausedFor(h.Tenant, h.Channel)
+	}
+	return db.pausedFor(h.Tenant, post.Digital) && db.pausedFor(h.Tenant, post.Physical)
 }
 
 // BatchesToSign implements [dispatch.Roots].

@@ -197,6 +197,11 @@ func (s *Store) WaitLetter(_ context.Context, l queue.Lease, w dispatch.Wait) er
 		if r == nil || r.version != w.Version {
 			return stale
 		}
+	}
+	if w.While != (dispatch.Halt{}) && !s.db.stands(w.While) {
+		return fmt.Errorf("let letter %s wait: %w", w.Letter, dispatch.ErrNotHalted)
+	}
+	if r := s.db.letters[w.Letter]; w.Version != 0 {
 		r.code, r.failures = w.Code, w.Failures
 		r.looks, r.looksSince = w.Looks, r.since
 	}

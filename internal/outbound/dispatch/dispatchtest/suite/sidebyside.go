@@ -208,11 +208,19 @@ func (d *dice) waitCall() (string, func(int, Store) string) {
 	if !ok {
 		return d.leaseCall()
 	}
-	w := dispatch.Wait{Version: int64(d.IntN(5)), Code: fmt.Sprint("code ", d.IntN(3)), Failures: d.IntN(3), Due: d.due()}
+	w := dispatch.Wait{Version: int64(d.IntN(5)), Code: fmt.Sprint("code ", d.IntN(3)), Failures: d.IntN(3), Due: d.due(), While: d.halt()}
 	return "wait", func(side int, s Store) string {
 		w.Letter = post.LetterID(lease(side).ID)
 		return result(s.WaitLetter(context.Background(), lease(side), w)) + " " + d.seen(s, w.Letter)
 	}
+}
+
+// halt draws what a wait is for, mostly time alone.
+func (d *dice) halt() dispatch.Halt {
+	if d.IntN(3) > 0 {
+		return dispatch.Halt{}
+	}
+	return dispatch.Halt{Tenant: tenant, Channel: []post.Channel{"", post.Digital, post.Physical}[d.IntN(3)]}
 }
 
 func (d *dice) message() string {

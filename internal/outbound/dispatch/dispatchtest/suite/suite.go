@@ -53,6 +53,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Store) {
 		"what is spared is counted apart":                          theSparedAreCounted,
 		"no intent on a channel that is paused":                    noIntentOnAPausedChannel,
 		"no intent of a batch that is paused or stopped":           noIntentOfAHaltedBatch,
+		"nobody waits for the end of a halt that was lifted":       nobodyWaitsForWhatIsOver,
 		"a stop cancels what nobody may have, and no more":         aStopCancelsWhatNobodyHas,
 		"a canary goes alone":                                      aCanaryGoesAlone,
 		"waiting changes the code and nothing else":                waitingChangesTheCode,
