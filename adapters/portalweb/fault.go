@@ -20,7 +20,10 @@ type faultView struct {
 	Reference string // the log has it too
 	At        time.Time
 	Draft     bool   // a draft may exist; it is untouched
+	Gone      bool   // the draft is: it may have been sent in another window
+	Unsaved   string // the message that the form held and that is not saved
 	Again     string // where to log in again, or ""
+	Company   bool   // that log-in is for a company
 	Tenants   []post.Tenant
 }
 
@@ -66,11 +69,22 @@ func (s *Site) showFault(w http.ResponseWriter, r *http.Request, f *post.Fault, 
 		v.Sentence, v.Cure = f.English, f.Cure
 	}
 	v.Title = v.Sentence + " – " + v.text("site")
-	v.Draft = v.User != nil || isLogin(f)
+	v.Gone, v.Unsaved = f == post.FaultDraftGone, unsaved(r, f)
+	v.Draft = (v.User != nil || isLogin(f)) && !v.Gone
 	if f.Status == http.StatusUnauthorized || isLogin(f) {
-		v.Again = s.again(r, f)
+		v.Again, v.Company = s.again(r, f), f == post.FaultLoginKind
 	}
 	s.render(w, f.Status, "fault", v)
+}
+
+// unsaved is the message that a refused form held: whoever wrote for longer than
+// the session lasts, or while we failed, gets it back to send once more. It is
+// nothing but what this request brought, and another site's form is never shown.
+func unsaved(r *http.Request, f *post.Fault) string {
+	if r.Method != http.MethodPost || r.URL.Path != messagePath || f == post.FaultCrossSite || r.ParseForm() != nil {
+		return ""
+	}
+	return r.PostFormValue("text")
 }
 
 // faultOf returns the fault that stands for err.
@@ -103,6 +117,10 @@ func (s *Site) again(r *http.Request, f *post.Fault) string {
 				return to
 			}
 		}
+	}
+	switch r.URL.Path {
+	case recipientPath, topicPath, messagePath, uploadPath, checkPath:
+		return s.loginURL(r.URL.Path)
 	}
 	return s.loginURL("/mine")
 }

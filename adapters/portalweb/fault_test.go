@@ -9,6 +9,33 @@ import (
 	"sikkerpost.dk/gateway/internal/post"
 )
 
+func TestAPageOfADraftThatIsGoneDoesNotSayThatItIsSaved(t *testing.T) {
+	c := newTown(t).citizen(t, "nancy", "da")
+	check := c.toCheck("dpo")
+	c.send("/ny/slet")
+	p := c.send("/ny/tjek", "draft", check.value("draft"))
+	if p.status != http.StatusConflict || strings.Contains(p.text, "er den gemt") || !strings.Contains(p.text, `class="button" href="/mine"`) {
+		t.Errorf("%d: %s", p.status, words(p.root))
+	}
+}
+
+func TestADraftIsDeletedOnlyAfterAQuestion(t *testing.T) {
+	c := newTown(t).citizen(t, "nancy", "da")
+	if p := c.open("/ny/slet"); p.path != "/mine" {
+		t.Errorf("without a draft it asks at %s", p.path)
+	}
+	for _, n := range c.toCheck("dpo").elements("form") {
+		if attr(n, "action") == "/ny/slet" {
+			t.Error("one press beside Send deletes the draft")
+		}
+	}
+	p := c.open("/ny/slet")
+	checkStructure(t, p, "da")
+	if !strings.Contains(p.text, "Du kan ikke få dem tilbage") || !p.leads("/ny/tjek") || !strings.Contains(c.open("/ny/tjek").text, "CANARY-text") {
+		t.Error("the question says too little, or deleted by itself")
+	}
+}
+
 func TestEachClassOfRefusedLoginHasItsPageAndTheDraftSurvives(t *testing.T) {
 	var site *portalweb.Site
 	var refused *post.Fault

@@ -145,6 +145,7 @@ func (s *Site) routes() {
 	mine("POST /ny/filer/slet", (*visit).removeFile)
 	mine("GET /ny/tjek", (*visit).checkForm)
 	mine("POST /ny/tjek", (*visit).send)
+	mine("GET /ny/slet", (*visit).discardForm)
 	mine("POST /ny/slet", (*visit).discard)
 	mine("GET /kvittering/{ref}", (*visit).receipt)
 	mine("GET /kvittering/{ref}/statement.json", (*visit).statement)

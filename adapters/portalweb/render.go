@@ -24,7 +24,7 @@ type pages struct {
 }
 
 func pageNames() []string {
-	return []string{"start", "recipient", "topic", "message", "files", "check", "receipt", "mine", "genuine", "loggedoff", "session", "grants", "fault"}
+	return []string{"start", "recipient", "topic", "message", "files", "check", "discard", "receipt", "mine", "genuine", "loggedoff", "session", "grants", "fault"}
 }
 
 func parsePages() (pages, error) {

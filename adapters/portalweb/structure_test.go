@@ -62,7 +62,7 @@ func checkStructure(t *testing.T, p shown, lang string) {
 			}
 		}
 	}
-	for _, n := range p.elements("input", "textarea") {
+	for _, n := range p.elements("input", "textarea", "select") {
 		wrong := n.Parent != nil && attr(n.Parent, "class") == "field bad"
 		if told := strings.Contains(attr(n, "aria-describedby"), attr(n, "id")+"-wrong"); attr(n, "aria-invalid") == "true" != wrong || wrong && !told {
 			t.Errorf("<%s name=%s> is wrong: %t; said of the field itself: %t", n.Data, attr(n, "name"), wrong, told)

@@ -95,6 +95,24 @@ func (v *visit) begin() error {
 	return v.go303(checkPath)
 }
 
+type discardView struct {
+	base
+	Draft intake.Draft
+}
+
+// discardForm asks once more: what was written is gone for good.
+func (v *visit) discardForm() error {
+	d, err := v.draft()
+	if err != nil {
+		return err
+	}
+	if d.ID == "" {
+		return v.go303("/mine")
+	}
+	v.render(v.w, http.StatusOK, "discard", discardView{v.base("discard.title"), d})
+	return nil
+}
+
 func (v *visit) discard() error {
 	if err := v.Intake.Discard(v.r.Context(), v.person()); err != nil {
 		return err

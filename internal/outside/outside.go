@@ -38,7 +38,7 @@ func Program(t testing.TB, name, what string) (path string, ok bool) {
 // there, ok is false and the log says that what was left out.
 func Data(t testing.TB, name, what string) (path string, ok bool) {
 	t.Helper()
-	path = filepath.Join(root(t), "..", "shared", "data", filepath.FromSlash(name))
+	path = filepath.Join(Root(t), "..", "shared", "data", filepath.FromSlash(name))
 	if _, err := os.Stat(path); err != nil {
 		t.Logf("LEFT OUT, because shared/data is not beside the repository: %s", what)
 		return "", false
@@ -46,8 +46,8 @@ func Data(t testing.TB, name, what string) (path string, ok bool) {
 	return path, true
 }
 
-// root returns the folder of go.mod.
-func root(t testing.TB) string {
+// Root returns the folder of go.mod.
+func Root(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {

@@ -89,7 +89,7 @@ var (
 		"The record has changed since you read it.", "Sagen er ændret, siden du læste den.",
 		"Read it again and repeat the step.", "Hent den igen, og gentag trinnet.")
 	FaultUnavailable = fault("POST-0004", http.StatusServiceUnavailable,
-		"We cannot take this right now; nothing was half-done.", "Vi kan ikke tage imod lige nu; intet er gjort halvt.",
+		"We cannot take this right now; nothing was half-done.", "Vi kan ikke tage imod lige nu. Intet er gjort halvt.",
 		"Send the same request again in a few minutes.", "Send det samme igen om et par minutter.")
 	FaultCPR = fault("POST-0101", http.StatusUnprocessableEntity,
 		"The CPR number is not ten digits that begin with a date.", "CPR-nummeret er ikke ti cifre, der begynder med en dato.",

@@ -5,10 +5,10 @@ import "net/http"
 // Faults of taking an inquiry (POST-3nnn).
 var (
 	FaultFilesTooLarge = fault("POST-3001", http.StatusRequestEntityTooLarge,
-		"The files are too large; together they may take up 10 MB.", "Filerne er for store; de må fylde 10 MB i alt.",
+		"The files are too large; together they may take up 10 MB.", "Filerne er for store. De må fylde 10 MB i alt.",
 		"Send fewer or smaller files.", "Send færre eller mindre filer.")
 	FaultTooManyFiles = fault("POST-3002", http.StatusUnprocessableEntity,
-		"There are too many files; you can attach 10.", "Der er for mange filer; du kan vedhæfte 10.",
+		"There are too many files; you can attach 10.", "Der er for mange filer. Du kan vedhæfte 10.",
 		"Remove some, or put several pages in one PDF.", "Fjern nogle, eller saml flere sider i én PDF.")
 	FaultFileName = fault("POST-3003", http.StatusUnprocessableEntity,
 		"The file's name is missing, too long, or holds signs we cannot use.", "Filens navn mangler, er for langt eller har tegn, vi ikke kan bruge.",
@@ -39,16 +39,16 @@ var (
 		"Open the file, save it again, and attach the new file.", "Åbn filen, gem den igen, og vedhæft den nye fil.")
 	FaultMalware = fault("POST-3012", http.StatusUnprocessableEntity,
 		"The virus check refused the file.", "Viruskontrollen afviste filen.",
-		"Leave the file out; have your device checked for viruses.", "Send ikke filen; få din enhed tjekket for virus.")
+		"Leave the file out; have your device checked for viruses.", "Send ikke filen, og få din enhed tjekket for virus.")
 	FaultScannerDown = fault("POST-3013", http.StatusServiceUnavailable,
-		"We cannot check files for viruses right now; your draft is saved.", "Vi kan ikke tjekke filer for virus lige nu; din kladde er gemt.",
+		"We cannot check files for viruses right now; your draft is saved.", "Vi kan ikke tjekke filer for virus lige nu. Din kladde er gemt.",
 		"Try again in a few minutes, or send without files.", "Prøv igen om et par minutter, eller send uden filer.")
 	FaultUpload = fault("POST-3014", http.StatusBadRequest,
 		"The upload was cut off or cannot be read.", "Filen nåede ikke helt frem.",
 		"Choose the file and send it again.", "Vælg filen, og send den igen.")
 	FaultDraftGone = fault("POST-3020", http.StatusConflict,
-		"The draft is gone; drafts are deleted after 24 hours.", "Kladden findes ikke mere; kladder slettes efter 24 timer.",
-		"Start again from the front page.", "Begynd forfra fra forsiden.")
+		"The draft is gone: it was sent or deleted, or is older than 24 hours.", "Kladden findes ikke mere. Den er sendt, slettet eller ældre end 24 timer.",
+		"Look under My messages whether it was sent; if not, start a new one.", "Se under Mine henvendelser, om den er sendt. Ellers start en ny.")
 	FaultNoRoad = fault("POST-3021", http.StatusUnprocessableEntity,
 		"Choose who you want to write to.", "Vælg, hvem du vil skrive til.",
 		"Choose one of the two.", "Vælg en af de to.")
@@ -66,13 +66,13 @@ var (
 		"Write a few words.", "Skriv et par ord.")
 	FaultSubjectTooLong = fault("POST-3026", http.StatusUnprocessableEntity,
 		"The subject is longer than 120 characters.", "Emnet er længere end 120 tegn.",
-		"Shorten it; there is room for more in the message.", "Gør det kortere; der er plads til mere i beskeden.")
+		"Shorten it; there is room for more in the message.", "Gør det kortere. Der er plads til mere i beskeden.")
 	FaultCrossSite = fault("POST-3030", http.StatusForbidden,
 		"The form was sent from another website, so we did not take it.", "Formularen kom fra en anden hjemmeside, så vi tog ikke imod den.",
 		"Open this site's front page and start from there.", "Åbn forsiden her, og begynd derfra.")
 	FaultRequestTooLarge = fault("POST-3031", http.StatusRequestEntityTooLarge,
-		"What you sent is too large; nothing of it was kept.", "Det, du sendte, er for stort; vi har ikke gemt noget af det.",
-		"Files may take up 10 MB in all; choose smaller ones.", "Filer må fylde 10 MB i alt; vælg nogle mindre.")
+		"What you sent is too large; nothing of it was kept.", "Det, du sendte, er for stort. Vi har ikke gemt noget af det.",
+		"Files may take up 10 MB in all; choose smaller ones.", "Filer må fylde 10 MB i alt. Vælg nogle mindre.")
 	FaultBadForm = fault("POST-3032", http.StatusBadRequest,
 		"We could not read the form.", "Vi kunne ikke læse formularen.",
 		"Go back and send it again.", "Gå tilbage, og send den igen.")

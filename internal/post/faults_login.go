@@ -12,31 +12,31 @@ var (
 		"The log-on was cancelled.", "Du afbrød, før du var logget på.",
 		"Try again when you are ready.", "Prøv igen, når du er klar.")
 	FaultLevelTooLow = fault("POST-1003", http.StatusForbidden,
-		"Your MitID gives too low a level of assurance for this service.",
-		"Dit MitID har et for lavt sikringsniveau til denne løsning.",
-		"Log on with a MitID at level Substantial; Borgerservice can raise yours.",
-		"Log på med et MitID på niveau Betydelig; Borgerservice kan løfte dit.")
+		"Your MitID is not strong enough to log on here.",
+		"Dit MitID er ikke sikkert nok til at logge på her.",
+		"Log on with the MitID app or the code display. If that does not help, scan your passport in the MitID app, or visit Citizen Service (Borgerservice).",
+		"Log på med MitID-appen eller kodeviseren. Hjælper det ikke, så scan dit pas i MitID-appen, eller mød op i Borgerservice.")
 	FaultNoCPR = fault("POST-1004", http.StatusForbidden,
 		"Your log-on came without a CPR number, which this service needs.",
 		"Dit login kom uden CPR-nummer, og det skal vi bruge her.",
-		"Log on with a Danish MitID that is tied to your CPR number, or call us.",
-		"Log på med et MitID, der er knyttet til dit CPR-nummer, eller ring til os.")
+		"Log on with a Danish MitID that is tied to your CPR number, or call your municipality.",
+		"Log på med et MitID, der er knyttet til dit CPR-nummer, eller ring til din kommune.")
 	FaultLoginDown = fault("POST-1005", http.StatusFailedDependency,
 		"NemLog-in could not complete the log-on.", "NemLog-in kunne ikke gennemføre dit login.",
-		"Try again in a few minutes.", "Prøv igen om et par minutter.")
+		"It is not your fault. Try again in a few minutes.", "Det er ikke din fejl. Prøv igen om et par minutter.")
 	FaultLoginMixedUp = fault("POST-1006", http.StatusBadRequest,
-		"This log-on does not belong to the page you came from, or it took too long.",
-		"Dette login hører ikke til den side, du kom fra, eller det tog for lang tid.",
-		"Close other log-on windows and start again from our page.",
-		"Luk andre login-vinduer, og start forfra fra vores side.")
+		"The log-on took too long, or you have several log-on windows open.",
+		"Det tog for lang tid at logge på, eller du har flere login-vinduer åbne.",
+		"Close the other windows and log on again from here.",
+		"Luk de andre vinduer, og log på igen herfra.")
 	FaultLoginRefused = fault("POST-1007", http.StatusForbidden,
 		"We could not trust the answer from the log-on, so you are not logged on.",
 		"Vi kunne ikke stole på svaret fra login, så du er ikke logget på.",
-		"Start again from our page; if it goes on, give us the error reference.",
-		"Start forfra fra vores side. Bliver det ved, så oplys fejlreferencen.")
+		"Log on again from here. If it happens again, call your municipality and give the error reference.",
+		"Log på igen herfra. Sker det igen, så ring til din kommune, og oplys fejlreferencen.")
 	FaultReturnPath = fault("POST-1008", http.StatusBadRequest,
-		"After the log-on you can only be sent to a page of this service.",
-		"Efter login kan du kun sendes til en side i denne løsning.",
+		"After the log-on you can only be sent to a page of this site.",
+		"Når du har logget på, kan du kun komme til en side her hos os.",
 		"Start from our front page.", "Start fra vores forside.")
 	FaultLevelUnknown = fault("POST-1009", http.StatusBadRequest,
 		"There is no such level of assurance.", "Det sikringsniveau findes ikke.",
@@ -47,18 +47,18 @@ var (
 		"Log off with the button on our page, or close the browser.",
 		"Log af med knappen på vores side, eller luk browseren.")
 	FaultLoginKind = fault("POST-1011", http.StatusForbidden,
-		"This log-on is for the other kind of user: private person or company.",
-		"Dette login er til den anden slags bruger: privatperson eller virksomhed.",
-		"Go back and choose to log on as the kind of user that you are.",
-		"Gå tilbage, og vælg at logge på som den slags bruger, du er.")
+		"You chose to log on as a private person but used a log-on for a company, or the other way round.",
+		"Du valgte at logge på som privatperson, men brugte et login for en virksomhed. Eller omvendt.",
+		"Log on again and use the one that fits. From the front page you can log on as either.",
+		"Log på igen med det, der passer. Fra forsiden kan du vælge begge dele.")
 	FaultNoGrant = fault("POST-1012", http.StatusForbidden,
 		"You cannot act for that person or company in this log-on.",
 		"Du kan ikke handle for den person eller virksomhed i dette login.",
 		"Choose one of those on the page; a new power of attorney counts from your next log-on.",
 		"Vælg en af dem på siden. En ny fuldmagt gælder fra dit næste login.")
 	FaultNoRole = fault("POST-1013", http.StatusForbidden,
-		"Your company has not given you the right to use this service.",
-		"Din virksomhed har ikke givet dig ret til at bruge denne løsning.",
+		"Your company has not given you the right to write from here.",
+		"Din virksomhed har ikke givet dig lov til at skrive herfra.",
 		"Ask the administrator of your company in MitID Erhverv for the right, and log on again.",
 		"Bed virksomhedens administrator i MitID Erhverv om rettigheden, og log på igen.")
 	FaultStepUp = fault("POST-1014", http.StatusForbidden,
@@ -67,8 +67,8 @@ var (
 		"Open the page again and log on; what you had saved is still there.",
 		"Åbn siden igen, og log på. Det, du havde gemt, er der stadig.")
 	FaultTooOften = fault("POST-1015", http.StatusTooManyRequests,
-		"Just now, more is being asked of us from your network, or from everybody, than we let in.",
-		"Lige nu spørges der oftere fra dit netværk, eller fra alle, end vi kan tage imod.",
+		"The site is too busy right now, or too much comes from your network.",
+		"Der er for travlt på siden lige nu, eller der kommer for meget fra dit netværk.",
 		"Wait a minute and try again; nothing that you saved is lost.",
-		"Vent et minut, og prøv igen. Intet, du har gemt, er gået tabt.")
+		"Vent et minut, og prøv igen. Det, du har gemt, er der stadig.")
 )
