@@ -49,7 +49,9 @@ func (c *crowd) haltings() []halting {
 	}
 	return []halting{
 		{"both channels", ls[0], dispatch.Wait{Letter: rs[0].ID, Version: rs[0].Version, Code: "paused", Due: far, While: dispatch.Halt{Tenant: "engdal"}},
-			func(ctx context.Context) error { return errors.Join(c.s.PauseChannel(ctx, road), c.s.PauseChannel(ctx, all)) },
+			func(ctx context.Context) error {
+				return errors.Join(c.s.PauseChannel(ctx, road), c.s.PauseChannel(ctx, all))
+			},
 			func(ctx context.Context) error { return c.s.ResumeChannel(ctx, all) }},
 		{"a batch", ofBatch, dispatch.Wait{Letter: r.ID, Version: r.Version, Code: batch.CodeHeld, Due: far, While: dispatch.Halt{Batch: id}}, steer(true), steer(false)},
 	}
