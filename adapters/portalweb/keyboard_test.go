@@ -36,9 +36,18 @@ func (v viewer) tabTo(selector string) {
 // enter presses Enter where it leads to another page.
 func (v viewer) enter() { v.Leave(func() { v.Press(chromium.Enter, false) }) }
 
-func (v viewer) focus() (selector string) {
-	v.Eval(`(e => e.id ? "#" + e.id : e.tagName.toLowerCase() + (e.className ? "." + e.className : ""))(document.activeElement)`, &selector)
-	return selector
+// focused waits until the focus is on what selector finds: a page takes it to a
+// mistake when it is first drawn, which is after it was loaded.
+func (v viewer) focused(when, selector string) {
+	v.t.Helper()
+	var at string
+	v.Eval(`new Promise(done => { const end = Date.now() + 5000; (function look() {
+		const e = document.activeElement;
+		if (e.matches("`+selector+`")) done(""); else if (Date.now() > end) done(e.outerHTML.slice(0, 80)); else setTimeout(look, 5);
+	})(); })`, &at)
+	if at != "" {
+		v.t.Fatalf("%s the focus is on %s", when, at)
+	}
 }
 
 func (v viewer) at(path string) {
@@ -68,19 +77,13 @@ func TestAMessageIsSentByTheKeyboardAlone(t *testing.T) {
 	v.tabTo(".skip")
 	page.Press(chromium.Enter, false)
 	page.Press(chromium.Tab, false)
-	if f := v.focus(); f != "#tenant" {
-		t.Errorf("after the skip link, Tab comes to %s", f)
-	}
+	v.focused("after the skip link and Tab", "#tenant")
 	v.tabTo(".go button")
 	v.enter()
-	if f := v.focus(); f != "section.problems" {
-		t.Errorf("after a mistake the focus is on %s", f)
-	}
+	v.focused("after a mistake", ".problems")
 	page.Press(chromium.Tab, false)
 	page.Press(chromium.Enter, false)
-	if f := v.focus(); f != "#tenant" {
-		t.Errorf("the first problem leads to %s", f)
-	}
+	v.focused("led by the first problem", "#tenant")
 	page.Press(chromium.Down, false)
 	v.tabTo("#road-dpo")
 	page.Press(chromium.Space, false)
@@ -97,11 +100,10 @@ func TestAMessageIsSentByTheKeyboardAlone(t *testing.T) {
 	v.at("/ny/besked")
 	v.tabTo(".go button")
 	v.enter()
-	if f := v.focus(); f != "section.problems" {
-		t.Errorf("without a message the focus is on %s", f)
-	}
+	v.focused("without a message", ".problems")
 	v.tabTo(".problems a")
 	page.Press(chromium.Enter, false)
+	v.focused("led by the problem", "#text")
 	page.Type("Jeg bor ikke længere på den adresse.")
 	v.tabTo(".go button")
 	v.enter()

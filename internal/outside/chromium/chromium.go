@@ -9,6 +9,7 @@ package chromium
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,7 +68,8 @@ func Open(t testing.TB, what string) (p *Page, ok bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	browser := exec.Command(program, //nolint:gosec // the one that outside found
+	// It is asked to close when the test ends, and killed by nothing before.
+	browser := exec.CommandContext(context.WithoutCancel(t.Context()), program, //nolint:gosec // the one that outside found
 		"--headless", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
 		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--ignore-certificate-errors",
 		"--user-data-dir="+t.TempDir(), "about:blank")
