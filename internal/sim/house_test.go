@@ -320,7 +320,10 @@ func (s *store) MoveLetter(ctx context.Context, l queue.Lease, m dispatch.Move) 
 }
 
 func (s *store) WaitLetter(ctx context.Context, l queue.Lease, wait dispatch.Wait) error {
-	return s.act(ctx, "wait", func() error { return s.real.WaitLetter(ctx, l, wait) })
+	return s.act(ctx, "wait", func() error {
+		defer s.n.w.lifted()
+		return s.real.WaitLetter(ctx, l, wait)
+	})
 }
 
 func (s *store) LeaseDue(ctx context.Context, c queue.Claim) ([]queue.Lease, error) {

@@ -72,6 +72,10 @@ var lotHazards = []hazardCase{
 		hazard{plan: mailed(func(p *plan) { p.stall, p.steer, p.stop = .03, 0, .5 }), store: bend(blind)}},
 	{"a pause of a channel is looked at when a letter is read, not when its intent is committed", "I18", 200,
 		hazard{plan: mailed(func(p *plan) { p.stall, p.steer, p.road = .03, 0, .8 }), store: bend(blind)}},
+	{"a letter is put off by a pause of its channel that was lifted since it was read", "I26", 400,
+		hazard{plan: mailed(func(p *plan) { p.stall, p.jump, p.steer, p.road = .03, 0, 0, .8 }), store: deafen}},
+	{"a letter is put off by a pause of its batch that was lifted since it was read", "I26", 400,
+		hazard{plan: mailed(func(p *plan) { p.stall, p.jump = .1, 0 }), store: deafen}},
 	{"what is unclear is sent again while its batch is halted", "I18", 200,
 		hazard{plan: mailed(func(p *plan) { p.lostAfter, p.steer, p.stop = .8, 0, .5 }), store: bend(func(w *world, s *store) bent {
 			w.db.Blind = true
