@@ -85,6 +85,20 @@ func TestAPlanAsksDeskAndSaysWhatItReckonedBy(t *testing.T) {
 			}
 		}
 	}
+	// Line by line: channel, cost and last days.
+	must(t, os.WriteFile(r.path("t.csv"), []byte("key,id,name,address1,title,document,arrive_by\n"+
+		"a,"+r.nancy.CPR+",N,Vej 1,T,a.pdf,2026-12-28\nb,"+r.nancy.CPR+",N,,T,a.pdf,\n"), 0o600))
+	code, out, errs := plan("-each")
+	want := []string{"2 digital or paper 2.50 to 14.00 2026-12-28 2026-12-28 2026-12-16 2026-11-26", "3 digital 2.50"}
+	if _, rows, ok := strings.Cut(out, "POSTED IF SENT NOW"); code != 0 || !ok {
+		t.Errorf("each: %d %s %s", code, out, errs)
+	} else {
+		for i, row := range strings.Split(strings.TrimSpace(rows), "\n") {
+			if got := strings.Join(strings.Fields(row), " "); i >= len(want) || got != want[i] {
+				t.Errorf("each: row %q, want %q", got, want)
+			}
+		}
+	}
 	// Desk knows that nobody carries registered post here; offline nobody does.
 	table("yes")
 	if code, out, _ := plan(); code == 0 || !strings.Contains(out, "line 3: POST-2025") {
@@ -113,7 +127,7 @@ func TestAPlanAsksDeskAndSaysWhatItReckonedBy(t *testing.T) {
 		t.Errorf("check of a table that wants none: %d %s %s", code, out, errs)
 	}
 	table("yes")
-	code, out, errs := plan()
+	code, out, errs = plan()
 	if code == 0 || strings.Contains(out, "posted on") || !strings.Contains(errs, "-offline") {
 		t.Errorf("without desk: %d %s %s", code, out, errs)
 	}
