@@ -23,7 +23,11 @@ func TestWhatIsDoneByTheClockReadsNoMoreRowsWithThousandsBehindIt(t *testing.T) 
 	looks := map[string]func() error{
 		"letters that wait for a person": func() error { _, err := s.WaitingGroups(ctx); return err },
 		"letters that have a day":        func() error { _, err := s.TimedGroups(ctx); return err },
-		"retention of letters":           func() error { _, err := s.LetterShelf(Whose{}).Overdue(ctx, time.UnixMicro(0), 100); return err },
+		"letters that do not get on": func() error {
+			_, err := s.LetterList(ctx, letter.Filter{State: post.LetterNotTaken, AtWork: time.Now()})
+			return err
+		},
+		"retention of letters": func() error { _, err := s.LetterShelf(Whose{}).Overdue(ctx, time.UnixMicro(0), 100); return err },
 		"retention of one's letters": func() error {
 			_, err := s.LetterShelf(Whose{Only: "m1"}).Overdue(ctx, time.UnixMicro(0), 100)
 			return err

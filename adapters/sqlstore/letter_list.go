@@ -116,8 +116,24 @@ func listLetters(ctx context.Context, q querier, f letter.Filter, last post.Lett
 		args = append(args, micros(f.Since))
 		where = append(where, fmt.Sprintf("l.since >= $%d", len(args)))
 	}
+	atWork := ""
+	if !f.AtWork.IsZero() {
+		args = append(args, micros(f.AtWork))
+		atWork = fmt.Sprintf(`CASE WHEN l.code IN ('paused', 'batch-held') THEN FALSE
+			WHEN l.state = 'accepted' THEN l.batch = '' AND l.since < $%[1]d
+			WHEN l.state IN ('ready', 'signed', 'awaiting-lookup', 'routed', 'refused') THEN l.since < $%[1]d AND l.not_before < $%[1]d
+			WHEN l.state IN ('handing-over', 'not-taken', 'outcome-unknown') THEN COALESCE(h.created_at, 0) < $%[1]d
+			ELSE FALSE END`, len(args))
+	}
 	if f.Open {
-		where = append(where, "l.state NOT IN ("+ended()+") AND (l.arrive <> '' OR l.state IN ('needs-person', 'returned', 'handed-over', 'printing', 'posted'))")
+		open := "l.arrive <> '' OR l.state IN ('needs-person', 'returned', 'handed-over', 'printing', 'posted')"
+		if atWork != "" {
+			open += " OR " + atWork
+		}
+		where = append(where, "l.state NOT IN ("+ended()+") AND ("+open+")")
+	}
+	if atWork != "" && !f.Open {
+		where = append(where, atWork)
 	}
 	if f.Held {
 		where = append(where, "l.hold_at > 0")

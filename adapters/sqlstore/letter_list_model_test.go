@@ -22,6 +22,9 @@ type row struct {
 	arrive  string
 	carrier post.Carrier
 	since   int64
+	sent    int64 // its hand-over was decided
+	before  int64 // it may not go
+	code    string
 	held    bool
 }
 
@@ -29,11 +32,19 @@ type row struct {
 func chosen(f letter.Filter, r row) bool {
 	waits := r.state == post.LetterNeedsPerson || r.state == post.LetterReturned
 	carried := r.state == post.LetterHandedOver || r.state == post.LetterPrinting || r.state == post.LetterPosted
+	began := r.since
+	if r.state == post.LetterHandingOver || r.state == post.LetterNotTaken || r.state == post.LetterOutcomeUnknown {
+		began = r.sent
+	}
+	others := waits || carried || r.state.Final() || r.state == post.LetterHeld || r.state == post.LetterAccepted && r.batch != ""
+	works := began < micros(f.AtWork) && r.before < micros(f.AtWork) && !others && !slices.Contains([]string{letter.CodePaused, letter.CodeHeld}, r.code)
 	switch {
+	case !f.AtWork.IsZero() && !f.Open && !works:
+		return false
 	case f.Tenant != "" && f.Tenant != r.tenant, f.Batch != "" && f.Batch != r.batch, f.State != "" && f.State != r.state,
 		f.Waiting && !waits, f.Held && !r.held, f.Carrier != "" && f.Carrier != r.carrier,
 		!f.Since.IsZero() && r.since < micros(f.Since),
-		f.Open && (r.state.Final() || r.arrive == "" && !waits && !carried),
+		f.Open && (r.state.Final() || r.arrive == "" && !waits && !carried && (f.AtWork.IsZero() || !works)),
 		r.id <= f.After:
 		return false
 	}
@@ -52,14 +63,22 @@ func grown(t *testing.T, test func(t *testing.T, s *Store, all []row)) {
 			grow(t, s, letters, false)
 			mustExec(t, s, `UPDATE letter SET state = 'ready' WHERE id IN (SELECT id FROM letter WHERE state = 'delivered' ORDER BY id LIMIT 60)`)
 			mustExec(t, s, `UPDATE letter SET state = 'needs-person' WHERE id IN (SELECT id FROM letter WHERE state = 'delivered' ORDER BY id LIMIT 60)`)
+			for _, state := range []string{"not-taken", "outcome-unknown", "routed", "accepted"} {
+				mustExec(t, s, `UPDATE letter SET state = $1 WHERE id IN (SELECT id FROM letter WHERE state = 'delivered' ORDER BY id LIMIT 15)`, state)
+			}
+			mustExec(t, s, `UPDATE letter SET batch = '' WHERE id IN (SELECT id FROM letter WHERE state = 'accepted' ORDER BY id LIMIT 7)`)
+			mustExec(t, s, `UPDATE hand_over SET created_at = (SELECT (since * 7) % 700 FROM letter WHERE letter.id = letter)`)
+			mustExec(t, s, `UPDATE letter SET not_before = (since * 11) % 700 WHERE state = 'ready' AND (since * 13) % 3 = 0`)
+			mustExec(t, s, `UPDATE letter SET code = CASE (since * 17) % 4 WHEN 0 THEN 'paused' WHEN 1 THEN 'batch-held' WHEN 2 THEN 'carrier-resting' ELSE '' END WHERE state IN ('routed', 'not-taken', 'ready')`)
 			mustExec(t, s, `UPDATE letter SET hold_at = 1 WHERE id IN (SELECT id FROM letter WHERE state = 'delivered' ORDER BY id LIMIT 20)`)
 			var all []row
 			if err := each(t.Context(), s.read, func(rows *sql.Rows) error {
 				var r row
-				err := rows.Scan(&r.id, &r.tenant, &r.batch, &r.state, &r.arrive, &r.carrier, &r.since, &r.held)
+				err := rows.Scan(&r.id, &r.tenant, &r.batch, &r.state, &r.arrive, &r.carrier, &r.since, &r.sent, &r.before, &r.code, &r.held)
 				all = append(all, r)
 				return err
-			}, `SELECT l.id, tenant, batch, state, arrive, COALESCE((SELECT carrier FROM hand_over h WHERE h.letter = l.id), ''), since, hold_at > 0 FROM letter l ORDER BY l.id`); err != nil {
+			}, `SELECT l.id, tenant, batch, state, arrive, COALESCE((SELECT carrier FROM hand_over h WHERE h.letter = l.id), ''), since,
+				COALESCE((SELECT created_at FROM hand_over h WHERE h.letter = l.id), 0), not_before, code, hold_at > 0 FROM letter l ORDER BY l.id`); err != nil {
 				t.Fatal(err)
 			}
 			test(t, s, all)
@@ -81,12 +100,15 @@ func TestAListHoldsWhatItsFilterSaysPageByPage(t *testing.T) {
 		for range 150 {
 			f := letter.Filter{
 				Tenant: post.TenantID(one("", "", "", "m0", "m3", "nobody")), Batch: post.BatchID(one("", "", "", "batch-0")),
-				State: post.LetterState(one("", "ready", "needs-person", "delivered", "purged", "handed-over", "refused")),
+				State: post.LetterState(one("", "ready", "not-taken", "accepted", "needs-person", "delivered", "purged", "handed-over", "refused")),
 				Open:  luck.IntN(2) == 0, Waiting: luck.IntN(5) == 0, Held: luck.IntN(8) == 0,
 				Carrier: post.Carrier(one("", "", "digitalpost", "none")), Limit: 1 + luck.IntN(90),
 			}
 			if luck.IntN(3) == 0 {
 				f.Since = time.UnixMicro(int64(luck.IntN(700)))
+			}
+			if luck.IntN(3) == 0 {
+				f.AtWork = time.UnixMicro(int64(luck.IntN(700)))
 			}
 			var want, got []post.LetterID
 			for _, r := range all {

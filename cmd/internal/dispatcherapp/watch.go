@@ -23,6 +23,7 @@ var (
 	waitingLetters = number("sikkerpost_letters_waiting", "Letters that wait for somebody to decide.", "state")
 	oldestLetter   = number("sikkerpost_letters_waiting_oldest_seconds", "For how long the first of them has waited.", "state")
 	timedLetters   = number("sikkerpost_letters_at_risk", "Letters whose latest day of arrival is in danger.", "timing")
+	stalledLetters = number("sikkerpost_letters_stalled", "Letters that have been at work for more than a day and that nobody keeps back; counted every ten minutes.", "state")
 	repeatedTasks  = promauto.NewCounter(prometheus.CounterOpts{
 		Name: "sikkerpost_tasks_repeated_total", Help: "Tasks that ran again under their own id after they had ended: somebody put them back.",
 	})
@@ -61,7 +62,7 @@ func (a *App) upkeep(advancer *dispatch.Advancer, blobs *blobstore.Store, tenant
 		return nil, err
 	}
 	watch, err := letter.NewWatch(letter.WatchConfig{Groups: a.store, Tenants: tenants, Log: a.log,
-		Waiting: waitingLetters, Oldest: oldestLetter, Timing: timedLetters})
+		Waiting: waitingLetters, Oldest: oldestLetter, Timing: timedLetters, Stalled: stalledLetters})
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ type letterList struct {
 	NeedsPerson bool   `help:"Those that wait for somebody (needs-person, returned), the oldest first."`
 	Held        bool   `help:"Those on hold."`
 	State       string `placeholder:"STATE" help:"Those in one state, such as handed-over, posted or outcome-unknown."`
-	Late        bool   `help:"Those that somebody should look at now: they wait for a person, or their carrier is silent, for longer than the municipality allows, or their latest day is in danger."`
+	Late        bool   `help:"Those that somebody should look at now: they wait for a person, or their carrier is silent, for longer than the municipality allows, their latest day is in danger, or they have been at work for more than a day."`
 	Tenant      string `placeholder:"ID" help:"Those of one municipality."`
 	Carrier     string `placeholder:"NAME" help:"Those that a carrier has: digitalpost, printhouse or kombipost."`
 	Since       string `placeholder:"TIME" help:"Those that came to their state then or later: 2h, 3d, 2026-11-22 or 2026-11-22T03:00."`

@@ -286,6 +286,6 @@ func New(c Config) (*Desk, error) {
 
 // Codes that a letter shows when its batch holds or stops it.
 const (
-	CodeHeld    = "batch-held"
+	CodeHeld    = letter.CodeHeld
 	CodeStopped = "batch-stopped"
 )

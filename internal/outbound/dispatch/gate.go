@@ -58,7 +58,7 @@ type carrier struct {
 
 // Reasons for which a letter is kept back; they stand in its code.
 const (
-	codePaused  = "paused"
+	codePaused  = letter.CodePaused
 	codeUnread  = "pauses-unread" // whether anything is paused
 	codeResting = "carrier-resting"
 	codeRate    = "carrier-rate"

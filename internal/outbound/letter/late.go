@@ -17,11 +17,44 @@ const (
 	// digitalSilence is how long Digital Post may say nothing of a letter that it
 	// took: what the dispatcher waits before it reports one as overdue.
 	digitalSilence = 24 * time.Hour
+	// mostAtWork is for how long a letter that may go may be at work: after it
+	// something is wrong with it, or with its carrier.
+	mostAtWork = 24 * time.Hour
 )
+
+// Codes of letters that people keep back.
+const (
+	CodePaused = "paused"     // its channel is
+	CodeHeld   = "batch-held" // its batch is paused
+)
+
+// atWork returns since when v has been at work in this house without getting on: in its
+// state, or, since one that is tried again and again keeps changing that, since its
+// hand-over was decided. It is false for letters that people keep back, and for those
+// that are in somebody else's hands.
+func atWork(v View) (since time.Time, ok bool) {
+	if v.Code == CodePaused || v.Code == CodeHeld {
+		return time.Time{}, false
+	}
+	switch v.State {
+	case post.LetterAccepted: // in a batch it waits for its approval, or its turn
+		return v.Since, v.Batch == ""
+	case post.LetterReady, post.LetterSigned, post.LetterAwaitingLookup, post.LetterRouted, post.LetterRefused:
+		if v.NotBefore.After(v.Since) {
+			return v.NotBefore, true
+		}
+		return v.Since, true
+	case post.LetterHandingOver, post.LetterNotTaken, post.LetterOutcomeUnknown:
+		return v.SentAt, true
+	default:
+		return time.Time{}, false
+	}
+}
 
 // Late reports whether somebody should look at a letter now: it waits for a person
 // longer than its municipality allows; its latest day of arrival is in danger or
-// over; or its carrier has been silent for longer than agreed.
+// over; its carrier has been silent for longer than agreed; or it has been at work for a
+// day and nobody keeps it back.
 func (d *Desk) Late(v View) bool {
 	t, now := d.tenants[v.Tenant], d.Now()
 	if d.timed(v).Timing.Urges() {
@@ -36,8 +69,9 @@ func (d *Desk) Late(v View) bool {
 			return now.After(calendar.After(v.Since, times.Silence))
 		}
 		return now.Sub(v.Since) > digitalSilence
-	default: // is at work, or has ended: what the work may take is in its timing
-		return false
+	default:
+		since, ok := atWork(v)
+		return ok && now.Sub(since) > mostAtWork
 	}
 }
 
@@ -46,7 +80,7 @@ func (d *Desk) Late(v View) bool {
 // and have a next one all the same.
 func (d *Desk) ListLate(ctx context.Context, f Filter) (late []View, next post.LetterID, err error) {
 	limit := min(max(f.Limit, 1), latePage)
-	f.Limit, f.Open = latePage, true
+	f.Limit, f.Open, f.AtWork = latePage, true, d.Now().Add(-mostAtWork)
 	for range latePages {
 		vs, err := d.Records.LetterList(ctx, f)
 		if err != nil {

@@ -31,10 +31,35 @@ func TestWhatIsLateIsWhatSomebodyShouldLookAt(t *testing.T) {
 		{"delivered long ago", post.LetterDelivered, post.Digital, "2026-10-23 12:00", "", false},
 		{"its day is over", post.LetterAwaitingLookup, "", "2026-11-25 12:00", "2026-11-24", true},
 		{"its day is far", post.LetterAwaitingLookup, "", "2026-11-25 12:00", "2027-01-24", false},
-		{"tried again since yesterday", post.LetterNotTaken, post.Digital, "2026-11-24 12:00", "", false},
+		{"tried again since this morning", post.LetterNotTaken, post.Digital, "2026-11-25 08:00", "", false},
+		{"tried again for more than a day", post.LetterNotTaken, post.Digital, "2026-11-24 12:00", "", true},
+		{"its carrier has rested for more than a day", post.LetterRouted, post.Digital, "2026-11-24 12:00", "", true},
+		{"not signed for more than a day", post.LetterReady, "", "2026-11-24 12:00", "", true},
+		{"accepted, and nobody began", post.LetterAccepted, "", "2026-11-24 12:00", "", true},
+		{"held for its date", post.LetterHeld, "", "2026-10-24 12:00", "", false},
 	} {
 		v := letter.View{State: c.state, Channel: c.channel, Since: at(c.since), SentAt: at(c.since), Arrive: c.arrive}
 		if got := d.Late(v); got != c.want {
+			t.Errorf("%s: late is %v", c.name, got)
+		}
+	}
+	long, just := at("2026-11-20 08:00"), at("2026-11-25 12:59")
+	for _, c := range []struct {
+		name string
+		v    letter.View
+		want bool
+	}{
+		{"tried a minute ago, as for days", letter.View{State: post.LetterNotTaken, Since: just, SentAt: long}, true},
+		{"unclear a minute ago, as for days", letter.View{State: post.LetterOutcomeUnknown, Since: just, SentAt: long}, true},
+		{"on the wire, as for days", letter.View{State: post.LetterHandingOver, Since: just, SentAt: long}, true},
+		{"the second hand-over was decided just now", letter.View{State: post.LetterNotTaken, Since: just, SentAt: just, AcceptedAt: long}, false},
+		{"its channel is paused", letter.View{State: post.LetterRouted, Since: long, Code: letter.CodePaused}, false},
+		{"its batch is paused", letter.View{State: post.LetterReady, Since: long, Code: letter.CodeHeld}, false},
+		{"its carrier rests", letter.View{State: post.LetterRouted, Since: long, Code: "carrier-resting"}, true},
+		{"a line of a batch that nobody approved", letter.View{State: post.LetterAccepted, Since: long, Batch: "b"}, false},
+		{"may go since a minute", letter.View{State: post.LetterReady, Since: long, NotBefore: just}, false},
+	} {
+		if got := d.Late(c.v); got != c.want {
 			t.Errorf("%s: late is %v", c.name, got)
 		}
 	}

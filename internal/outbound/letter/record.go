@@ -88,6 +88,10 @@ type Filter struct {
 	// Open chooses those that can be late at all: they wait for somebody or for a
 	// carrier's word, or have a latest day, and their road has not ended.
 	Open bool
+	// AtWork chooses those that have been at work in this house since before then, with
+	// Open those as well: nobody keeps them back, nobody else has them. One that is
+	// tried again and again has been since its hand-over was decided.
+	AtWork time.Time
 	// Oldest orders by when the present state was entered, not by id.
 	Oldest bool
 	After  post.LetterID // letters that follow it in the order

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/calendar"
@@ -29,6 +31,8 @@ type Groups interface {
 	// TimedGroups returns the letters with a latest day of arrival whose road has
 	// not ended, by tenant, state, channel and day.
 	TimedGroups(ctx context.Context) ([]Group, error)
+	// LetterList is that of [Records].
+	LetterList(ctx context.Context, f Filter) ([]View, error)
 }
 
 // A Gauge shows a number under a municipality and one more word.
@@ -45,21 +49,29 @@ type WatchConfig struct {
 	Log     *slog.Logger
 	// Waiting counts the letters that wait for somebody, by state, and Oldest says
 	// for how many seconds the first of them has; Timing counts those whose latest
-	// day is in danger. Each may be nil.
-	Waiting, Oldest, Timing Gauge
+	// day is in danger; Stalled those that have been at work for more than a day, by
+	// state, up to a thousand of each. Each may be nil.
+	Waiting, Oldest, Timing, Stalled Gauge
 	// Remind is how often the same is reported again; 1 hour when 0.
 	Remind time.Duration
 	Now    func() time.Time // nil is [time.Now]
 }
 
 // A Watch reports letters that wait for somebody for longer than their
-// municipality allows, and letters whose latest day of arrival is in danger. It
-// changes nothing. It is for one goroutine.
+// municipality allows, letters whose latest day of arrival is in danger, and letters
+// that are at work and do not get on: a carrier that proves again and again that it
+// has not taken one would otherwise be heard of by nobody. It changes nothing. It is
+// for one goroutine.
 type Watch struct {
 	WatchConfig
 	tenants map[post.TenantID]post.Tenant
 	said    map[string]said
+	stallAt time.Time // when it looks again for letters that do not get on
 }
+
+// stallEvery is how often letters that do not get on are looked for: of a month-end
+// that look reads every letter that waits for its turn.
+const stallEvery = 10 * time.Minute
 
 // said is what was reported last, and when.
 type said struct {
@@ -104,7 +116,51 @@ func (w *Watch) Step(ctx context.Context) error {
 	}
 	w.waiting(ctx, waiting)
 	w.timed(ctx, timed)
+	if w.Now().Before(w.stallAt) {
+		return nil
+	}
+	stalled, err := w.stall(ctx)
+	if err != nil {
+		return fmt.Errorf("watch letters: %w", err)
+	}
+	w.stallAt = w.Now().Add(stallEvery)
+	w.stalled(ctx, stalled)
 	return nil
+}
+
+// stall counts the letters that do not get on.
+func (w *Watch) stall(ctx context.Context) (all []Group, err error) {
+	for _, state := range post.LetterStates() {
+		if _, ok := atWork(View{State: state}); !ok {
+			continue
+		}
+		vs, err := w.Groups.LetterList(ctx, Filter{State: state, AtWork: w.Now().Add(-mostAtWork), Limit: latePage})
+		if err != nil {
+			return nil, err
+		}
+		groups := map[post.TenantID]Group{}
+		for _, v := range vs {
+			g := groups[v.Tenant]
+			if since, _ := atWork(v); g.Count == 0 || since.Before(g.Oldest) {
+				g.Oldest = since
+			}
+			groups[v.Tenant] = Group{Tenant: v.Tenant, State: state, Count: g.Count + 1, Oldest: g.Oldest}
+		}
+		all = slices.AppendSeq(all, maps.Values(groups))
+	}
+	return all, nil
+}
+
+// stalled reports what does not get on.
+func (w *Watch) stalled(ctx context.Context, groups []Group) {
+	reset(w.Stalled)
+	for _, g := range groups {
+		set(w.Stalled, g.Tenant, string(g.State), float64(g.Count))
+		if w.news("stalled "+string(g.Tenant)+" "+string(g.State), g.Count) {
+			w.Log.WarnContext(ctx, "letters do not get on", slog.String("tenant", string(g.Tenant)), slog.String("state", string(g.State)),
+				slog.Int("letters", g.Count), slog.Duration("oldest", w.Now().Sub(g.Oldest).Round(time.Minute)))
+		}
+	}
 }
 
 // waiting reports what has waited for longer than the time to decide.

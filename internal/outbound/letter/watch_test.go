@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -15,11 +16,21 @@ import (
 
 type groups struct {
 	waiting, timed []letter.Group
+	letters        []letter.View
 	err            error
 }
 
 func (g *groups) WaitingGroups(context.Context) ([]letter.Group, error) { return g.waiting, g.err }
 func (g *groups) TimedGroups(context.Context) ([]letter.Group, error)   { return g.timed, g.err }
+
+func (g *groups) LetterList(_ context.Context, f letter.Filter) (all []letter.View, err error) {
+	for _, v := range g.letters {
+		if v.State == f.State && v.Since.Before(f.AtWork) && len(all) < f.Limit { // as far as these tests go
+			all = append(all, v)
+		}
+	}
+	return all, g.err
+}
 
 type gauge map[string]float64
 
@@ -85,5 +96,43 @@ func TestTheWatchReportsWhatWaitsTooLongAndWhatRunsOutOfTime(t *testing.T) {
 	g.err = errors.New("down")
 	if err := w.Step(t.Context()); err == nil {
 		t.Error("a failure was swallowed")
+	}
+}
+
+func TestTheWatchReportsLettersThatDoNotGetOn(t *testing.T) {
+	var log bytes.Buffer
+	now := at("2026-11-24 09:00")
+	g, stalled := &groups{}, gauge{}
+	w, err := letter.NewWatch(letter.WatchConfig{Groups: g, Log: slog.New(slog.NewTextHandler(&log, nil)), Now: func() time.Time { return now }, Stalled: stalled})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		at   string
+		vs   []letter.View
+		said string
+		want map[string]float64
+	}{
+		{"an hour", "2026-11-24 09:00", []letter.View{{Tenant: "engdal", State: post.LetterRouted, Since: at("2026-11-24 08:00")}}, "", map[string]float64{}},
+		{"looked a minute ago", "2026-11-24 09:01", []letter.View{{Tenant: "engdal", State: post.LetterRouted, Since: at("2026-11-20 08:00")}}, "", map[string]float64{}},
+		{"days", "2026-11-24 09:10", []letter.View{{Tenant: "engdal", State: post.LetterRouted, Since: at("2026-11-23 08:00")}, {Tenant: "engdal", State: post.LetterRouted, Since: at("2026-11-22 09:10")},
+			{Tenant: "other", State: post.LetterReady, Since: at("2026-11-22 09:10")}},
+			"tenant=engdal state=routed letters=2 oldest=48h0m0s", map[string]float64{"engdal routed": 2, "other ready": 1}},
+		{"said already", "2026-11-24 09:20", []letter.View{{Tenant: "engdal", State: post.LetterRouted, Since: at("2026-11-22 08:00")}}, "", map[string]float64{"engdal routed": 1}},
+		{"an hour later", "2026-11-24 10:30", []letter.View{{Tenant: "engdal", State: post.LetterRouted, Since: at("2026-11-22 08:00")}}, "letters do not get on", map[string]float64{"engdal routed": 1}},
+		{"they went", "2026-11-24 10:40", nil, "", map[string]float64{}},
+	} {
+		log.Reset()
+		now, g.letters = at(c.at), c.vs
+		if err := w.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if said := log.String(); c.said == "" && said != "" || !strings.Contains(said, c.said) {
+			t.Errorf("%s: said %q, want %q", c.name, said, c.said)
+		}
+		if !maps.Equal(map[string]float64(stalled), c.want) {
+			t.Errorf("%s: the gauge is %v, want %v", c.name, stalled, c.want)
+		}
 	}
 }
