@@ -159,12 +159,13 @@ func (s *Store) tx(ctx context.Context, f func(*sql.Tx) error) error {
 	return insist(ctx, func() error { return s.once(ctx, f) })
 }
 
-// insist repeats f while the engine says that two transactions collided.
+// insist repeats f while the engine says that two transactions collided. A disk that
+// is full is [post.FaultStorageFull].
 func insist(ctx context.Context, f func() error) error {
 	for try := 0; ; try++ {
 		err := f()
 		if err == nil || !collided(err) || try == 8 {
-			return err
+			return full(err)
 		}
 		select {
 		case <-ctx.Done():
