@@ -20,7 +20,10 @@ func TestNothingGettingThroughIsReportedWithinMinutes(t *testing.T) {
 	now, is := began, dispatch.Failing{Work: "signing"}
 	var log spoken
 	w := stepWatch{log: slog.New(slog.NewTextHandler(&log, nil)), now: func() time.Time { return now },
-		failing: func() []dispatch.Failing { return []dispatch.Failing{is, {Work: "batches", Since: began}} }}
+		failing: func() []dispatch.Failing { return []dispatch.Failing{is, {Work: "batches", Since: began}} },
+		silent: func() []dispatch.Silence {
+			return []dispatch.Silence{{Carrier: "digitalpost", Since: is.Since, Failures: 1}, {Carrier: "kombipost"}}
+		}}
 	for _, tt := range []struct {
 		name   string
 		at     time.Duration
@@ -51,11 +54,23 @@ func TestNothingGettingThroughIsReportedWithinMinutes(t *testing.T) {
 		if got := failingFor(t, "signing"); got != tt.number {
 			t.Errorf("%s: the number is %v, want %v", tt.name, got, tt.number)
 		}
+		if got := shown(t, "sikkerpost_carrier_silent_seconds", "digitalpost"); got != tt.number {
+			t.Errorf("%s: the carrier is silent for %v, want %v", tt.name, got, tt.number)
+		}
+		if got := shown(t, "sikkerpost_carrier_silent_seconds", "kombipost"); got != 0 {
+			t.Errorf("%s: one that answers is silent for %v", tt.name, got)
+		}
 	}
 }
 
 // failingFor returns the number that is shown for some work.
 func failingFor(t *testing.T, work string) float64 {
+	t.Helper()
+	return shown(t, "sikkerpost_steps_failing_seconds", work)
+}
+
+// shown returns the gauge of a name with a label.
+func shown(t *testing.T, name, label string) float64 {
 	t.Helper()
 	all, err := prometheus.DefaultGatherer.Gather()
 	if err != nil {
@@ -63,12 +78,12 @@ func failingFor(t *testing.T, work string) float64 {
 	}
 	for _, family := range all {
 		for _, m := range family.GetMetric() {
-			if family.GetName() == "sikkerpost_steps_failing_seconds" && m.GetLabel()[0].GetValue() == work {
+			if family.GetName() == name && m.GetLabel()[0].GetValue() == label {
 				return m.GetGauge().GetValue()
 			}
 		}
 	}
-	t.Fatalf("nothing is shown of %s", work)
+	t.Fatalf("nothing is shown of %s %s", name, label)
 	return 0
 }
 

@@ -72,7 +72,7 @@ func (a *App) upkeep(advancer *dispatch.Advancer, blobs *blobstore.Store, tenant
 			return errors.Join(a.store.ForgetAnswers(ctx, time.Now().Add(-keepAnswers)), a.store.ForgetTraces(ctx, time.Now().Add(-trace.Kept)))
 		})},
 		{Name: "receipt watch", Run: a.loop(time.Minute, "parked receipts not counted", (&parkedWatch{count: a.store.ParkedReceipts, log: a.log}).step)},
-		{Name: "step watch", Run: a.loop(30*time.Second, "steps not watched", (&stepWatch{failing: advancer.Failing, log: a.log, now: time.Now}).step)},
+		{Name: "step watch", Run: a.loop(30*time.Second, "steps not watched", (&stepWatch{failing: advancer.Failing, silent: advancer.Gate.Silences, log: a.log, now: time.Now}).step)},
 		{Name: "letter watch", Run: a.loop(time.Minute, "letters not watched", watch.Step)},
 	}, nil
 }

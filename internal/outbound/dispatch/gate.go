@@ -48,6 +48,8 @@ type Gate struct {
 // carrier is what the gate knows of one.
 type carrier struct {
 	failures int           // in a row
+	first    time.Time     // when the first of them was
+	last     time.Time     // and the last
 	rest     time.Duration // the present or the next one
 	until    time.Time     // resting
 	trial    bool          // one hand-over finds out whether it is back
@@ -136,7 +138,11 @@ func (g *Gate) Leave(name post.Carrier, v Verdict) {
 	switch v {
 	case "":
 	case Unknown, NotTaken:
-		c.failures++
+		now := g.Now()
+		if c.failures++; c.failures == 1 || c.last.Before(now.Add(-mostQuiet)) {
+			c.first = now
+		}
+		c.last = now
 		if c.failures >= g.Trip {
 			c.until = g.Now().Add(g.spread(c.rest))
 			g.Log.Warn("carrier left alone", slog.String("carrier", string(name)), slog.Int("failures", c.failures), slog.Duration("rest", c.rest))
