@@ -63,6 +63,31 @@ func TestFormerHandOverNeverMovesTheLetter(t *testing.T) {
 	}
 }
 
+// What is said of a hand-over that the letter has left means something only when it
+// arrived there: then somebody may have it twice, and a person must know.
+func TestADeliveryOnAFormerHandOverCallsAPerson(t *testing.T) {
+	for _, c := range []struct {
+		kind   Kind
+		on     post.Channel
+		want   Verdict
+		reason string
+	}{
+		{Delivered, post.Digital, Parked, "delivered-on-former-hand-over"},
+		{Proven, post.Physical, Parked, "delivered-on-former-hand-over"},
+		{RefusedRecipient, post.Digital, Noted, "former-hand-over"},
+		{Returned, post.Physical, Noted, "former-hand-over"},
+		{Posted, post.Physical, Noted, "former-hand-over"},
+		// A carrier that speaks of what it cannot do is never taken for a repetition.
+		{Posted, post.Digital, Parked, "wrong-channel"},
+		{Delivered, post.Physical, Parked, "wrong-channel"},
+	} {
+		st := Standing{Letter: "l", State: post.LetterHandedOver, Channel: post.Physical, On: c.on, Generation: 2}
+		if s := decide(Receipt{Kind: c.kind}, st, true); s.Verdict != c.want || s.Reason != c.reason || len(s.Path) > 0 {
+			t.Errorf("%s of a former hand-over that was %s: %s (%s)", c.kind, c.on, s.Verdict, s.Reason)
+		}
+	}
+}
+
 func TestACarrierSpeaksOnlyOfWhatItWasGiven(t *testing.T) {
 	for _, c := range []struct {
 		name, from string
