@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -56,13 +57,17 @@ func (a *Advancer) stay(ctx context.Context, l queue.Lease, r Record) (bool, err
 		return false, a.keepBack(ctx, l, r, batch.CodeHeld, holdTime, roadBatch, "")
 	}
 	mayBeOut := r.State == post.LetterOutcomeUnknown || r.Intent != nil && r.Intent.Unsure
+	why := r.Code
+	if why == codePaused || why == batch.CodeHeld { // it waits for no halt's end any more
+		why = ""
+	}
 	switch patience := r.Since.Add(a.Overdue); {
 	case !mayBeOut:
 		return false, a.move(ctx, l, r, Move{To: post.LetterCancelled, Code: batch.CodeStopped, Free: true})
 	case r.State == post.LetterOutcomeUnknown && a.Now().Before(patience):
-		return false, a.wait(ctx, l, r, r.Code, patience)
+		return false, a.wait(ctx, l, r, cmp.Or(why, batch.CodeStopped), patience)
 	}
-	return false, a.askPerson(ctx, l, r, code(batch.CodeStopped, r.Code))
+	return false, a.askPerson(ctx, l, r, code(batch.CodeStopped, why))
 }
 
 // turnedBack lets r, whose intent was refused with halt, wait until the road may be

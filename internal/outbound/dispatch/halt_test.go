@@ -33,10 +33,15 @@ func TestOfAStoppedBatchOnlyWhatNoCarrierMayHaveIsCancelled(t *testing.T) {
 		{"to be sent again after an unclear attempt", post.LetterRouted, unsure, now, post.LetterNeedsPerson, "batch-stopped: timeout", time.Time{}},
 		{"unclear since a moment", post.LetterOutcomeUnknown, unsure, now.Add(-time.Hour), "", "timeout", now.Add(23 * time.Hour)},
 		{"unclear for a day", post.LetterOutcomeUnknown, unsure, now.Add(-24 * time.Hour), post.LetterNeedsPerson, "batch-stopped: timeout", time.Time{}},
+		{"unclear, and then its channel was paused", post.LetterOutcomeUnknown, unsure, now.Add(-time.Hour), "", batch.CodeStopped, now.Add(23 * time.Hour)},
+		{"the same for a day", post.LetterOutcomeUnknown, unsure, now.Add(-24 * time.Hour), post.LetterNeedsPerson, batch.CodeStopped, time.Time{}},
 	} {
 		s, a := aheadOf(t, tt.state)
 		a.Now, a.Overdue = func() time.Time { return now }, 24*time.Hour
 		s.is.Released, s.is.Stopped, s.is.Intent, s.is.Since, s.is.Code = false, true, tt.intent, tt.since, "timeout"
+		if tt.code == batch.CodeStopped {
+			s.is.Code = codePaused
+		}
 		if _, err := a.step(t.Context(), queue.Lease{ID: "a"}, s.is); err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
