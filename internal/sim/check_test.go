@@ -29,6 +29,8 @@ func (w *world) moved(m memstore.Move) {
 	}
 	w.presumed(m)
 	w.lotMoved(m)
+	w.unproven(m.To, m.Code, m.Letter)
+	w.meddled(m)
 	if m.To == post.LetterRouted && m.Channel == post.Physical && m.Actor == "dispatcher" {
 		if p := w.owner[m.Letter]; p == nil || !p.proven {
 			w.violate("rule5: letter %s goes on paper, and nobody said that its recipient cannot receive", m.Letter)
@@ -58,6 +60,8 @@ func (w *world) checkForm(c *carrier, j dispatch.Job, f dispatch.Form, body []by
 	if err != nil || m.Letter != j.Letter || len(m.Documents) != 1 || m.Documents[0].SHA256 != sha256.Sum256(who.pdf) {
 		w.violate("I8: letter %s is handed over without a signature for what its recipient shall get", j.Letter)
 	}
+	w.named(j, m.Reference, who)
+	w.asked(j, who)
 	if !bytes.HasSuffix(body, who.pdf) {
 		w.violate("I8: letter %s brings its recipient another document", j.Letter)
 	}
@@ -96,6 +100,7 @@ func (w *world) settled() {
 		w.violate("I2: %d callers and lines, %d entries of acceptance, %d letters", want, n, len(rows))
 	}
 	w.lotSettled()
+	w.signedOnce()
 	for _, p := range w.people {
 		if p.receipt == "" {
 			w.violate("I2: a caller never got a receipt")
@@ -167,4 +172,5 @@ func (w *world) settledLetter(r memstore.Row) {
 		w.violate("I12: letter %s is available since %v, the carrier says %v", r.ID, r.Available, parcel.arrived)
 	}
 	w.sane(r, parcel)
+	w.punctual(r, parcel)
 }

@@ -29,6 +29,8 @@ type hazard struct {
 	directory func(w *world, d dispatch.Directory) dispatch.Directory
 	steering  func(w *world, s *store) batch.Store
 	jobs      func(w *world, j queue.Jobs) queue.Jobs
+	roots     func(r dispatch.Roots) dispatch.Roots
+	less      func(*plan) // takes out what shows it; nil: the ordinary faults do
 	// releaseOnce: a release that a dispatcher has begun is never begun again.
 	releaseOnce bool
 	nobody      bool    // decides about letters that need a person
@@ -55,6 +57,16 @@ type bent struct {
 	settle func(in track.Settlement) track.Settlement
 	lease  func(ctx context.Context, k queue.Kind, id string, d time.Duration) (queue.Lease, bool, error)
 	due    func(ctx context.Context, c queue.Claim) ([]queue.Lease, error)
+	keep   func(ctx context.Context, rs []track.Receipt) error
+	// settled is settle, with its answer.
+	settled func(ctx context.Context, all []track.Settlement) ([]track.Settlement, error)
+}
+
+func (b bent) KeepReceipts(ctx context.Context, rs []track.Receipt) error {
+	if b.keep != nil {
+		return b.keep(ctx, rs)
+	}
+	return b.store.KeepReceipts(ctx, rs)
 }
 
 func (b bent) LeaseDue(ctx context.Context, c queue.Claim) ([]queue.Lease, error) {
@@ -86,6 +98,9 @@ func (b bent) AcceptLetter(ctx context.Context, a letter.Accepted) (letter.First
 }
 
 func (b bent) SettleReceipts(ctx context.Context, all []track.Settlement) ([]track.Settlement, error) {
+	if b.settled != nil {
+		return b.settled(ctx, all)
+	}
 	if b.settle != nil {
 		all = slices.Clone(all)
 		for i := range all {
@@ -386,7 +401,7 @@ var hazards = []hazardCase{
 
 // TestTheSimulationBites re-introduces each hazard and wants it caught.
 func TestTheSimulationBites(t *testing.T) {
-	for _, h := range slices.Concat(hazards, quietHazards, lotHazards, trialHazards) {
+	for _, h := range slices.Concat(hazards, quietHazards, lotHazards, trialHazards, strainHazards) {
 		t.Run(h.name, func(t *testing.T) {
 			var caught, first, other atomic.Int64
 			var what atomic.Value

@@ -68,13 +68,15 @@ func (w *world) build(n *node) *house {
 		directory = w.hazard.directory(w, directory)
 	}
 	var err [4]error
-	h.advancer, err[0] = dispatch.New(dispatch.Config{
-		Store: outer, Blobs: disk{w}, Opener: opener, Signer: stamp{}, Check: prove, Directory: directory, Tenants: w.tenants(), Log: log,
-		Roots: s, Certs: signing().certs, Gate: w.gate(n, log, jitter),
+	c := dispatch.Config{
+		Store: outer, Blobs: disk{w}, Opener: opener, Signer: pen{n}, Check: prove, Directory: directory, Tenants: w.withdraw(w.tenants()), Log: log,
+		Roots: w.roots(s), Certs: signing().certs, Gate: w.gate(n, log, jitter),
 		Roads:     dispatch.Straight(map[post.Channel]dispatch.Channel{post.Digital: digital, post.Physical: paper}),
 		LeaseTime: w.plan.lease, Resends: w.plan.resends, LookupBudget: w.plan.budget, Now: n.now, Rand: jitter,
-	})
-	sources := []track.Source{mailbox{n, w.digital}, mailbox{n, w.paper}}
+	}
+	w.findHomes(n, s, &c)
+	h.advancer, err[0] = dispatch.New(c)
+	sources := []track.Source{w.source(n, w.digital), w.source(n, w.paper)}
 	if w.hazard.source != nil {
 		sources[0], sources[1] = w.hazard.source(w, sources[0]), w.hazard.source(w, sources[1])
 	}
@@ -145,11 +147,6 @@ func (w *world) newID() string {
 	return fmt.Sprintf("%08x-0000-7000-8000-%012x", w.seed&0xffffffff, w.seq)
 }
 
-func (w *world) newReference() string {
-	w.seq++
-	return fmt.Sprintf("SP-%08X", w.seq)
-}
-
 // alarms counts what is logged as a warning or worse.
 type alarms struct{ w *world }
 
@@ -192,10 +189,16 @@ type memo struct {
 }
 
 func (m memo) Small(sealed []byte) ([]byte, error) {
+	if err := m.w.key(); err != nil { // in the thread that runs; documents may be opened beside it
+		return nil, err
+	}
 	return m.once(string(sealed), func() ([]byte, error) { return m.real.Small(sealed) })
 }
 
 func (m memo) Payload(header []byte, payload io.Reader) (io.Reader, error) {
+	if m.w.keysGone() {
+		return nil, errKeys
+	}
 	sealed, err := io.ReadAll(payload)
 	if err != nil {
 		return nil, err
@@ -320,7 +323,7 @@ func (s *store) MoveLetter(ctx context.Context, l queue.Lease, m dispatch.Move) 
 }
 
 func (s *store) WaitLetter(ctx context.Context, l queue.Lease, wait dispatch.Wait) error {
-	return s.act(ctx, "wait", func() error {
+	return s.act(ctx, "wait "+string(wait.Letter[24:])+" "+wait.Code, func() error {
 		defer s.n.w.lifted()
 		return s.real.WaitLetter(ctx, l, wait)
 	})
@@ -385,7 +388,11 @@ func (s *store) SettleReceipts(ctx context.Context, all []track.Settlement) ([]t
 }
 
 func (s *store) LetterView(ctx context.Context, t post.TenantID, id post.LetterID) (letter.View, error) {
-	return s.real.LetterView(ctx, t, id)
+	v, err := s.real.LetterView(ctx, t, id)
+	if s.n.w.early {
+		v.AvailableAt = v.AcceptedAt
+	}
+	return v, err
 }
 
 func (s *store) LetterList(ctx context.Context, f letter.Filter) ([]letter.View, error) {

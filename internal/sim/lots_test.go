@@ -74,6 +74,7 @@ type mailing struct {
 	left      int                    // letters that left the state held
 	road      map[post.Channel]bool  // paused, and so it was answered
 	paused    bool                   // a channel, heard or not
+	busy      bool                   // an order is under way
 }
 
 // plays reports whether the world has a batch.
@@ -87,8 +88,8 @@ func (w *world) begin() {
 	m := &mailing{told: map[post.LetterID]bool{}, road: map[post.Channel]bool{}}
 	w.lot, w.viewed = m, map[*actor]map[post.LetterID]bool{}
 	for i, p := range persona.All()[w.plan.letters : w.plan.letters+w.plan.lines] {
-		m.lines = append(m.lines, &person{record: post.PartyRecord{IDType: "CPR", ID: p.CPR, Name: p.Name, Address: []string{"Vejen 1", "9999 Byen"}},
-			enrolled: w.luck.IntN(3) > 0, key: fmt.Sprint("line ", i+1), pdf: pdfs[i%len(pdfs)], letters: map[post.LetterID]bool{}})
+		m.lines = append(m.lines, (&person{record: post.PartyRecord{IDType: "CPR", ID: p.CPR, Name: p.Name},
+			enrolled: w.luck.IntN(3) > 0, key: fmt.Sprint("line ", i+1), pdf: pdfs[i%len(pdfs)], letters: map[post.LetterID]bool{}}).settle(w.plan.homeless))
 	}
 	w.after(w.between(0, 10*time.Minute), w.send)
 	w.after(w.between(0, 20*time.Minute), w.steer)
@@ -112,7 +113,7 @@ func (w *world) send() {
 			documents[hex.EncodeToString(sum[:])] = p.pdf
 			lines = append(lines, batch.Line{Key: p.key, Recipient: p.record, Title: "Afgørelse", Filename: "a.pdf", SHA256: hex.EncodeToString(sum[:])})
 		}
-		v, err := n.batches.Open(ctx, tenants[0].ID, submitter, "november", lines, batch.Options{Policy: w.plan.policy, Canary: w.plan.canary})
+		v, err := n.batches.Open(ctx, tenants[0].ID, submitter, "november", lines, w.hasten(batch.Options{Policy: w.plan.policy, Canary: w.plan.canary}))
 		if err == nil {
 			if m.id != "" && m.id != v.ID {
 				w.violate("I2: one key was given two batches")
@@ -169,7 +170,7 @@ func (w *world) steer() {
 	}
 	switch {
 	case m.id == "":
-	case w.healed && m.paused:
+	case w.healed && m.paused && !w.resting():
 		w.open()
 		return
 	case w.healed && v.Paused:
@@ -182,6 +183,7 @@ func (w *world) steer() {
 	case x < w.plan.stop && !m.stopped:
 		w.halt("stop")
 		return
+	case x < w.plan.stop+w.plan.road && m.paused && w.resting():
 	case x < w.plan.stop+w.plan.road:
 		if m.paused {
 			w.open()
@@ -198,9 +200,17 @@ func (w *world) steer() {
 	}
 }
 
-// halt gives one order about the batch and hears the answer, or not.
-func (w *world) halt(order string) {
+// halt gives one order about the batch, and then it is the next one's turn.
+func (w *world) halt(order string) { w.give(order, func() { w.again(w.steer) }) }
+
+// give gives one order about the batch and hears the answer, or not.
+func (w *world) give(order string, then func()) {
 	m, n := w.lot, w.nodes[w.luck.IntN(2)]
+	if m.busy { // operators wait for each other, or nobody could say what holds
+		then()
+		return
+	}
+	m.busy = true
 	if order == "resume" { // from here on hand-overs may begin
 		m.halted = ""
 	}
@@ -234,12 +244,20 @@ func (w *world) halt(order string) {
 		case "stop":
 			m.halted, m.stopped, m.told = "stopped", true, under
 		}
-	}, func(bool) { w.again(w.steer) })
+	}, func(bool) {
+		m.busy = false
+		then()
+	})
 }
 
 // shut pauses a channel, or all; open lifts every pause.
 func (w *world) shut() {
 	m, n := w.lot, w.nodes[w.luck.IntN(2)]
+	if m.busy {
+		w.again(w.steer)
+		return
+	}
+	m.busy = true
 	p := letter.Pause{Actor: approver, Channel: []post.Channel{"", post.Digital, post.Physical}[w.luck.IntN(3)], Tenant: []post.TenantID{"", tenants[0].ID}[w.luck.IntN(2)]}
 	m.paused = true
 	w.spawn(n, func(ctx context.Context) {
@@ -248,11 +266,16 @@ func (w *world) shut() {
 		if err == nil {
 			m.road[p.Channel] = true
 		}
-	}, func(bool) { w.again(w.steer) })
+	}, w.heard)
 }
 
 func (w *world) open() {
 	m, n := w.lot, w.nodes[w.luck.IntN(2)]
+	if m.busy {
+		w.again(w.steer)
+		return
+	}
+	m.busy = true
 	clear(m.road)
 	w.spawn(n, func(ctx context.Context) {
 		_, err := call(ctx, n, "resume channels", func() (none, error) {
@@ -261,7 +284,13 @@ func (w *world) open() {
 		})
 		w.say("%s resumes all channels: %v", n.name, err)
 		m.paused = m.paused && err != nil
-	}, func(bool) { w.again(w.steer) })
+	}, w.heard)
+}
+
+// heard ends an order; the next one is anybody's.
+func (w *world) heard(bool) {
+	w.lot.busy = false
+	w.again(w.steer)
 }
 
 // lotDuties is what a dispatcher does for batches.
@@ -440,7 +469,7 @@ func (w *world) buildLots(n *node, h *house, s *store, log *slog.Logger) error {
 	}
 	h.batches, err[0] = batch.New(batch.Config{Store: steering, PutDataKey: s.PutDataKey, Blobs: disk{w}, Dispatcher: plainKey{}, IndexKey: indexKey,
 		Tenants: w.tenants(), Log: log, NewID: w.newID, NewReference: w.newReference})
-	h.signer, err[1] = dispatch.NewBatchSigner(h.advancer, s, signing().signer)
+	h.signer, err[1] = dispatch.NewBatchSigner(h.advancer, w.roots(s), pen{n})
 	return errors.Join(err[:]...)
 }
 

@@ -91,6 +91,14 @@ func (s *store) ReleaseApproved(ctx context.Context, n int) error {
 	return s.act(ctx, "release", func() error { return s.real.ReleaseApproved(ctx, n) })
 }
 
+// roots is where the roots of batches are kept.
+func (w *world) roots(s *store) dispatch.Roots {
+	if w.hazard.roots != nil {
+		return w.hazard.roots(s)
+	}
+	return s
+}
+
 func (s *store) BatchesToSign(ctx context.Context, now time.Time) ([]dispatch.Signing, error) {
 	return call(ctx, s.n, "batches to sign", func() ([]dispatch.Signing, error) { return s.real.BatchesToSign(ctx, now) })
 }

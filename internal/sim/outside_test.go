@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
@@ -27,6 +28,10 @@ type person struct {
 	pdf      []byte
 	receipt  post.LetterID // what the caller was told
 	letters  map[post.LetterID]bool
+	// reference is what the caller was told, lived every address, the present one last.
+	reference string
+	lived     []string
+	asks      wish
 }
 
 func (w *world) person(id string) *person {
@@ -81,6 +86,8 @@ type parcel struct {
 	sum        [32]byte
 	refused    bool // it will not reach anybody
 	arrived    time.Time
+	to         string // the address that is printed on it
+	back       bool   // it comes back
 }
 
 // A word is a receipt that waits for us.
@@ -113,7 +120,7 @@ type port struct {
 
 // Render implements [dispatch.Channel].
 func (p port) Render(_ context.Context, j dispatch.Job, out io.Writer) error {
-	fmt.Fprintf(out, "%s %d %s\n", j.MessageID, j.CreatedAt.Unix(), j.Recipient.ID)
+	fmt.Fprintf(out, "%s %d %s %s %q\n", j.MessageID, j.CreatedAt.Unix(), j.Recipient.ID, j.Reference, j.Recipient.Address)
 	for _, d := range j.Documents {
 		r, err := d.Open()
 		if err != nil {
@@ -150,6 +157,9 @@ func (p port) HandOver(ctx context.Context, j dispatch.Job, f dispatch.Form) dis
 	w.checkForm(p.carrier, j, f, body, who)
 	w.lotSent(j.Letter)
 	out := p.take(j.MessageID, j.Letter, j.Generation, sha256.Sum256(body), who, luck)
+	if taken := p.has[j.MessageID]; taken != nil {
+		taken.to = strings.Join(j.Recipient.Address, ", ")
+	}
 	w.say("%s hands %s gen %d to %s: %s %s", p.n.name, j.MessageID[:8], j.Generation, p.name, out.Verdict, out.Code)
 	w.point(p.name+" answers", time.Millisecond, 2*time.Second)
 	return out
@@ -215,10 +225,11 @@ func (c *carrier) accept(id string, letter post.LetterID, generation int, sum [3
 	w.arrived(c, id, p)
 	c.tell(id, track.Printing, "", time.Hour, luck)
 	c.tell(id, track.Posted, "", 20*time.Hour, luck)
-	if c.mute(id, luck) {
+	if c.comesToTheTownHall(id, p, luck) || c.mute(id, p, luck) {
 		return
 	}
 	if hit(w, luck, w.plan.returned) {
+		p.back = true
 		c.tell(id, track.Returned, "moved", 72*time.Hour, luck)
 		return
 	}
@@ -291,6 +302,9 @@ func (m mailbox) Waiting(context.Context) ([]track.Receipt, error) {
 	if w.chance(w.plan.sourceDown) {
 		return nil, errSource
 	}
+	if w.plan.paged {
+		return m.page(), nil
+	}
 	var rs []track.Receipt
 	for _, d := range m.said {
 		if !d.gone && !d.from.After(w.now) {
@@ -311,6 +325,7 @@ func (m mailbox) Forget(_ context.Context, r track.Receipt) error {
 	for _, d := range m.said {
 		if d.EventID == r.EventID && !d.gone {
 			d.gone = true
+			m.comesAgain(d)
 			if d.contrary != nil {
 				d.contrary.from = w.now.Add(w.between(0, 48*time.Hour))
 				m.said = append(m.said, d.contrary)

@@ -337,7 +337,7 @@ func (w *world) score() (s score) {
 func small(p *plan) {
 	p.letters, p.trouble, p.horizon = 1, min(p.trouble, 40*time.Minute), 12*24*time.Hour
 	p.cancel, p.returned, p.contradict, p.never = 0, 0, 0, 0
-	p.clocks, p.lots, p.trials = clocks{}, lots{}, trials{} // the others know neither rules about time nor batches, nor have they disks
+	p.clocks, p.lots, p.trials, p.strains = clocks{}, lots{}, trials{}, strains{} // the others know neither rules about time nor batches, nor have they disks
 }
 
 // TestPeers runs each sender's policy over the same seeds. The others must come

@@ -11,6 +11,8 @@ type plan struct {
 	clocks
 	lots
 	trials
+	strains
+	one
 	letters int
 	trouble time.Duration // after which the world heals
 	horizon time.Duration // after which a letter that has not ended is stranded

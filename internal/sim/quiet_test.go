@@ -47,17 +47,22 @@ func newClocks(seed uint64) clocks {
 func (w *world) tenants() []post.Tenant {
 	ts := slices.Clone(tenants)
 	ts[0].Times.Presume = w.plan.presume
+	ts[0].Registered = w.plan.registered > 0
 	return ts
 }
 
 // mute reports whether the carrier says nothing more of a letter that it posted,
 // and lets some of those come back weeks later.
-func (c *carrier) mute(id string, luck *rand.Rand) bool {
+func (c *carrier) mute(id string, p *parcel, luck *rand.Rand) bool {
 	w := c.w
 	if w.plan.mute == 0 || !hit(w, luck, w.plan.mute) {
 		return false
 	}
+	if who := w.owner[p.letter]; who != nil && who.asks.registered { // nobody presumes anything of it: it is proven, or comes back
+		return false
+	}
 	if luck.IntN(3) == 0 {
+		p.back = true
 		c.tell(id, track.Returned, "moved", time.Duration(15+luck.IntN(15))*24*time.Hour, luck)
 	}
 	return true
@@ -67,11 +72,15 @@ func (c *carrier) mute(id string, luck *rand.Rand) bool {
 // its municipality's rule, after it was posted and has rested.
 func (w *world) presumed(m memstore.Move) {
 	switch m.To {
+	case post.LetterReturned:
+		w.cameHome[post.DerivedID(m.Letter, m.Channel, m.Generation)] = true
 	case post.LetterPosted:
 		w.posted[m.Letter] = w.now
 	case post.LetterPresumed:
 		quiet := calendar.After(w.posted[m.Letter], w.plan.presume)
-		switch {
+		switch who := w.owner[m.Letter]; {
+		case who != nil && who.asks.registered:
+			w.violate("I15: letter %s by registered post counts as delivered, and nothing proves it", m.Letter)
 		case w.plan.presume == 0 || m.From != post.LetterPosted || m.Actor != "dispatcher":
 			w.violate("I15: letter %s counts as delivered from %s by %s, against its rule", m.Letter, m.From, m.Actor)
 		case w.plan.jump == 0 && w.now.Before(quiet): // a clock that is off by a day may be early by a weekend
@@ -87,7 +96,7 @@ func (w *world) cameBack(r memstore.Row) {
 		return
 	}
 	id := post.DerivedID(r.ID, r.Channel, r.Generation)
-	if slices.ContainsFunc(w.paper.said, func(d *word) bool { return d.gone && d.MessageID == id && d.Kind == track.Returned }) {
+	if w.cameHome[id] || slices.ContainsFunc(w.paper.said, func(d *word) bool { return d.gone && d.MessageID == id && d.Kind == track.Returned }) {
 		w.violate("I15: letter %s counts as delivered, and its carrier brought it back", r.ID)
 	}
 }

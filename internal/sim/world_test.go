@@ -31,6 +31,7 @@ type world struct {
 	healed    bool // no more faults: what is due must come about
 	events    schedule
 	seq       int
+	calls     int // to the database
 	steps     int // points passed: before and after each call out of the code
 	running   *actor
 	nodes     []*node
@@ -59,6 +60,9 @@ type world struct {
 	tried     map[string]int    // trials that came to pass
 	away      atomic.Int64      // reads of sealed bytes that found no disk
 	rungOnce  map[string]bool   // kept by a hazard only
+	early     bool              // kept by a hazard only
+	envelopes int               // that lie at the town hall, or are on their way there
+	cameHome  map[string]bool   // hand-overs on paper that count as returned
 	released  bool              // a release was begun; kept by a hazard only
 	peer      *sender           // plays instead of the house; nil in all but the comparison
 	sum       uint64            // of everything that happened, to compare two runs
@@ -242,6 +246,7 @@ func (w *world) boot(n *node) {
 func (w *world) point(what string, least, most time.Duration) {
 	a := w.running
 	w.steps++
+	here := w.steps
 	w.mix(what)
 	d := w.between(least, most)
 	if w.chance(w.plan.stall) {
@@ -254,7 +259,7 @@ func (w *world) point(what string, least, most time.Duration) {
 		w.say("%s: time is up for %s", a.node.name, what)
 		a.cancel()
 	}
-	if w.chance(w.plan.crash) {
+	if w.chance(w.plan.crash) || here == w.plan.dies {
 		w.say("%s dies at %s", a.node.name, what)
 		w.crash(a.node)
 		panic(crashed{})
@@ -269,7 +274,14 @@ func call[T any](ctx context.Context, n *node, what string, f func() (T, error))
 	if err := ctx.Err(); err != nil {
 		return none, err
 	}
+	n.w.calls++
 	fate := n.fate()
+	if n.w.calls == n.w.plan.undone {
+		fate.down = true
+	}
+	if n.w.calls == n.w.plan.answerLost {
+		fate.lost = true
+	}
 	if fate.down {
 		n.w.say("%s %s: no answer, not done", n.name, what)
 		return none, errStore
@@ -339,6 +351,9 @@ func (w *world) ticks(n *node, duty func(n *node)) {
 	if w.plan.passOver > 0 || w.plan.deaf || w.plan.lostFirst { // a look may find nothing: there must be many
 		more = 12
 	}
+	if w.plan.rest > 0 { // much begins when the world is old
+		more *= 3
+	}
 	w.after(max(20*time.Second, age/more)+w.between(0, 10*time.Second), func() {
 		if w.healed && w.quiet() {
 			return
@@ -356,7 +371,7 @@ func (w *world) quiet() bool {
 		return w.digital.silent() && w.paper.silent() && !slices.ContainsFunc(w.peer.slips, (*slip).open)
 	}
 	rows, _ := w.db.Rows()
-	if len(rows) < len(w.people) || !w.lotQuiet() {
+	if len(rows) < len(w.people) || w.envelopes > 0 || !w.lotQuiet() {
 		return false
 	}
 	for _, r := range rows {

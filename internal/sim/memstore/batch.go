@@ -217,9 +217,7 @@ func (s *Store) CloseBatch(_ context.Context, tenant post.TenantID, id post.Batc
 
 // makeLetter makes a held letter, without a job, of a line.
 func (s *Store) makeLetter(b *lot, l *batch.SealedLine) {
-	for s.db.refers(l.Reference) {
-		l.Reference = post.NewReference()
-	}
+	l.Reference = s.db.free(l.Reference)
 	now := s.clock()
 	s.db.letters[l.Letter] = &row{Accepted: letter.Accepted{ID: l.Letter, Reference: l.Reference, Tenant: b.Tenant, Client: b.Client, Key: l.Key,
 		Digest: l.Digest, Recipient: l.Recipient, Content: l.Content, Documents: []letter.Sealed{b.documents[l.Document]}, Arrive: l.Arrive,

@@ -13,6 +13,7 @@ import (
 type Row struct {
 	ID         post.LetterID
 	Key        string
+	Reference  string
 	State      post.LetterState
 	Channel    post.Channel
 	Generation int
@@ -32,7 +33,7 @@ func (db *DB) Rows() (rows []Row, orphans int) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	for _, r := range db.letters {
-		out := Row{ID: r.ID, Key: string(r.Key), State: r.state, Channel: r.channel, Generation: r.generation, Code: r.code, Manifest: r.manifest, Available: r.available}
+		out := Row{ID: r.ID, Key: string(r.Key), Reference: r.Reference, State: r.state, Channel: r.channel, Generation: r.generation, Code: r.code, Manifest: r.manifest, Available: r.available}
 		out.Batch, out.Line = r.batch, r.line
 		if h := db.present(r); h != nil {
 			out.Taken, out.Unsure = h.taken, h.Unsure
@@ -101,6 +102,16 @@ func (db *DB) Accepted() int {
 		}
 	}
 	return n
+}
+
+// Reference returns what a letter goes by; "" when there is none.
+func (db *DB) Reference(id post.LetterID) string {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if r := db.letters[id]; r != nil {
+		return r.Reference
+	}
+	return ""
 }
 
 // Manifest returns the signed manifest of a letter; nil until signed.

@@ -67,9 +67,7 @@ func (s *Store) AcceptLetter(_ context.Context, a letter.Accepted) (letter.First
 		}
 		return f, false, err
 	}
-	for s.db.refers(a.Reference) {
-		a.Reference = post.NewReference() // another letter's: nobody has seen this one yet
-	}
+	a.Reference = s.db.free(a.Reference)
 	now := s.clock()
 	s.db.letters[a.ID] = &row{Accepted: a, state: post.LetterAccepted, version: 1, acceptedAt: now, since: now}
 	if a.Key != nil {
@@ -81,6 +79,19 @@ func (s *Store) AcceptLetter(_ context.Context, a letter.Accepted) (letter.First
 		s.db.Watch(Move{Letter: a.ID, To: post.LetterAccepted, Actor: string(a.Client)})
 	}
 	return letter.First{ID: a.ID, Reference: a.Reference, State: post.LetterAccepted, Digest: a.Digest}, true, nil
+}
+
+// free returns reference, or another one when a letter has it: nobody has seen this
+// one yet.
+func (db *DB) free(reference string) string {
+	draw := post.NewReference
+	if db.NewReference != nil {
+		draw = db.NewReference
+	}
+	for !db.Twins && db.refers(reference) {
+		reference = draw()
+	}
+	return reference
 }
 
 func (db *DB) refers(reference string) bool {
@@ -208,6 +219,12 @@ func (s *Store) DecideLetter(_ context.Context, d letter.Decided) (post.LetterSt
 		c.Unsure = h.Unsure
 		refused := h.answer == "refused-recipient" || h.answer == "refused-content"
 		c.Taken, c.Spent = !h.taken.IsZero() && !refused, !h.taken.IsZero() && refused
+	}
+	switch {
+	case s.db.CancelsAll && d.Decision == letter.Cancel && c.State == post.LetterHandingOver:
+		c.State, c.Unsure = post.LetterRouted, false
+	case s.db.Obeys && d.Decision == letter.Reissue:
+		c.State = post.LetterReturned
 	}
 	ruling, err := letter.Judge(d.Decision, c)
 	if err != nil {

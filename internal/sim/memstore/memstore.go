@@ -47,6 +47,23 @@ type DB struct {
 	// PassOver is asked of each due job that a claim finds: whether somebody else is
 	// writing it now, so that the claim does not see it. Nil: nobody is.
 	PassOver func() bool
+	// NewReference draws a reference in place of one that another letter has; nil is
+	// [post.NewReference].
+	NewReference func() string
+	// Tear is asked how many of n receipts are kept before the database fails; nil: all.
+	Tear func(n int) int
+	// Locked is asked of each letter that a group of receipts would move: whether
+	// somebody else is writing it now, so that the group passes it over. Nil: nobody is.
+	Locked func() bool
+	// Twins puts back a fault: a reference may be two letters'.
+	Twins bool
+	// Resign puts back a fault: a root may be kept over another.
+	Resign bool
+	// CancelsAll and Obeys put back faults: a letter is cancelled wherever it is; it is
+	// issued anew each time that this is decided.
+	CancelsAll, Obeys bool
+	// Unmoved puts back a fault: what this carrier says moves nothing.
+	Unmoved string
 
 	mu        sync.Mutex // guards everything below
 	letters   map[post.LetterID]*row

@@ -2,22 +2,32 @@ package memstore
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
+var errTorn = errors.New("the database broke off")
+
 // KeepReceipts implements [track.Inbox].
 func (s *Store) KeepReceipts(_ context.Context, rs []track.Receipt) error {
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
-	for _, r := range rs {
+	kept := len(rs)
+	if s.db.Tear != nil && kept > 1 {
+		kept = s.db.Tear(kept)
+	}
+	for _, r := range rs[:kept] {
 		id := r.Carrier + "\x00" + r.EventID
 		if s.db.receipts[id] == nil {
 			r.At = micros(r.At)
 			s.db.receipts[id] = &receipt{Receipt: r, received: s.clock(), verdict: track.Waiting}
 		}
+	}
+	if kept < len(rs) {
+		return errTorn
 	}
 	return nil
 }
@@ -71,7 +81,7 @@ func (s *Store) SettleReceipts(_ context.Context, all []track.Settlement) (stale
 			continue
 		}
 		seen[id] = true
-		if move && moved[in.Standing.Letter] || !s.settle(in) {
+		if move && (moved[in.Standing.Letter] || len(all) > 1 && s.db.Locked != nil && s.db.Locked()) || !s.settle(in) {
 			stale = append(stale, in)
 			continue
 		}
@@ -90,6 +100,9 @@ func (s *Store) settle(in track.Settlement) bool {
 		if l, err = s.db.swap(st.Letter, st.State, st.Version); err != nil {
 			return false
 		}
+	}
+	if s.db.Unmoved != "" && in.Receipt.Carrier == s.db.Unmoved {
+		in.Path, l = nil, nil
 	}
 	if r == nil || r.verdict != track.Waiting {
 		return true // another matcher was here first, with the same decision

@@ -340,7 +340,7 @@ func (s *Store) KeepRoot(_ context.Context, id post.BatchID, signed []byte) erro
 	if err != nil {
 		return err
 	}
-	if b.root != nil {
+	if b.root != nil && !s.db.Resign {
 		return post.ErrStale
 	}
 	b.root = signed

@@ -29,7 +29,7 @@ type Store interface {
 	letter.Store
 	letter.Records
 	dispatch.Store
-	track.Inbox
+	track.Envelopes
 	track.Drawer
 	queue.Jobs
 	letter.Pauses
@@ -71,6 +71,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Store) {
 		"receipts that cannot be settled stand in nobody's way":    theUnsettledStandInNobodysWay,
 		"a receipt that came before its intent is matched again":   anEarlyReceiptIsMatchedAgain,
 		"parked receipts are listed, and dealt with once":          parkedReceiptsAreDealtWithOnce,
+		"an envelope is found by each of its codes":                anEnvelopeIsFound,
 		"a refusal by receipt ends every doubt":                    aRefusalEndsDoubt,
 		"a letter of another tenant is not found":                  anotherTenantsLetterIsNotFound,
 		"a decision moves the letter and its job, or nothing":      aDecisionMovesTheLetter,
