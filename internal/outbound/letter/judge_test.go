@@ -69,3 +69,30 @@ func TestADeliveredLetterOfAStoppedBatchIsNotSaidToBeClosed(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What is sent once more goes under ids of its own exactly when the present ones
+// would do nothing: the letter came back, or its carrier took it and then refused it.
+func TestADecisionRaisesTheGenerationOnlyWhenTheIDsAreSpent(t *testing.T) {
+	for name, c := range map[string]struct {
+		decision letter.Decision
+		is       letter.Case
+		want     letter.Ruling
+	}{
+		"one that came back": {letter.Reissue, letter.Case{State: post.LetterReturned, Channel: post.Physical, Generation: 2, Signed: true},
+			letter.Ruling{To: post.LetterRouted, Channel: post.Physical, Generation: 3}},
+		"one that was never clearly taken": {letter.Retry, letter.Case{State: post.LetterNeedsPerson, Channel: post.Digital, Generation: 1, Signed: true, Unsure: true},
+			letter.Ruling{To: post.LetterRouted, Channel: post.Digital, Generation: 1}},
+		"one whose ids its carrier has used up": {letter.Retry, letter.Case{State: post.LetterNeedsPerson, Channel: post.Digital, Generation: 1, Signed: true, Spent: true},
+			letter.Ruling{To: post.LetterRouted, Channel: post.Digital, Generation: 2}},
+		"one that has no channel yet": {letter.Retry, letter.Case{State: post.LetterNeedsPerson},
+			letter.Ruling{To: post.LetterReady}},
+		"one that goes on paper instead": {letter.Print, letter.Case{State: post.LetterNeedsPerson, Channel: post.Digital, Generation: 2, Signed: true},
+			letter.Ruling{To: post.LetterRouted, Channel: post.Physical, Generation: 2}},
+		"one before its digital carrier": {letter.Print, letter.Case{State: post.LetterNotTaken, Channel: post.Digital, Generation: 1, Signed: true},
+			letter.Ruling{Through: post.LetterNeedsPerson, To: post.LetterRouted, Channel: post.Physical, Generation: 1}},
+	} {
+		if got, err := letter.Judge(c.decision, c.is); err != nil || got != c.want {
+			t.Errorf("%s: %+v, %v; want %+v", name, got, err, c.want)
+		}
+	}
+}
