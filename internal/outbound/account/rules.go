@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"sikkerpost.dk/gateway/internal/post"
@@ -69,6 +70,20 @@ func decisions(d Dossier, decision string) int {
 	return n
 }
 
+// generations returns those that a person began: by sending again what came back,
+// or by another try of what its carrier had taken and then refused.
+func generations(d Dossier) map[int]bool {
+	decided := map[int]bool{}
+	for _, e := range d.Events {
+		place, why, _ := strings.Cut(e.Outcome, " ")
+		_, g, _ := strings.Cut(place, "/")
+		if n, err := strconv.Atoi(g); err == nil && e.Kind == eventPrefix+string(post.LetterRouted) && (why == "decided: reissue" || why == "decided: retry") {
+			decided[n] = true
+		}
+	}
+	return decided
+}
+
 // handOvers holds every intent of a letter against the rules that make it once,
 // and against what the carriers hold.
 func (k *check) handOvers(d Dossier) {
@@ -108,8 +123,11 @@ func (k *check) handOvers(d Dossier) {
 	if again := len(channels) - 1; again > decisions(d, "reissue") {
 		k.fault("twice", string(d.ID), "it was taken in %d generations, and %d were decided", len(channels), decisions(d, "reissue")+1)
 	}
-	if d.Generation > 1+decisions(d, "reissue") {
-		k.fault("generation", string(d.ID), "generation %d was not decided by anybody", d.Generation)
+	decided := generations(d)
+	for g := 2; g <= d.Generation; g++ {
+		if !decided[g] {
+			k.fault("generation", string(d.ID), "generation %d was not decided by anybody", g)
+		}
 	}
 }
 

@@ -85,6 +85,29 @@ func TestEachRuleOfOneLetterIsKept(t *testing.T) {
 			d.Generation = 2
 			d.HandOvers = append(d.HandOvers, taken(post.Physical, 2))
 		}},
+		{"a generation that a retry began, when its carrier had refused the one before", "", "", func(d *account.Dossier) {
+			*d = letterOn(post.LetterHandedOver, post.Digital, "accepted accepted", "ready", "signed", "awaiting-lookup", "routed digital/1", "handing-over digital/1",
+				"handed-over digital/1", "needs-person digital/1 x", "routed digital/2 decided: retry", "handing-over digital/2", "handed-over digital/2")
+			d.Generation, d.HandOvers = 2, []account.HandOver{taken(post.Digital, 1), taken(post.Digital, 2)}
+			d.HandOvers[0].Answer = "refused-content"
+		}},
+		{"the same, and nothing was refused", "twice", "taken in 2 generations, and 1 were decided", func(d *account.Dossier) {
+			add(d, "needs-person physical/1 x", "routed physical/2 decided: retry", "handing-over physical/2", "handed-over physical/2", "posted physical/2")
+			d.Generation = 2
+			d.HandOvers = append(d.HandOvers, taken(post.Physical, 2))
+		}},
+		{"a generation that a retry of another began", "generation", "generation 2 was not decided", func(d *account.Dossier) {
+			add(d, "needs-person physical/1 x", "routed physical/1 decided: retry")
+			d.Generation = 2
+		}},
+		{"a generation that was left out", "generation", "generation 2 was not decided", func(d *account.Dossier) {
+			add(d, "returned physical/1", "routed physical/3 decided: reissue")
+			d.Generation, d.State = 3, post.LetterRouted
+		}},
+		{"one decision, twice the generations", "generation", "generation 3 was not decided", func(d *account.Dossier) {
+			add(d, "returned physical/1", "routed physical/2 decided: reissue", "routed physical/2 decided: reissue")
+			d.Generation, d.State = 3, post.LetterRouted
+		}},
 		{"rejected, and posted all the same", "paper", "was rejected and is posted", func(d *account.Dossier) { d.HandOvers[0].Answer = "refused-recipient" }},
 		{"proven delivered, and returned", "paper", "is proven delivered and returned", func(d *account.Dossier) {
 			add(d, "delivered-proven physical/1", "returned physical/1")
