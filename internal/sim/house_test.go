@@ -358,7 +358,7 @@ func (s *store) AcceptLetter(ctx context.Context, a letter.Accepted) (letter.Fir
 	f, err := call(ctx, s.n, "accept", func() (f letter.First, err error) {
 		for _, p := range s.n.w.people {
 			if bytes.Equal(a.Key, letter.KeyIndex(indexKey, tenants[0].ID, p.key)) {
-				s.n.w.owner[a.ID] = p
+				s.n.w.owner[a.ID], a.DigitalOnly = p, p.asks.only
 			}
 		}
 		f, fresh, err = s.real.AcceptLetter(ctx, a)

@@ -14,8 +14,8 @@ import (
 
 // wish is what a sender asks for besides a letter.
 type wish struct {
-	urgent, registered bool
-	notBefore          time.Time
+	urgent, registered, only bool
+	notBefore                time.Time
 }
 
 // wishes draws what the sender of one letter asks for.
@@ -26,6 +26,7 @@ func (w *world) wishes() (asks wish) {
 	if h.notBefore > 0 && w.luck.Float64() < h.notBefore {
 		asks.notBefore = start.Add(w.between(0, 40*time.Hour)).Truncate(time.Second)
 	}
+	asks.only = h.only > 0 && w.luck.Float64() < h.only
 	return asks
 }
 
@@ -39,6 +40,9 @@ func (a wish) onto(s letter.Submission) letter.Submission {
 func (w *world) asked(j dispatch.Job, who *person) {
 	if j.Registered != who.asks.registered {
 		w.violate("I24: letter %s goes out, registered %v, and its sender asked for %v", j.Letter, j.Registered, who.asks.registered)
+	}
+	if who.asks.only && j.Channel != post.Digital {
+		w.violate("I24: letter %s goes on paper, and may not", j.Letter)
 	}
 	if w.plan.jump == 0 && w.now.Before(who.asks.notBefore) {
 		w.violate("I24: letter %s goes out at %s, and not before %s", j.Letter, w.now, who.asks.notBefore)

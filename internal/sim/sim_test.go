@@ -156,7 +156,7 @@ func (w *world) decide(n *node) {
 		switch {
 		case r.State == post.LetterReturned && x < 5 && r.Generation < 3:
 			d = letter.Reissue
-		case w.healed && r.State == post.LetterNeedsPerson && (strings.HasPrefix(r.Code, "address-") || r.Code == "registered-undeclared"):
+		case w.healed && r.State == post.LetterNeedsPerson && (strings.HasPrefix(r.Code, "address-") || r.Code == "registered-undeclared" || w.plan.only > 0 && r.Code == "refused-recipient"):
 			d = letter.Close // nobody knows another one, and nobody offers it any more
 		case r.State == post.LetterNeedsPerson && x < 4 && !w.healed:
 			d = letter.Print

@@ -122,6 +122,14 @@ var strainHazards = []hazardCase{
 				return r, err
 			}}
 		})}},
+	{"what may not go on paper does", "I24", 50, hazard{plan: strained(func(p *plan) { p.only, p.fade = 1, 1 }), less: func(p *plan) { p.only = 0 },
+		store: bend(func(_ *world, s *store) bent {
+			return bent{read: func(ctx context.Context, l queue.Lease) (dispatch.Record, error) {
+				r, err := s.LetterForStep(ctx, l)
+				r.DigitalOnly = false
+				return r, err
+			}}
+		})}},
 	{"a first day counts only while nobody looks", "I24", 50, hazard{plan: strained(func(p *plan) { p.notBefore = 1 }), less: func(p *plan) { p.notBefore = 0 },
 		store: bend(func(_ *world, s *store) bent {
 			return bent{read: func(ctx context.Context, l queue.Lease) (dispatch.Record, error) {
@@ -153,7 +161,7 @@ var strainHazards = []hazardCase{
 // TestStrainHazardsNeedTheirStrain: what the strains find was not found without them.
 func TestStrainHazardsNeedTheirStrain(t *testing.T) {
 	for _, h := range strainHazards {
-		each(min(h.within, 40), func(s uint64) {
+		each(min(h.within, 12), func(s uint64) {
 			hz := h.hazard
 			hz.plan = func(p *plan) {
 				h.plan(p)

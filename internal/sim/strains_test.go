@@ -55,6 +55,7 @@ type hurry struct {
 	doubled    float64 // of a decision that is given twice, by two programs
 	// rest is until when a channel stays paused, for days after the world has healed.
 	rest time.Duration
+	only float64 // of a letter that may not go on paper, as an inquiry that is forwarded
 }
 
 // strainsSalt leaves the named seeds from before as they were.
@@ -90,6 +91,7 @@ func newStrains(seed uint64) strains {
 		if r.IntN(2) == 0 {
 			s.rest = time.Duration(1+r.IntN(13)) * 24 * time.Hour
 		}
+		s.only = some(.5)
 	}
 	return s
 }
