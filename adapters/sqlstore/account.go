@@ -205,14 +205,12 @@ func fillDossiers(ctx context.Context, tx *sql.Tx, all []account.Dossier, at map
 func (s *Store) StrayRows(ctx context.Context) (all []account.Stray, err error) {
 	err = s.whole(ctx, func(tx *sql.Tx) error {
 		for what, query := range map[string]string{
-			"job":          `SELECT id FROM job WHERE kind = 'letter.advance' AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = job.id)`,
-			"forwarding":   `SELECT id FROM job WHERE kind = 'inquiry.forward' AND NOT EXISTS (SELECT 1 FROM inquiry WHERE inquiry.id = job.id)`,
-			"hand-over":    `SELECT message_id FROM hand_over WHERE NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = hand_over.letter)`,
-			"document":     `SELECT letter FROM letter_document WHERE NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = letter_document.letter)`,
-			"receipt":      `SELECT event_id FROM receipt WHERE letter <> '' AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = receipt.letter)`,
-			"ledger event": `SELECT subject FROM ledger_event WHERE kind = 'letter.accepted' AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = ledger_event.subject)`,
-			"event outside the log": `SELECT id FROM ledger_event WHERE NOT EXISTS (SELECT 1 FROM ledger_waiting w WHERE w.event = ledger_event.id)
-				AND NOT EXISTS (SELECT 1 FROM ledger_place p WHERE p.event = ledger_event.id)`,
+			"job":           `SELECT id FROM job WHERE kind = 'letter.advance' AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = job.id)`,
+			"forwarding":    `SELECT id FROM job WHERE kind = 'inquiry.forward' AND NOT EXISTS (SELECT 1 FROM inquiry WHERE inquiry.id = job.id)`,
+			"hand-over":     `SELECT message_id FROM hand_over WHERE NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = hand_over.letter)`,
+			"document":      `SELECT letter FROM letter_document WHERE NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = letter_document.letter)`,
+			"receipt":       `SELECT event_id FROM receipt WHERE letter <> '' AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = receipt.letter)`,
+			"ledger event":  `SELECT subject FROM ledger_event WHERE kind = 'letter.accepted' AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = ledger_event.subject)`,
 			"line of batch": `SELECT letter FROM batch_line WHERE n <= (SELECT made FROM batch WHERE batch.id = batch_line.batch) AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.id = batch_line.letter)`,
 		} {
 			if err := each(ctx, tx, func(rows *sql.Rows) error {
@@ -223,6 +221,13 @@ func (s *Store) StrayRows(ctx context.Context) (all []account.Stray, err error) 
 			}, query); err != nil {
 				return fmt.Errorf("find each %s: %w", what, err)
 			}
+		}
+		outside, err := outsideTheLog(ctx, tx)
+		if err != nil {
+			return fmt.Errorf("find each event outside the log: %w", err)
+		}
+		for _, id := range outside {
+			all = append(all, account.Stray{What: "event outside the log", ID: id})
 		}
 		return nil
 	})
@@ -271,10 +276,4 @@ func (s *Store) ReceiptTally(ctx context.Context) (t account.Receipts, err error
 		}, `SELECT verdict, count(*), min(received_at) FROM receipt GROUP BY verdict`)
 	})
 	return t, err
-}
-
-// UnplacedEvents counts the events that have no place in the log yet.
-func (s *Store) UnplacedEvents(ctx context.Context) (n int, err error) {
-	err = s.read.QueryRowContext(ctx, `SELECT count(*) FROM ledger_waiting`).Scan(&n)
-	return n, err
 }

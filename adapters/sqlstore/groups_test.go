@@ -41,7 +41,7 @@ func TestManyRowsAreInsertedAndChangedWithFewTexts(t *testing.T) {
 				for i := range rows {
 					rows[i], change[i] = []any{int64(i + 1), []byte{byte(i)}}, []any{int64(i + 1), int64(i + 1_000_000)} // 0 is nobody
 				}
-				wrote, err := s.d.insertRows(t.Context(), tx, "ledger_hash", "idx, hash", "", rows)
+				wrote, err := s.d.insertRows(t.Context(), tx, "ledger_hash", "n, hashes", "", rows)
 				if err != nil || wrote != int64(n) {
 					return fmt.Errorf("%d rows: %d, %w", n, wrote, err)
 				}
@@ -49,7 +49,7 @@ func TestManyRowsAreInsertedAndChangedWithFewTexts(t *testing.T) {
 					return nil
 				}
 				with, args := s.d.withAny("a, b", change)
-				changed, err := exec(t.Context(), tx, with+`UPDATE ledger_hash SET idx = v.b FROM v WHERE ledger_hash.idx = v.a`, args...)
+				changed, err := exec(t.Context(), tx, with+`UPDATE ledger_hash SET n = v.b FROM v WHERE ledger_hash.n = v.a`, args...)
 				if err != nil || changed != int64(n) {
 					return fmt.Errorf("%d rows changed: %d, %w", n, changed, err)
 				}
@@ -59,7 +59,7 @@ func TestManyRowsAreInsertedAndChangedWithFewTexts(t *testing.T) {
 				t.Fatal(err)
 			}
 			var sum, want int64
-			if err := s.read.QueryRowContext(context.Background(), `SELECT coalesce(sum(idx), 0) FROM ledger_hash`).Scan(&sum); err != nil {
+			if err := s.read.QueryRowContext(context.Background(), `SELECT coalesce(sum(n), 0) FROM ledger_hash`).Scan(&sum); err != nil {
 				t.Fatal(err)
 			}
 			for i := range n {

@@ -55,13 +55,17 @@ func (s *Store) PlaceEvents(ctx context.Context, name string, fence int64, n int
 		if err := soleStill(ctx, tx, name, fence); err != nil {
 			return err
 		}
-		ids, leaves, err := unplaced(ctx, tx, n)
-		if err != nil || len(ids) == 0 {
+		next, rest, err := unplaced(ctx, tx, n)
+		if err != nil || len(next) == 0 {
 			return err
 		}
 		size, err := ledgerSize(ctx, tx)
 		if err != nil {
 			return err
+		}
+		leaves := make([][]byte, len(next))
+		for i, e := range next {
+			leaves[i] = e.leaf
 		}
 		fresh, err := ledger.Extend(size, leaves, tlog.HashReaderFunc(func(x []int64) ([]tlog.Hash, error) {
 			return s.d.ledgerHashes(ctx, tx, x)
@@ -69,10 +73,13 @@ func (s *Store) PlaceEvents(ctx context.Context, name string, fence int64, n int
 		if err != nil {
 			return err
 		}
-		if err := s.givePlaces(ctx, tx, size, ids); err != nil {
+		if err := s.givePlaces(ctx, tx, size, next); err != nil {
 			return err
 		}
-		placed = len(ids)
+		if err := s.noLongerWaiting(ctx, tx, next, rest); err != nil {
+			return err
+		}
+		placed = len(next)
 		return s.d.storeHashes(ctx, tx, tlog.StoredHashIndex(0, size), fresh)
 	})
 	if err != nil {
@@ -83,37 +90,13 @@ func (s *Store) PlaceEvents(ctx context.Context, name string, fence int64, n int
 
 // givePlaces gives the events their places, size and up. All of them were found
 // waiting in this transaction, and only the holder of the right gives any.
-func (s *Store) givePlaces(ctx context.Context, tx *sql.Tx, size int64, ids []string) error {
-	rows := make([][]any, len(ids))
-	for i, id := range ids {
-		rows[i] = []any{size + int64(i), id}
+func (s *Store) givePlaces(ctx context.Context, tx *sql.Tx, size int64, events []awaiting) error {
+	rows := make([][]any, len(events))
+	for i, e := range events {
+		rows[i] = []any{size + int64(i), e.id}
 	}
-	if _, err := s.d.insertRows(ctx, tx, "ledger_place", "idx, event", "", rows); err != nil {
-		return err
-	}
-	among, args := s.d.among("event", ids)
-	n, err := exec(ctx, tx, `DELETE FROM ledger_waiting WHERE `+among, args...)
-	if err == nil && n != int64(len(ids)) {
-		return post.ErrStale
-	}
+	_, err := s.d.insertRows(ctx, tx, "ledger_place", "idx, event", "", rows)
 	return err
-}
-
-func unplaced(ctx context.Context, tx *sql.Tx, n int) (ids []string, leaves [][]byte, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT event, leaf FROM ledger_waiting ORDER BY event LIMIT $1`, n)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id string
-		var leaf []byte
-		if err := rows.Scan(&id, &leaf); err != nil {
-			return nil, nil, err
-		}
-		ids, leaves = append(ids, id), append(leaves, leaf)
-	}
-	return ids, leaves, rows.Err()
 }
 
 // ledgerSize returns how many events have a place. It refuses when the stored
@@ -122,7 +105,7 @@ func unplaced(ctx context.Context, tx *sql.Tx, n int) (ids []string, leaves [][]
 func ledgerSize(ctx context.Context, q querier) (int64, error) {
 	var size, stored, there int64
 	err := q.QueryRowContext(ctx,
-		`SELECT coalesce(p.last + 1, 0), (SELECT coalesce(max(idx) + 1, 0) FROM ledger_hash),
+		`SELECT coalesce(p.last + 1, 0), `+storedHashes+`,
 		     (SELECT count(*) FROM ledger_place l JOIN ledger_event e ON e.id = l.event WHERE l.idx = p.last)
 		 FROM (SELECT max(idx) AS last FROM ledger_place) AS p`).
 		Scan(&size, &stored, &there)
@@ -141,63 +124,6 @@ func ledgerSize(ctx context.Context, q querier) (int64, error) {
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-func (d dialect) storeHashes(ctx context.Context, tx *sql.Tx, first int64, fresh []tlog.Hash) error {
-	rows := make([][]any, len(fresh))
-	for i, h := range fresh {
-		rows[i] = []any{first + int64(i), h[:]}
-	}
-	_, err := d.insertRows(ctx, tx, "ledger_hash", "idx, hash", "", rows)
-	return err
-}
-
-// maxList is how many values one IN list holds; both engines take far more.
-const maxList = 512
-
-func (d dialect) ledgerHashes(ctx context.Context, q querier, indexes []int64) ([]tlog.Hash, error) {
-	found := make(map[int64]tlog.Hash, len(indexes))
-	for rest := indexes; len(rest) > 0; {
-		part := rest[:min(maxList, len(rest))]
-		rest = rest[len(part):]
-		if err := d.someHashes(ctx, q, part, found); err != nil {
-			return nil, err
-		}
-	}
-	out := make([]tlog.Hash, len(indexes))
-	for i, x := range indexes {
-		h, ok := found[x]
-		if !ok {
-			return nil, fmt.Errorf("%w: stored hash %d is missing", ledger.ErrDiverged, x)
-		}
-		out[i] = h
-	}
-	return out, nil
-}
-
-func (d dialect) someHashes(ctx context.Context, q querier, indexes []int64, found map[int64]tlog.Hash) error {
-	among, args := " = ANY($1)", []any{indexes}
-	if !d.arrays() {
-		among, args = inList(stretch(indexes), 1)
-		among = " IN (" + among + ")"
-	}
-	rows, err := q.QueryContext(ctx, `SELECT idx, hash FROM ledger_hash WHERE idx`+among, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var x int64
-		var b []byte
-		if err := rows.Scan(&x, &b); err != nil {
-			return err
-		}
-		if len(b) != tlog.HashSize {
-			return fmt.Errorf("%w: stored hash %d has %d bytes", ledger.ErrDiverged, x, len(b))
-		}
-		found[x] = tlog.Hash(b)
-	}
-	return rows.Err()
 }
 
 // inList returns the placeholders of an IN list, the first of which is $first,

@@ -20,15 +20,16 @@ func (s *Store) migrator() (*goose.Provider, error) {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
 	options := []goose.ProviderOption{goose.WithSlog(slog.New(slog.DiscardHandler))}
+	foreign := "*_postgres.sql" // what only the other engine has to be told, or in other words
 	if s.d.arrays() {
+		foreign = "*_sqlite.sql"
 		options = append(options, goose.WithSessionLocker(oneMigrates{}))
-	} else { // what only PostgreSQL has to be told
-		others, err := fs.Glob(files, "*_postgres.sql")
-		if err != nil {
-			return nil, fmt.Errorf("read migrations: %w", err)
-		}
-		options = append(options, goose.WithExcludeNames(others))
 	}
+	others, err := fs.Glob(files, foreign)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	options = append(options, goose.WithExcludeNames(others))
 	return goose.NewProvider(s.d.goose, s.write, files, options...)
 }
 

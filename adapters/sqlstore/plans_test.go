@@ -22,14 +22,17 @@ import (
 // short is what SQLite may read from end to end: what a statement brings itself, tables
 // that stay short, and indexes of what waits.
 var short = regexp.MustCompile(`^SCAN (\d+ |\d+-ROW )?(CONSTANT ROWS?|VALUES CLAUSE|v|lanes|roads|whose|few|due|share\d+|a|m|p VIRTUAL.*|pause.*|draft|` +
-	`ledger_checkpoint.*|(receipt|letter|l|ledger_waiting|t) USING (COVERING )?INDEX (receipt_waiting|receipt_again|receipt_parked|letter_person|letter_timed|sqlite_autoindex_ledger_waiting_1|trace_open))$|` +
-	`^SCAN p$`) // the last place of the ledger, one row
+	`ledger_checkpoint.*|ledger_waiting|(receipt|letter|l|t) USING (COVERING )?INDEX (receipt_waiting|receipt_again|receipt_parked|letter_person|letter_timed|trace_open))$|` +
+	`^SCAN (p|ledger_hash USING INDEX sqlite_autoindex_ledger_hash_1)$`) // the last place of the ledger and the last hashes, one row
 
 // broad is what a search must not stop at: it would read all of a tenant, or of a kind.
 var broad = regexp.MustCompile(`^SEARCH (letter|l|k|job|j|hand_over|h|receipt|r|ledger_event|e|inquiry|mail) .* \((tenant|<expr>|kind|state|verdict|lane)=\?\)`)
 
 // stepping is how [Store.shares] and the like go from one value of an index to the next.
 var stepping = regexp.MustCompile(`^SEARCH (job|letter) USING COVERING INDEX`)
+
+// firstTenant is where such steps begin, at the one row that is the first.
+const firstTenant = "SCAN letter USING COVERING INDEX letter_state"
 
 // TestNothingThatRunsForALetterOrByTheClockReadsAllOfATable asks SQLite how it would run
 // each statement of a letter's road, of its receipts, of the ledger, of the sweeper, of
@@ -55,7 +58,7 @@ func TestNothingThatRunsForALetterOrByTheClockReadsAllOfATable(t *testing.T) {
 			if err := rows.Scan(&id, &parent, &rest, &step); err != nil {
 				return err
 			}
-			if strings.HasPrefix(step, "SCAN") && !short.MatchString(step) || broad.MatchString(step) && !stepping.MatchString(step) {
+			if strings.HasPrefix(step, "SCAN") && !short.MatchString(step) && !(step == firstTenant && strings.HasPrefix(query, `WITH RECURSIVE whose`)) || broad.MatchString(step) && !stepping.MatchString(step) {
 				t.Errorf("%s\n%s", step, strings.Join(strings.Fields(query), " "))
 			}
 			return nil

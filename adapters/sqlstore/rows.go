@@ -86,25 +86,27 @@ func (s *Store) recordAll(ctx context.Context, tx *sql.Tx, events []ledger.Event
 		return nil
 	}
 	const columns = "id, at, kind, tenant, subject, body, salt, commitment"
-	rows, waiting := make([][]any, 0, len(events)), make([][]any, 0, len(events))
+	rows, wait := make([][]any, 0, len(events)), make([]awaiting, 0, len(events))
 	for _, e := range events {
 		row, err := ledger.Commit(e)
 		if err != nil {
 			return err
 		}
 		rows = append(rows, []any{e.ID, micros(e.At), e.Kind, string(e.Tenant), e.Subject, row.Body, row.Salt, row.Leaf})
-		waiting = append(waiting, []any{e.ID, row.Leaf})
+		wait = append(wait, awaiting{id: e.ID, leaf: row.Leaf})
 	}
 	n, err := int64(0), error(nil)
+	waiting := waitingRows(wait)
 	if s.d.arrays() { // both in one statement
 		with, args := withArrays(columns, rows)
 		n, err = exec(ctx, tx, with+`, written AS (INSERT INTO ledger_event (`+columns+`) SELECT * FROM v)
-			INSERT INTO ledger_waiting (event, leaf) SELECT id, commitment FROM v`, args...)
+			INSERT INTO ledger_waiting (first, events, leaves) SELECT * FROM unnest(CAST($9 AS TEXT[]), CAST($10 AS TEXT[]), CAST($11 AS BYTEA[]))`,
+			append(args, columnOf[string](waiting, 0), columnOf[string](waiting, 1), columnOf[[]byte](waiting, 2))...)
 	} else if _, err = s.d.insertRows(ctx, tx, "ledger_event", columns, "", rows); err == nil {
-		n, err = s.d.insertRows(ctx, tx, "ledger_waiting", "event, leaf", "", waiting)
+		n, err = s.d.insertRows(ctx, tx, "ledger_waiting", "first, events, leaves", "", waiting)
 	}
-	if err == nil && n != int64(len(rows)) {
-		err = fmt.Errorf("%d of %d", n, len(rows))
+	if err == nil && n != int64(len(waiting)) {
+		err = fmt.Errorf("%d rows of %d that wait", n, len(waiting))
 	}
 	if err != nil {
 		return fmt.Errorf("record events: %w", err)

@@ -233,7 +233,7 @@ func record(ctx context.Context, tx *sql.Tx, events ...ledger.Event) error {
 			e.ID, micros(e.At), e.Kind, string(e.Tenant), e.Subject, row.Body, row.Salt, row.Leaf); err != nil {
 			return fmt.Errorf("record event %s: %w", e.Kind, err)
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO ledger_waiting (event, leaf) VALUES ($1, $2)`, e.ID, row.Leaf); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO ledger_waiting (first, events, leaves) VALUES ($1, $1, $2)`, e.ID, row.Leaf); err != nil {
 			return fmt.Errorf("record event %s: %w", e.Kind, err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -53,6 +54,9 @@ const (
 	formerEvent = `INSERT INTO ledger_event (id, at, kind, tenant, subject, body, salt, leaf) VALUES ($1, 1, 'letter.accepted', 'engdal', $1, $2, $2, $2)`
 )
 
+// leafOf is a leaf that begins with text.
+func leafOf(text string) []byte { return fmt.Appendf(nil, "%-32s", text) }
+
 // TestNothingIsLostThatAProgramOfTheFormerVersionCommitsDuringAnUpgrade lets one
 // commit a job and an event while the upgrade waits for it: what a table is copied
 // from must not change any more.
@@ -71,7 +75,7 @@ func TestNothingIsLostThatAProgramOfTheFormerVersionCommitsDuringAnUpgrade(t *te
 		if _, err := tx.ExecContext(t.Context(), formerJob, post.NewID()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tx.ExecContext(t.Context(), formerEvent, post.NewID(), []byte("x")); err != nil {
+		if _, err := tx.ExecContext(t.Context(), formerEvent, post.NewID(), leafOf("x")); err != nil {
 			t.Fatal(err)
 		}
 		upgraded := make(chan error, 1)
@@ -128,9 +132,9 @@ func TestAProgramOfTheFormerVersionWritesNothingAfterAnUpgrade(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		mustExec(t, s, formerEvent, "before", []byte("1"))
+		mustExec(t, s, formerEvent, "before", leafOf("1"))
 		mustExec(t, s, `UPDATE ledger_event SET idx = 0`)
-		mustExec(t, s, formerEvent, "unplaced", []byte("2"))
+		mustExec(t, s, formerEvent, "unplaced", leafOf("2"))
 		p, err := s.migrator()
 		if err != nil {
 			t.Fatal(err)
@@ -138,18 +142,18 @@ func TestAProgramOfTheFormerVersionWritesNothingAfterAnUpgrade(t *testing.T) {
 		if _, err := p.UpTo(t.Context(), 32); err != nil {
 			t.Fatal(err)
 		}
-		mustExec(t, s, formerEvent, "between", []byte("3"))
+		mustExec(t, s, formerEvent, "between", leafOf("3"))
 		mustOpen(t, address)
-		if _, err := s.write.ExecContext(t.Context(), formerEvent, "after", []byte("4")); err == nil {
+		if _, err := s.write.ExecContext(t.Context(), formerEvent, "after", leafOf("4")); err == nil {
 			t.Error("an event was kept that nobody gives a place")
 		}
 		var waiting []string
 		if err := each(t.Context(), s.read, func(rows *sql.Rows) error {
 			var id, leaf string
 			err := rows.Scan(&id, &leaf)
-			waiting = append(waiting, id+leaf)
+			waiting = append(waiting, id+strings.TrimRight(leaf, " "))
 			return err
-		}, `SELECT event, leaf FROM ledger_waiting ORDER BY event`); err != nil || strings.Join(waiting, " ") != "between3 unplaced2" {
+		}, `SELECT events, leaves FROM ledger_waiting ORDER BY first`); err != nil || strings.Join(waiting, " ") != "between3 unplaced2" {
 			t.Errorf("waiting: %q, %v", waiting, err)
 		}
 		if placed := one[string](t, s, `SELECT event FROM ledger_place WHERE idx = 0`); placed != "before" {
