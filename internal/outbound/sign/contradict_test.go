@@ -14,6 +14,7 @@ import (
 	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/ledger"
+	"sikkerpost.dk/gateway/internal/xmldsig"
 )
 
 // told is the ledger's entries in an evidence file, one for each event.
@@ -136,9 +137,10 @@ func TestEvidenceOfAnotherShapeIsRefused(t *testing.T) {
 		change func(string, []byte) map[string][]byte
 		good   bool
 	}{
-		"as it is":         {same, true},
-		"another name":     {instead("META-INF/receipts.json", map[string][]byte{"META-INF/statements.json": nil}), false},
-		"a name twice":     {instead("META-INF/receipts.json", map[string][]byte{"META-INF/letter.json": nil}), false},
+		"as it is":     {same, true},
+		"another name": {instead("META-INF/receipts.json", map[string][]byte{"META-INF/statements.json": nil}), false},
+		"a name twice": {instead("META-INF/receipts.json", map[string][]byte{"META-INF/letter.json": nil}), false},
+		"another twice, whose bytes nobody looks at": {instead("META-INF/receipts.json", map[string][]byte{"META-INF/manifest.xml": nil}), false},
 		"another type":     {instead("mimetype", map[string][]byte{"mimetype": []byte("application/zip")}), false},
 		"one file more":    {instead("META-INF/receipts.json", map[string][]byte{"META-INF/receipts.json": nil, "x": []byte("x")}), false},
 		"a file too large": {instead("META-INF/receipts.json", map[string][]byte{"META-INF/receipts.json": append([]byte(`[]`), make([]byte, 2<<20)...)}), false},
@@ -209,6 +211,51 @@ func TestALetterHasNoPlaceButItsOwn(t *testing.T) {
 			if _, err := tree.Form(m, at, []byte("root")); (err == nil) != (at == int64(i)) {
 				t.Errorf("letter %d at place %d: %v", i, at, err)
 			}
+		}
+	}
+}
+
+// A good signature over the very file, that claims another time than the letter does.
+func TestASignatureOfAnotherTimeIsRefused(t *testing.T) {
+	key := keys(t)["ECDSA P-256"]
+	s, m := signer(t, key), manifest()
+	for off, good := range map[time.Duration]bool{0: true, time.Second: false, -time.Second: false} {
+		signature, err := xmldsig.SignFile(verify.Covered(verify.NameLetter, m.XML()), "letter", m.SignedAt.Add(off), key, s.Certificate())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = verify.Signed(append(m.XML(), signature...), []*x509.Certificate{s.Certificate()})
+		if good && err != nil || !good && !errors.Is(err, verify.ErrNotProven) {
+			t.Errorf("off by %s: %v", off, err)
+		}
+	}
+}
+
+// The same key and another name: the signature is by the letter's certificate, and
+// one that was no longer, or not yet, valid then proves nothing.
+func TestOnlyAPinnedCertificateThatWasValidThenCounts(t *testing.T) {
+	key := keys(t)["ECDSA P-256"]
+	s, other := signer(t, key), signer(t, key)
+	m := manifest()
+	b, err := s.Sign(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := verify.Signed(b, []*x509.Certificate{other.Certificate()}); !errors.Is(err, verify.ErrNotProven) {
+		t.Errorf("another certificate of the same key: %v", err)
+	}
+	if _, err := verify.Signed(b, nil); !errors.Is(err, verify.ErrNotProven) {
+		t.Errorf("no certificate: %v", err)
+	}
+	for _, at := range []time.Time{s.Certificate().NotBefore.Add(-time.Minute), s.Certificate().NotAfter.Add(time.Minute)} {
+		m := manifest()
+		m.SignedAt = at.UTC().Truncate(time.Second)
+		signature, err := xmldsig.SignFile(verify.Covered(verify.NameLetter, m.XML()), "letter", m.SignedAt, key, s.Certificate())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := verify.Signed(append(m.XML(), signature...), []*x509.Certificate{s.Certificate()}); !errors.Is(err, verify.ErrNotProven) {
+			t.Errorf("signed at %s, outside the certificate: %v", at, err)
 		}
 	}
 }
