@@ -53,6 +53,13 @@ func Open(header []byte, payload io.Reader, ids ...age.Identity) (io.Reader, err
 
 // OpenSmall opens a whole age file held in memory.
 func OpenSmall(sealed []byte, ids ...age.Identity) ([]byte, error) {
+	if p, ok := single(sealed); ok {
+		key, err := p.fileKey(ids)
+		if err != nil {
+			return nil, judge(err)
+		}
+		return openAll(key, p.rest)
+	}
 	header, err := cut(sealed)
 	if err != nil {
 		return nil, err

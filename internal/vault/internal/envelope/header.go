@@ -243,12 +243,15 @@ func printable(word []byte) bool {
 
 // decode reads strict base64 without line breaks.
 func decode(text []byte) ([]byte, bool) {
-	if bytes.ContainsAny(text, "\r\n") {
+	if bytes.IndexByte(text, '\r') >= 0 || bytes.IndexByte(text, '\n') >= 0 {
 		return nil, false
 	}
-	b, err := base64.RawStdEncoding.Strict().AppendDecode(nil, text)
+	b, err := strict.AppendDecode(nil, text)
 	return b, err == nil
 }
+
+// strict is made once: each is a copy of the whole alphabet.
+var strict = base64.RawStdEncoding.Strict()
 
 // fileKey opens p with the first of ids that can, and checks the header's MAC.
 func (p *plain) fileKey(ids []age.Identity) ([]byte, error) {

@@ -53,7 +53,7 @@ func (k *Key) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 		if s.Type != k.Type || len(s.Args) != 2 || s.Args[0] != k.ID || len(s.Body) != wrappedSize {
 			continue
 		}
-		salt, err := base64.RawStdEncoding.Strict().DecodeString(s.Args[1])
+		salt, err := strict.DecodeString(s.Args[1])
 		if err != nil || len(salt) != saltSize {
 			return nil, ErrSealed
 		}
