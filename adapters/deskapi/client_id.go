@@ -135,11 +135,20 @@ func Matrix() map[string][]config.Role {
 // allowed lets an operation pass when the client's role may do it.
 func (s *Server) allowed(ctx huma.Context, next func(huma.Context)) {
 	c := callOf(ctx.Context())
-	if !slices.Contains(Matrix()[ctx.Operation().OperationID], c.client.Role) {
-		refuse(ctx, c.problem(ctx.Context(), post.FaultRole))
+	if may := Matrix()[ctx.Operation().OperationID]; !slices.Contains(may, c.client.Role) {
+		refuse(ctx, c.problem(ctx.Context(), wrongRole(c.client.Role, may...)))
 		return
 	}
 	next(ctx)
+}
+
+// wrongRole says which role the client has, and which ones may.
+func wrongRole(has config.Role, may ...config.Role) error {
+	var names []string
+	for _, r := range may {
+		names = append(names, string(r))
+	}
+	return post.FaultRole.At("its role is %s; this takes %s", has, strings.Join(names, " or "))
 }
 
 // caller is the client as the inbox knows it.

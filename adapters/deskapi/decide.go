@@ -39,7 +39,7 @@ func (s *Server) decideLetter(ctx context.Context, c *call, in *struct {
 	}
 	d := letter.Decision(in.Body.Decision)
 	if c.client.Role == config.RoleCase && !caseDecisions[d] {
-		return nil, post.FaultRole
+		return nil, wrongRole(c.client.Role, config.RoleApprover)
 	}
 	to, err := s.c.Letters.Decide(ctx, letter.Decided{Tenant: c.client.Tenant, Letter: l, Actor: c.client.ID, Decision: d})
 	if err != nil {
@@ -57,7 +57,7 @@ func (s *Server) explainLetter(ctx context.Context, c *call, in *Target) (*answe
 	if err != nil {
 		return nil, err
 	}
-	out := wire.Explanation{ID: string(e.ID), State: string(e.State), Channel: string(e.Channel), Why: e.Why, Next: e.Next, Facts: []wire.Reason{}}
+	out := wire.Explanation{ID: string(e.ID), State: string(e.State), Since: e.Since, Code: e.Code, Channel: string(e.Channel), Why: e.Why, Next: e.Next, Facts: []wire.Reason{}}
 	for _, f := range e.Facts {
 		out.Facts = append(out.Facts, wire.Reason(f))
 	}

@@ -15,12 +15,14 @@ type Decided struct {
 
 // Explanation says why a letter is where it is, from stored evidence.
 type Explanation struct {
-	ID      string   `json:"id"`
-	State   string   `json:"state"`
-	Channel string   `json:"channel,omitempty"`
-	Why     string   `json:"why,omitempty" doc:"the reason for the channel"`
-	Next    string   `json:"next" doc:"what happens now, or who must act"`
-	Facts   []Reason `json:"facts"`
+	ID      string    `json:"id"`
+	State   string    `json:"state"`
+	Since   time.Time `json:"since" doc:"when it came to its state"`
+	Code    string    `json:"code,omitempty" doc:"why it is in its state"`
+	Channel string    `json:"channel,omitempty"`
+	Why     string    `json:"why,omitempty" doc:"the reason for the channel"`
+	Next    string    `json:"next" doc:"what happens now, or who must act"`
+	Facts   []Reason  `json:"facts"`
 	// Deadline is what the latest day of arrival leaves.
 	Deadline *Deadline `json:"deadline,omitempty"`
 }

@@ -81,7 +81,10 @@ func TestEveryOperationKnowsItsRoles(t *testing.T) {
 			continue
 		}
 		for role, name := range as {
-			status, code, _ := r.ask(name, op[0], op[1], "", nil)
+			status, code, said := r.ask(name, op[0], op[1], "", nil)
+			if code == post.FaultRole.Code && !strings.Contains(string(said), "its role is "+string(role)+"; this takes "+string(roles[0])) {
+				t.Errorf("%s as %s: who is refused is not told who may: %s", id, role, said)
+			}
 			denied := status == http.StatusForbidden && code == post.FaultRole.Code
 			if want := !slices.Contains(roles, role); denied != want {
 				t.Errorf("%s as %s: %d %s, denied should be %v", id, role, status, code, want)

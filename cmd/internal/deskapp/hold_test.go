@@ -45,10 +45,10 @@ func TestAHoldIsPlacedSeenAndLiftedByAnApproverOnly(t *testing.T) {
 	if code, out := r.asks("approver", "letter", "hold", got.ID, "-reason", "lawsuit"); code != 0 || !strings.Contains(out, "on hold since") {
 		t.Fatalf("%d: %s", code, out)
 	}
-	if code, out := r.asks("operator", "letter", "list", "-held"); code != 0 || !strings.Contains(out, got.ID) || !strings.Contains(out, "lawsuit") {
+	if code, out := r.asks("operator", "letter", "list", "-held"); code != 0 || !strings.Contains(out, got.Reference) || !strings.Contains(out, "lawsuit") {
 		t.Errorf("%d: %s", code, out)
 	}
-	if code, out := r.asks("case-far", "letter", "list", "-held"); strings.Contains(out, got.ID) {
+	if code, out := r.asks("case-far", "letter", "list", "-held"); strings.Contains(out, got.Reference) {
 		t.Errorf("another municipality sees it: %d, %s", code, out)
 	}
 	e, err := r.client("operator").Explain(t.Context(), got.ID)
@@ -68,11 +68,11 @@ func TestAHoldIsPlacedSeenAndLiftedByAnApproverOnly(t *testing.T) {
 
 func TestLettersThatWaitForSomebodyAreListedOldestFirst(t *testing.T) {
 	r := newRig(t)
-	var ids []string
+	var ids, references []string
 	for i, key := range []string{"a", "b", "c", "d"} {
 		got, err := r.submit(key, nil)
 		must(t, err)
-		ids = append(ids, got.ID)
+		ids, references = append(ids, got.ID), append(references, got.Reference)
 		state, since := []string{"needs-person", "returned", "needs-person", "ready"}[i], time.Now().Add(-time.Duration(i+1)*time.Hour)
 		_, err = r.db.Exec(`UPDATE letter SET state = $1, since = $2 WHERE id = $3`, state, since.UnixMicro(), got.ID)
 		must(t, err)
@@ -92,7 +92,7 @@ func TestLettersThatWaitForSomebodyAreListedOldestFirst(t *testing.T) {
 		t.Errorf("listed %v, want %v", seen, want)
 	}
 	code, out := r.asks("approver", "letter", "list", "-needs-person")
-	if at := strings.Index(out, ids[2]); code != 0 || at < 0 || at > strings.Index(out, ids[1]) || strings.Contains(out, ids[3]) || !strings.Contains(out, "3 h") {
+	if at := strings.Index(out, references[2]); code != 0 || at < 0 || at > strings.Index(out, references[1]) || strings.Contains(out, references[3]) || !strings.Contains(out, "3 h") {
 		t.Errorf("%d: %s", code, out)
 	}
 	if page, err := r.client("case-far").Letters(t.Context(), client.Choice{}); err != nil || len(page.Items) != 0 {

@@ -24,7 +24,7 @@ func TestLettersAreFoundByWhatAnOperatorAsks(t *testing.T) {
 	} {
 		got, err := r.submit(l.key, nil)
 		must(t, err)
-		ids[l.key] = got.ID
+		ids[l.key] = got.Reference
 		_, err = r.db.Exec(`UPDATE letter SET state = $1, since = $2, channel = $3, generation = 1 WHERE id = $4`, l.state, time.Now().Add(-l.ago).UnixMicro(), l.channel, got.ID)
 		must(t, err)
 		_, err = r.db.Exec(`INSERT INTO hand_over (message_id, letter, carrier, channel, generation, created_at, form_size, form_sha256, attempts)

@@ -70,24 +70,30 @@ func (c *letterExplain) Run(r *run) error {
 	if err != nil {
 		return err
 	}
-	return r.Print(e, func(w io.Writer) {
-		fmt.Fprintf(w, "letter   %s\nstate    %s\n", ctl.Line(e.ID), ctl.Line(e.State))
-		if e.Why != "" {
-			fmt.Fprintf(w, "channel  %s\n", ctl.Line(e.Why))
-		}
-		fmt.Fprintf(w, "next     %s\n", ctl.Line(e.Next))
-		if d := e.Deadline; d != nil {
-			fmt.Fprintf(w, "arrive   by %s: %s\n", ctl.Line(d.ArriveBy), ctl.Line(d.Says))
-			fmt.Fprintf(w, "         on paper if handed over by %s, digitally before %s; a person is asked at %s\n",
-				ctl.When(d.PaperBy), ctl.When(d.DigitalBefore), ctl.When(d.AskAt))
-		}
-		fmt.Fprintln(w)
-		var rows [][]string
-		for _, f := range e.Facts {
-			rows = append(rows, []string{ctl.When(f.At), f.Fact, f.Code, f.Source})
-		}
-		ctl.Table(w, []string{"TIME", "FACT", "CODE", "WRITTEN IN"}, rows)
-	})
+	return r.Print(e, func(w io.Writer) { printExplanation(w, e) })
+}
+
+// printExplanation says where the letter stands and why, then what is written of it.
+func printExplanation(w io.Writer, e wire.Explanation) {
+	fmt.Fprintf(w, "letter   %s\nstate    %s since %s\n", ctl.Line(e.ID), ctl.Line(e.State), ctl.When(e.Since))
+	if e.Code != "" {
+		fmt.Fprintf(w, "reason   %s\n", ctl.Line(e.Code))
+	}
+	if e.Why != "" {
+		fmt.Fprintf(w, "channel  %s\n", ctl.Line(e.Why))
+	}
+	fmt.Fprintf(w, "next     %s\n", ctl.Line(e.Next))
+	if d := e.Deadline; d != nil {
+		fmt.Fprintf(w, "arrive   by %s: %s\n", ctl.Line(d.ArriveBy), ctl.Line(d.Says))
+		fmt.Fprintf(w, "         on paper if handed over by %s, digitally before %s; a person is asked at %s\n",
+			ctl.When(d.PaperBy), ctl.When(d.DigitalBefore), ctl.When(d.AskAt))
+	}
+	fmt.Fprintln(w)
+	var rows [][]string
+	for _, f := range e.Facts {
+		rows = append(rows, []string{ctl.When(f.At), f.Fact, f.Code, f.Source})
+	}
+	ctl.Table(w, []string{"TIME", "FACT", "CODE", "WRITTEN IN"}, rows)
 }
 
 type channelFlags struct {

@@ -1,6 +1,7 @@
 package postctlapp
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -66,19 +67,25 @@ func (c *letterList) Run(r *run) error {
 			fmt.Fprintln(w, "no letters")
 			return
 		}
-		var rows [][]string
-		for _, v := range all.Items {
-			rows = append(rows, []string{v.ID, v.Tenant, v.State, strings.TrimSpace(v.Channel + " " + v.Carrier), v.Code, age(time.Since(v.Since)), v.ArriveBy, v.Timing, v.Hold})
-		}
-		heads, rows := filled([]string{"ID", "MUNICIPALITY", "STATE", "CHANNEL", "REASON", "FOR", "ARRIVE BY", "IN TIME", "HOLD"}, rows)
-		ctl.Table(w, heads, rows)
+		printLetters(w, all.Items, time.Now())
 		if all.Next != "" {
 			r.Say("there are more: give -limit")
 		}
 		if c.NeedsPerson || c.Late {
-			r.Say("next: postctl letter explain %s", all.Items[0].ID)
+			r.Say("next: postctl letter explain %s", all.Items[0].Reference)
 		}
 	})
+}
+
+// printLetters names each letter by its reference, which every command takes and
+// which leaves room for the rest on a screen of 80 columns; -json has the ids.
+func printLetters(w io.Writer, letters []wire.LetterView, now time.Time) {
+	var rows [][]string
+	for _, v := range letters {
+		rows = append(rows, []string{v.Reference, v.Tenant, v.State, cmp.Or(v.Carrier, v.Channel), v.Code, age(now.Sub(v.Since)), v.ArriveBy, v.Timing, v.Hold})
+	}
+	heads, rows := filled([]string{"LETTER", "MUNICIPALITY", "STATE", "BY", "REASON", "FOR", "ARRIVE BY", "IN TIME", "HOLD"}, rows)
+	ctl.Table(w, heads, rows)
 }
 
 // filled leaves out the columns in which no row says anything.

@@ -49,7 +49,7 @@ func (c *verifyAll) Run(r *run) (err error) {
 	if c.Blobs != "" {
 		// Opening the store would make a missing folder, and then all is gone.
 		if _, err := os.Stat(c.Blobs); err != nil {
-			return &ctl.Hint{Err: err, Hint: "check the path", Exit: ctl.BadConfig}
+			return &ctl.Hint{Err: err, Hint: "check the path given with -blobs", Exit: ctl.BadConfig}
 		}
 		blobs, err := blobstore.Open(c.Blobs)
 		if err != nil {

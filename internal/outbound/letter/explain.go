@@ -14,9 +14,12 @@ import (
 // An Explanation says why a letter is where it is, from stored evidence alone:
 // ledger entries and carriers' receipts. Nothing in it is worked out anew.
 type Explanation struct {
-	ID      post.LetterID    `json:"id"`
-	State   post.LetterState `json:"state"`
-	Channel post.Channel     `json:"channel,omitempty"`
+	ID    post.LetterID    `json:"id"`
+	State post.LetterState `json:"state"`
+	// Since is when it came to that state, and Code why; "" when nothing is to be said.
+	Since   time.Time    `json:"since"`
+	Code    string       `json:"code,omitempty"`
+	Channel post.Channel `json:"channel,omitempty"`
 	// Why is the reason for the present channel; "" before there is one.
 	Why string `json:"why,omitempty"`
 	// Next is what happens now, or who must act.
@@ -99,7 +102,7 @@ var holds = map[string]string{
 }
 
 func explain(p Proof) Explanation {
-	e := Explanation{ID: p.View.ID, State: p.View.State, Channel: p.View.Channel, Facts: []Reason{}, Next: next(p.View)}
+	e := Explanation{ID: p.View.ID, State: p.View.State, Since: p.View.Since, Code: p.View.Code, Channel: p.View.Channel, Facts: []Reason{}, Next: next(p.View)}
 	var before post.LetterState
 	for _, ev := range p.View.Events {
 		name, moved := strings.CutPrefix(ev.Kind, "letter.")
