@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -127,10 +128,12 @@ func TestHashesOfALogThatGrewByAnyStepsAreThoseOfItsLeaves(t *testing.T) {
 	})
 }
 
+// rowPerHash is the last schema with a row for each stored hash and each event that waits.
+const rowPerHash = 35
+
 // TestWhatIsStoredOfTheLogIsTheSameAfterAnUpgradeAndBack: of hashes that fill rows, and of
 // those that do not, forward and back.
 func TestWhatIsStoredOfTheLogIsTheSameAfterAnUpgradeAndBack(t *testing.T) {
-	const rowPerHash = 35 // the last schema with a row for each
 	formerly(t, func(t *testing.T, address string, _ bool) {
 		s, err := open(address)
 		if err != nil {
@@ -162,6 +165,9 @@ func TestWhatIsStoredOfTheLogIsTheSameAfterAnUpgradeAndBack(t *testing.T) {
 					t.Fatalf("of %d hashes, hash %d: %q, %v", size, x, got, err)
 				}
 			}
+			if _, err := s.write.ExecContext(t.Context(), `INSERT INTO ledger_waiting (event, leaf) VALUES ('late', $1)`, leafOf("late")); err == nil {
+				t.Fatal("a program of the former version lets an event wait that nobody gives a place")
+			}
 			next, _, err := unplaced(t.Context(), s.read, 10)
 			if err != nil || len(next) != min(n, 1) || n > 0 && string(next[0].leaf) != string(leafOf("e")) {
 				t.Fatalf("waiting: %v, %v", next, err)
@@ -180,6 +186,56 @@ func TestWhatIsStoredOfTheLogIsTheSameAfterAnUpgradeAndBack(t *testing.T) {
 			if waits := one[int](t, s, `SELECT count(*) FROM ledger_waiting WHERE event = 'e'`); waits != min(n, 1) {
 				t.Fatalf("%d events wait, back again", waits)
 			}
+		}
+	})
+}
+
+// TestAnEventThatAProgramWithARowForEachCommitsDuringTheUpgradeGetsItsPlace: the upgrade
+// waits for it.
+func TestAnEventThatAProgramWithARowForEachCommitsDuringTheUpgradeGetsItsPlace(t *testing.T) {
+	formerly(t, func(t *testing.T, address string, postgres bool) {
+		s, err := open(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		p, err := s.migrator()
+		if err == nil {
+			_, err = p.UpTo(t.Context(), rowPerHash)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx, err := s.write.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback() //nolint:errcheck // after Commit it has nothing to do
+		for _, query := range []string{
+			`INSERT INTO ledger_event (id, at, kind, tenant, subject, body, salt, commitment) VALUES ('e', 1, 'k', 't', 's', $1, $1, $1)`,
+			`INSERT INTO ledger_waiting (event, leaf) VALUES ('e', $1)`,
+		} {
+			if _, err := tx.ExecContext(t.Context(), query, leafOf("e")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		upgraded := make(chan error, 1)
+		go func() {
+			next, err := Open(context.WithoutCancel(t.Context()), address)
+			if err == nil {
+				err = next.Close()
+			}
+			upgraded <- err
+		}()
+		if postgres {
+			waitsForUs(t, s)
+		} // SQLite has one writer
+		if err := errors.Join(tx.Commit(), <-upgraded); err != nil {
+			t.Fatal(err)
+		}
+		next, _, err := unplaced(t.Context(), s.read, 10)
+		if err != nil || len(next) != 1 || next[0].id != "e" {
+			t.Errorf("waiting: %v, %v", next, err)
 		}
 	})
 }
