@@ -1,6 +1,15 @@
 package envelope
 
-import "crypto/sha256"
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+)
+
+var (
+	innerPad = [sha256.BlockSize]byte(bytes.Repeat([]byte{0x36}, sha256.BlockSize))
+	outerPad = [sha256.BlockSize]byte(bytes.Repeat([]byte{0x5c}, sha256.BlockSize))
+)
 
 // derive is HKDF-SHA256 (RFC 5869) of one block, 32 bytes. The standard library's
 // makes eight hashes on the heap each time, and a letter needs some thirty keys that
@@ -18,13 +27,10 @@ func mac256(key, text []byte) [sha256.Size]byte {
 	}
 	var inner [512]byte
 	var outer [sha256.BlockSize + sha256.Size]byte
-	for i := range sha256.BlockSize {
-		var k byte
-		if i < len(key) {
-			k = key[i]
-		}
-		inner[i], outer[i] = k^0x36, k^0x5c
-	}
+	copy(inner[:], innerPad[:])
+	copy(outer[:], outerPad[:])
+	subtle.XORBytes(inner[:], innerPad[:], key)
+	subtle.XORBytes(outer[:], outerPad[:], key)
 	sum := sha256.Sum256(append(inner[:sha256.BlockSize], text...))
 	copy(outer[sha256.BlockSize:], sum[:])
 	return sha256.Sum256(outer[:])
