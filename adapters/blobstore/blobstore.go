@@ -189,11 +189,14 @@ func full(err error) error {
 	return err
 }
 
+// fsync makes what a file, or a directory, holds survive a crash of the machine.
+var fsync = (*os.File).Sync // tests watch it
+
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	return d.Sync()
+	return fsync(d)
 }

@@ -89,7 +89,7 @@ func (d *deletion) erase() (bool, error) {
 	if err := erase(d.f, d.offset, d.end()-d.offset); err != nil {
 		return false, err
 	}
-	return false, d.f.Sync()
+	return false, fsync(d.f)
 }
 
 // zero writes zeros over n bytes of a file.

@@ -89,7 +89,7 @@ func (w *writer) finish() error {
 			return err
 		}
 	}
-	if err := w.f.Sync(); err != nil {
+	if err := fsync(w.f); err != nil {
 		return err
 	}
 	return w.f.Close()
