@@ -216,6 +216,11 @@ func (r *report) role(at string, c Client, inboxes map[post.InboxID]bool, tenant
 
 // letterKey wants the letters' certificate and its key, in a file or on a token.
 func (r *report) letterKey(c *Dispatcher) {
+	if c.OtherLetterCertFile != "" {
+		if _, err := LoadCertificates(c.OtherLetterCertFile); err != nil {
+			r.at("other_letter_cert_file", "%v", err)
+		}
+	}
 	t := c.LetterToken
 	if t == (Token{}) {
 		r.keyPair("letter", c.LetterCertFile, c.LetterKeyFile)

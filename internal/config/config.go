@@ -142,11 +142,17 @@ const (
 // Dispatcher configures the program that signs and sends.
 type Dispatcher struct {
 	Common
-	IdentityFile      string      `json:"identity_file"` // age identity: opens letters, persons, municipality mail
-	LetterCertFile    string      `json:"letter_cert_file"`
-	LetterKeyFile     string      `json:"letter_key_file,omitempty"`
-	LetterToken       Token       `json:"letter_token,omitzero"` // instead of LetterKeyFile
-	CheckpointKeyFile string      `json:"checkpoint_key_file"`   // note signer
+	IdentityFile   string `json:"identity_file"` // age identity: opens letters, persons, municipality mail
+	LetterCertFile string `json:"letter_cert_file"`
+	LetterKeyFile  string `json:"letter_key_file,omitempty"`
+	LetterToken    Token  `json:"letter_token,omitzero"` // instead of LetterKeyFile
+	// OtherLetterCertFile holds certificates, besides LetterCertFile, that letters under
+	// way may be signed with: former ones until the last of their letters has ended, the
+	// next one while dispatchers change over. A letter whose signature none of them
+	// proves is not handed over.
+	OtherLetterCertFile string `json:"other_letter_cert_file,omitempty"`
+
+	CheckpointKeyFile string      `json:"checkpoint_key_file"` // note signer
 	LedgerDir         string      `json:"ledger_dir"`
 	DigitalPost       DigitalPost `json:"digital_post"`
 	PrintHouse        PrintHouse  `json:"print_house"`

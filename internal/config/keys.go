@@ -93,19 +93,35 @@ func LoadSigner(certFile, keyFile string) (crypto.Signer, *x509.Certificate, err
 // LoadCertificate reads the one certificate of a PEM file, whose key is
 // elsewhere.
 func LoadCertificate(path string) (*x509.Certificate, error) {
-	b, err := os.ReadFile(path)
+	all, err := LoadCertificates(path)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) != 1 {
+		return nil, post.FaultKeyFile.At("%s: want one certificate in PEM", path)
+	}
+	return all[0], nil
+}
+
+// LoadCertificates reads the certificates of a PEM file, one or more, and nothing else.
+func LoadCertificates(path string) (all []*x509.Certificate, err error) {
+	rest, err := os.ReadFile(path)
 	if err != nil {
 		return nil, post.FaultKeyFile.Because(err)
 	}
-	block, rest := pem.Decode(b)
-	if block == nil || block.Type != "CERTIFICATE" || len(bytes.TrimSpace(rest)) > 0 {
-		return nil, post.FaultKeyFile.At("%s: want one certificate in PEM", path)
+	for len(all) == 0 || len(bytes.TrimSpace(rest)) > 0 {
+		var block *pem.Block
+		block, rest = pem.Decode(rest)
+		if block == nil || block.Type != "CERTIFICATE" {
+			return nil, post.FaultKeyFile.At("%s: want certificates in PEM, and nothing else", path)
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, post.FaultKeyFile.Because(fmt.Errorf("read %s: %w", path, err))
+		}
+		all = append(all, c)
 	}
-	c, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return nil, post.FaultKeyFile.Because(fmt.Errorf("read %s: %w", path, err))
-	}
-	return c, nil
+	return all, nil
 }
 
 // ReadPool reads the certificates of a PEM file as a pool of authorities. It

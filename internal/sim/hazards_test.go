@@ -30,6 +30,7 @@ type hazard struct {
 	steering  func(w *world, s *store) batch.Store
 	jobs      func(w *world, j queue.Jobs) queue.Jobs
 	roots     func(r dispatch.Roots) dispatch.Roots
+	ownKey    bool        // a dispatcher knows the certificate of its own key, and no other
 	less      func(*plan) // takes out what shows it; nil: the ordinary faults do
 	// releaseOnce: a release that a dispatcher has begun is never begun again.
 	releaseOnce bool

@@ -3,9 +3,7 @@ package sim
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +19,6 @@ import (
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/outbound/track"
-	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/persona"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/queue"
@@ -69,8 +66,8 @@ func (w *world) build(n *node) *house {
 	}
 	var err [4]error
 	c := dispatch.Config{
-		Store: outer, Blobs: disk{w}, Opener: opener, Signer: pen{n}, Check: prove, Directory: directory, Tenants: w.withdraw(w.tenants()), Log: log,
-		Roots: w.roots(s), Certs: signing().certs, Gate: w.gate(n, log, jitter),
+		Store: outer, Blobs: disk{w}, Opener: opener, Signer: pen{n}, Check: n.prove, Directory: directory, Tenants: w.withdraw(w.tenants()), Log: log,
+		Roots: w.roots(s), Certs: n.certs(), Gate: w.gate(n, log, jitter),
 		Roads:     dispatch.Straight(map[post.Channel]dispatch.Channel{post.Digital: digital, post.Physical: paper}),
 		LeaseTime: w.plan.lease, Resends: w.plan.resends, LookupBudget: w.plan.budget, Now: n.now, Rand: jitter,
 	}
@@ -224,38 +221,6 @@ func (m memo) once(sealed string, open func() ([]byte, error)) ([]byte, error) {
 		m.w.opened[sealed] = clear
 	}
 	return clear, err
-}
-
-// stamp stands in for the signature: a keyed digest over the whole manifest.
-type stamp struct{}
-
-var stampKey = []byte("simulated signing key")
-
-func (stamp) Sign(m verify.Manifest) ([]byte, error) {
-	body, err := json.Marshal(m)
-	if err != nil {
-		return nil, err
-	}
-	h := hmac.New(sha256.New, stampKey)
-	h.Write(body)
-	return h.Sum(body), nil
-}
-
-// prove checks a stamp.
-func prove(manifest []byte) (m verify.Manifest, err error) {
-	if bytes.HasPrefix(manifest, []byte("<")) { // one of a batch
-		return signing().check.Signed(manifest)
-	}
-	if len(manifest) < 32 {
-		return m, verify.ErrNotProven
-	}
-	body, sum := manifest[:len(manifest)-32], manifest[len(manifest)-32:]
-	h := hmac.New(sha256.New, stampKey)
-	h.Write(body)
-	if !hmac.Equal(sum, h.Sum(nil)) || json.Unmarshal(body, &m) != nil {
-		return m, verify.ErrNotProven
-	}
-	return m, nil
 }
 
 // disk keeps sealed bytes. It has no faults of its own here: its calls happen

@@ -3,26 +3,18 @@ package sim
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	crand "crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/big"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/outbound/batch"
 	"sikkerpost.dk/gateway/internal/outbound/dispatch"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
-	"sikkerpost.dk/gateway/internal/outbound/sign"
 	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/persona"
 	"sikkerpost.dk/gateway/internal/post"
@@ -427,7 +419,7 @@ func (w *world) covers(v batch.View) {
 		return
 	}
 	signed, leaves, err := w.db.Node(func() time.Time { return w.now }).SignedBatch(context.Background(), v.ID)
-	root, bad := verify.SignedRoot(signed, signing().certs)
+	root, bad := verify.SignedRoot(signed, signing().all)
 	tree := verify.NewTree(len(leaves))
 	for _, l := range leaves {
 		tree.Append(l)
@@ -492,36 +484,6 @@ func (w *world) gate(n *node, log *slog.Logger, jitter func(time.Duration) time.
 
 // PutGroup implements [batch.Blobs]; documents come one by one here.
 func (d disk) PutGroup(context.Context, func(seal.Group) error) error { return errors.ErrUnsupported }
-
-// keys is the one real signing key of all worlds: roots are signed with it.
-type keys struct {
-	signer *sign.Signer
-	certs  []*x509.Certificate
-	check  *verify.Checker
-}
-
-var signing = sync.OnceValue(func() keys {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	tpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "letters"},
-		NotBefore: start.AddDate(-1, 0, 0), NotAfter: start.AddDate(5, 0, 0), BasicConstraintsValid: true, IsCA: true}
-	der, err := x509.CreateCertificate(crand.Reader, tpl, tpl, key.Public(), key)
-	if err != nil {
-		panic(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		panic(err)
-	}
-	s, err := sign.New(key, cert)
-	if err != nil {
-		panic(err)
-	}
-	certs := []*x509.Certificate{cert}
-	return keys{s, certs, verify.NewChecker(certs)}
-})
 
 // underWay are the letters of the batch that a halt comes too late for, and among
 // them those that it is told of as under way.

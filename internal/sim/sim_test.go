@@ -62,6 +62,7 @@ func play(seed uint64, hz hazard, verbose bool) *world {
 		w.boot(n)
 		w.ticks(n, duty)
 	}
+	w.changeKeys()
 	for i, p := range persona.All()[:w.plan.letters] {
 		who := (&person{record: post.PartyRecord{IDType: "CPR", ID: p.CPR, Name: p.Name},
 			enrolled: r.IntN(3) > 0, key: fmt.Sprint("case ", i), pdf: pdfs[i], letters: map[post.LetterID]bool{}}).settle(w.plan.homeless)

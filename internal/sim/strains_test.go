@@ -25,6 +25,8 @@ type vaults struct {
 	keyless, keylessFor time.Duration
 	keyFails            float64 // of one opening, one signature
 	keySlow             float64 // of a signature that takes minutes
+	// renewed is when the first dispatcher gets a new signing key, and the other soon after.
+	renewed time.Duration
 }
 
 // names are references that are drawn twice, and where paper goes.
@@ -78,10 +80,15 @@ func newStrains(seed uint64) strains {
 		if r.IntN(2) == 0 {
 			s.keyless, s.keylessFor = time.Duration(r.IntN(120))*time.Minute, time.Duration(5+r.IntN(90))*time.Minute
 		}
+		if r.IntN(2) == 0 {
+			s.renewed = time.Duration(1+r.IntN(180)) * time.Minute
+		}
 	}
 	if r.IntN(2) == 0 {
 		s.names = names{refs: []int{0, 1, 3}[r.IntN(3)], register: r.IntN(2) == 0, moves: some(.3, 1), townHall: some(.5, 1)}
-		s.homeless = s.register && r.IntN(2) == 0
+		if s.register {
+			s.homeless, s.moves = r.IntN(2) == 0, max(s.moves, .3)
+		}
 	}
 	if r.IntN(2) == 0 {
 		s.pages = pages{torn: some(.1, .5), paged: r.IntN(2) == 0, doubly: some(.3), again: some(.1, .4), locked: some(.1, .5)}
@@ -135,7 +142,7 @@ func (p pen) Sign(m verify.Manifest) ([]byte, error) {
 	if err := p.slowly(); err != nil {
 		return nil, err
 	}
-	return stamp{}.Sign(m)
+	return signing().each[p.n.key].put(m)
 }
 
 // SignRoot implements [dispatch.RootSigner].
@@ -143,7 +150,7 @@ func (p pen) SignRoot(r verify.Root) ([]byte, error) {
 	if err := p.slowly(); err != nil {
 		return nil, err
 	}
-	signed, err := signing().signer.SignRoot(r)
+	signed, err := signing().each[p.n.key].signer.SignRoot(r)
 	if err == nil && p.n.w.plan.keySlow > 0 { // signed, and not yet kept
 		p.n.w.point("root signed", 0, time.Minute)
 	}

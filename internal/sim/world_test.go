@@ -134,6 +134,7 @@ type node struct {
 	up     bool
 	life   int // counts starts
 	offset time.Duration
+	key    int  // which it signs with
 	shared fate // of the group that is being written
 	actors map[*actor]bool
 	order  []*actor

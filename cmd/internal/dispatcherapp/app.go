@@ -247,6 +247,17 @@ func letterSigner(cfg config.Dispatcher) (*sign.Signer, error) {
 	return sign.New(key, cert)
 }
 
+// letterCerts are the certificates that letters under way may be signed with: the
+// present one, and those that are named besides.
+func letterCerts(cfg config.Dispatcher, signer *sign.Signer) ([]*x509.Certificate, error) {
+	certs := []*x509.Certificate{signer.Certificate()}
+	if cfg.OtherLetterCertFile == "" {
+		return certs, nil
+	}
+	others, err := config.LoadCertificates(cfg.OtherLetterCertFile)
+	return append(certs, others...), err
+}
+
 func (a *App) advancer(cfg config.Dispatcher, blobs *blobstore.Store, k keys, signer *sign.Signer, by carriers) (*dispatch.Advancer, error) {
 	roads, err := by.roads(cfg)
 	if err != nil {
@@ -260,9 +271,13 @@ func (a *App) advancer(cfg config.Dispatcher, blobs *blobstore.Store, k keys, si
 	if err != nil {
 		return nil, err
 	}
+	certs, err := letterCerts(cfg, signer)
+	if err != nil {
+		return nil, err
+	}
 	return dispatch.New(dispatch.Config{
 		Addresses: register, Seal: a.sealer(k),
-		Store: a.store, Blobs: blobs, Opener: unseal.Opener{k.identity}, Signer: signer, Roots: a.store, Threads: a.store, Certs: []*x509.Certificate{signer.Certificate()},
+		Store: a.store, Blobs: blobs, Opener: unseal.Opener{k.identity}, Signer: signer, Roots: a.store, Threads: a.store, Certs: certs,
 		Roads: roads, Tenants: cfg.Tenants, LookupBudget: cfg.LookupBudget, Quiet: cfg.Quiet, Log: a.log,
 		Leases: a.store, Gate: gate, LeaseTime: cfg.Lease, Backoff: cfg.Backoff,
 	})
