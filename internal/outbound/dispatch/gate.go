@@ -143,8 +143,10 @@ func (g *Gate) Leave(name post.Carrier, v Verdict) {
 			c.first = now
 		}
 		c.last = now
-		if c.failures >= g.Trip {
-			c.until = g.Now().Add(g.spread(c.rest))
+		// What was in hand when it was left alone fails with what failed before: only a
+		// failure after the rest, of a trial, says that the carrier is away still.
+		if c.failures >= g.Trip && !now.Before(c.until) {
+			c.until = now.Add(g.spread(c.rest))
 			g.Log.Warn("carrier left alone", slog.String("carrier", string(name)), slog.Int("failures", c.failures), slog.Duration("rest", c.rest))
 			c.rest = min(2*c.rest, mostRest)
 		}
@@ -152,7 +154,7 @@ func (g *Gate) Leave(name post.Carrier, v Verdict) {
 		if c.failures >= g.Trip {
 			g.Log.Info("carrier is back", slog.String("carrier", string(name)))
 		}
-		c.failures, c.rest = 0, g.Rest
+		c.failures, c.rest, c.until = 0, g.Rest, time.Time{}
 	}
 }
 

@@ -132,3 +132,32 @@ func TestWhatIsHaltedWaits(t *testing.T) {
 		t.Error("something left before it was known whether it may")
 	}
 }
+
+// TestWhatFailsTogetherIsOneFailure: a whole process's hand-overs that break off at one
+// moment are no reason to leave a carrier alone for longer than the first time.
+func TestWhatFailsTogetherIsOneFailure(t *testing.T) {
+	g, k := newGate(t, GateConfig{Trip: 5, Rest: 8 * time.Second})
+	const inHand = 64
+	for range inHand {
+		if wait, code := enter(t, g, post.Digital); wait != 0 {
+			t.Fatalf("kept back: %s", code)
+		}
+	}
+	for range inHand {
+		k.at = k.at.Add(time.Millisecond)
+		g.Leave(post.DigitalPost, Unknown)
+	}
+	k.at = k.at.Add(8 * time.Second)
+	if wait, code := enter(t, g, post.Digital); wait != 0 {
+		t.Fatalf("no trial after the first rest: %s %s", wait, code)
+	}
+	g.Leave(post.DigitalPost, Unknown) // the trial fails: half of twice as long, or more
+	k.at = k.at.Add(8*time.Second - time.Millisecond)
+	if wait, _ := enter(t, g, post.Digital); wait == 0 {
+		t.Error("the rest did not grow after a trial")
+	}
+	k.at = k.at.Add(8*time.Second + time.Millisecond)
+	if wait, _ := enter(t, g, post.Digital); wait != 0 {
+		t.Errorf("the rest grew to more than twice the first: %s", wait)
+	}
+}
