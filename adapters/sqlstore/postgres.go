@@ -56,5 +56,5 @@ func openPostgres(address string) (*sql.DB, error) {
 		}
 	}
 	c.RuntimeParams["default_transaction_isolation"] = "read committed"
-	return stdlib.OpenDB(*c), nil
+	return stdlib.OpenDB(*c, stdlib.OptionAfterConnect(packArrays)), nil
 }
