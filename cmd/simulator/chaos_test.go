@@ -28,8 +28,8 @@ func TestNothingIsLostOrDoubledWhateverBreaks(t *testing.T) {
 			if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 				t.Fatal(err)
 			}
-			if got.Letters != 120 || got.Kills != 6 || got.Pauses < 1 || got.Stops != 1 || !got.Clean() {
-				t.Errorf("got %+v, want 120 letters, 6 kills, a batch paused, one stopped, and nothing wrong", got)
+			if got.Letters != 120 || got.Kills != 6 || got.Pauses < 1 || got.ChannelPauses != 1 || got.Stops != 1 || got.KeptBack == 0 || !got.Clean() {
+				t.Errorf("got %+v, want 120 letters, 6 kills, a batch and a channel paused, a batch stopped, letters kept back by that, and nothing wrong", got)
 			}
 		})
 	}

@@ -7,9 +7,9 @@
 // and replays tasks, loses 30 % of the carrier's answers and doubles and
 // reorders its receipts. A third of the letters are of a tenant that goes by
 // KombiPost, which loses as many answers and doubles and reorders its statuses.
-// An operator pauses and resumes batches meanwhile, and stops a
-// batch that is sent beside the counted letters; what carriers take in spite of
-// that is counted. When all has come to rest it holds what the callers
+// Meanwhile an operator pauses and resumes Digital Post for everybody, and batches,
+// and stops a batch that is sent beside the counted letters, each while hand-overs
+// of it are under way; what goes in spite of that is counted. When all has come to rest it holds what the callers
 // were told against what the carriers hold, runs postctl verify, then damages
 // the house in known ways and asks verify again: what it does not report is
 // undetected.
@@ -61,13 +61,17 @@ type Result struct {
 	BothChannels   int `json:"both_channels"`
 	ForgedExecuted int `json:"forged_executed"`
 	Undetected     int `json:"undetected"`
-	// What came to a carrier though its batch was paused, or
-	// stopped, and was not on its way at the answer.
+	// Letters whose hand-over began, or was repeated, or which came to a carrier and
+	// were not on their way, after a pause of their batch or channel was answered, or a
+	// stop of their batch.
 	WhilePaused int `json:"while_paused"`
 	AfterStop   int `json:"after_stop"`
-	// Pauses and stops that desk answered.
-	Pauses int `json:"pauses"`
-	Stops  int `json:"stops"`
+	// Pauses of batches and of channels, and stops, that desk answered, and how many
+	// letters they kept back.
+	Pauses        int `json:"pauses"`
+	ChannelPauses int `json:"channel_pauses"`
+	Stops         int `json:"stops"`
+	KeptBack      int `json:"kept_back"`
 }
 
 // Clean reports whether nothing went wrong.
@@ -104,8 +108,9 @@ type run struct {
 
 	mu        sync.Mutex
 	letters   map[string]string // id by key, as the callers were told
-	own       map[string]string // the same, of the batch that is stopped
-	stopped   halted            // that batch, as it was when it was stopped
+	own       map[string]string // the same, of the operator's batch
+	halts     []*halt           // all that were answered
+	stopped   *halt             // the one of them that is never lifted
 	alone     []time.Duration   // after the kill of a dispatcher, until its letters went on
 	disturbed []time.Duration   // the same, while Redis or PostgreSQL broke as well
 
@@ -115,8 +120,8 @@ type run struct {
 	// Ids that changed between two answers.
 	changed atomic.Int64
 	// Of the operator.
-	pauses, stops, whilePaused atomic.Int64
-	ground                     atomic.Int64 // breaks of what the house stands on
+	pauses, roads, stops atomic.Int64
+	ground               atomic.Int64 // breaks of what the house stands on
 }
 
 // Run does it all. The result counts only when err is nil.
@@ -147,8 +152,8 @@ func Run(ctx context.Context, o Options, out io.Writer, log *slog.Logger) (Resul
 	if err := r.storm(ctx); err != nil {
 		return Result{}, err
 	}
-	if r.stops.Load() == 0 || r.o.Letters > batchLines && r.pauses.Load() == 0 {
-		return Result{}, fmt.Errorf("%w: nothing was paused or stopped", errUnfinished)
+	if err := r.halted(); err != nil {
+		return Result{}, err
 	}
 	fmt.Fprintf(out, "storm over after %s: %d letters sent, %d things broken, %d tasks forged\n",
 		time.Since(started).Round(time.Millisecond), len(r.letters), r.broken.Load(), r.forged.Load())

@@ -19,9 +19,10 @@ import (
 )
 
 // Timings of the house. Lease and sweep are those of production: recovery is
-// measured with them. Waiting out an unclear outcome is shortened.
+// measured with them. Waiting out an unclear outcome is shortened, so that the same is
+// sent again before its receipt has come.
 const (
-	quietTime = 2 * time.Second
+	quietTime = 500 * time.Millisecond
 	backoff   = 200 * time.Millisecond
 )
 

@@ -51,6 +51,9 @@ func (r *run) calm(ctx context.Context) error {
 		if now := fmt.Sprint(counts); now != last {
 			last, since = now, time.Now()
 		}
+		if time.Since(since) > settled { // no carrier has more to say of what was stopped in its hand-over
+			rest += r.inDoubt(ctx)
+		}
 		if rest < all && time.Since(since) < time.Minute {
 			return false
 		}
@@ -62,10 +65,23 @@ func (r *run) calm(ctx context.Context) error {
 	})
 }
 
+// settled is how long nothing moves once each receipt that is on its way has come.
+const settled = 5 * time.Second
+
+// inDoubt is how many letters of the stopped batch wait for a carrier's word: their
+// hand-over was cut short, and nobody may send them again to find out.
+func (r *run) inDoubt(ctx context.Context) int {
+	v, err := r.store.BatchView(ctx, "", post.BatchID(r.stopped.batch))
+	if err != nil {
+		return 0
+	}
+	return v.Letters[post.LetterOutcomeUnknown]
+}
+
 // judge counts what went wrong.
 func (r *run) judge(ctx context.Context) (Result, error) {
 	res := Result{Letters: len(r.letters), Kills: r.o.Kills, Duplicates: int(r.changed.Load()),
-		Pauses: int(r.pauses.Load()), Stops: int(r.stops.Load()), WhilePaused: int(r.whilePaused.Load())}
+		Pauses: int(r.pauses.Load()), ChannelPauses: int(r.roads.Load()), Stops: int(r.stops.Load()), KeptBack: r.keptBack()}
 	var err error
 	if res.ForgedExecuted, err = r.forgedExecuted(ctx); err != nil {
 		return res, err
@@ -243,18 +259,25 @@ func (r *run) forgedExecuted(ctx context.Context) (int, error) {
 // standing is the version of every letter.
 func (r *run) standing(ctx context.Context) (map[post.LetterID]int64, error) {
 	all := map[post.LetterID]int64{}
+	return all, r.eachDossier(ctx, func(some []account.Dossier) {
+		for _, d := range some {
+			all[d.ID] = d.Version
+		}
+	})
+}
+
+// eachDossier goes through all that the house knows of its letters.
+func (r *run) eachDossier(ctx context.Context, do func([]account.Dossier)) error {
 	for after := post.LetterID(""); ; {
 		some, err := r.store.Dossiers(ctx, after, 500)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for _, d := range some {
-			all[d.ID] = d.Version
-			after = d.ID
-		}
+		do(some)
 		if len(some) < 500 {
-			return all, nil
+			return nil
 		}
+		after = some[len(some)-1].ID
 	}
 }
 

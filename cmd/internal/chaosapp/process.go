@@ -111,6 +111,20 @@ func (p *process) signal(s syscall.Signal) error {
 	return nil
 }
 
+// stall stops it where it stands, until [process.goOn]; it knows nothing of that.
+func (p *process) stall() { p.tell(syscall.SIGSTOP) }
+
+func (p *process) goOn() { p.tell(syscall.SIGCONT) }
+
+// tell sends s to this very process, when it runs.
+func (p *process) tell(s syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd != nil {
+		_ = p.cmd.Process.Signal(s) // it may have been killed meanwhile
+	}
+}
+
 // ports are free ones of loopback.
 type ports struct{ desk, admin0, admin1, admin2, redis, pages, digital, login, kombi, push1, push2, postgres int }
 

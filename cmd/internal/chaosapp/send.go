@@ -116,12 +116,17 @@ func (r *run) told(to map[string]string, key, id string) {
 
 func (r *run) sendBatch(ctx context.Context, n, from, to int) error {
 	as := r.as(n)
-	id, err := r.submit(ctx, as, wire.BatchOpen{Key: fmt.Sprintf("chaos-batch-%04d", n)}, from, to)
+	id, err := r.submit(ctx, as, wire.BatchOpen{Key: fmt.Sprintf("chaos-batch-%04d", n)}, from, to, decision)
 	if err != nil {
 		return fmt.Errorf("send batch %d: %w", n, err)
 	}
 	if n%4 == 1 && !r.goesByKombi(n) {
-		if err := r.pauseBatch(ctx, id); err != nil {
+		if n%8 == 5 { // others are paused before the first of theirs
+			if err := r.untilBegun(ctx, id, 1); err != nil {
+				return err
+			}
+		}
+		if _, err := r.pauseBatch(ctx, id); err != nil {
 			return fmt.Errorf("pause batch %d: %w", n, err)
 		}
 	}
@@ -130,11 +135,11 @@ func (r *run) sendBatch(ctx context.Context, n, from, to int) error {
 
 // submit opens a batch of those letters, brings its documents, closes it and has
 // it approved.
-func (r *run) submit(ctx context.Context, as hands, open wire.BatchOpen, from, to int) (id string, err error) {
+func (r *run) submit(ctx context.Context, as hands, open wire.BatchOpen, from, to int, document func(int) []byte) (id string, err error) {
 	key := open.Key
 	bodies := map[string][]byte{}
 	for i := from; i < to; i++ {
-		b := decision(i)
+		b := document(i)
 		sum := sha256.Sum256(b)
 		digest := hex.EncodeToString(sum[:])
 		bodies[digest] = b
