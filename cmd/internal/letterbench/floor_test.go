@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -29,6 +30,7 @@ import (
 	"sikkerpost.dk/gateway/internal/b64"
 	"sikkerpost.dk/gateway/internal/bulktls"
 	"sikkerpost.dk/gateway/internal/config"
+	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/seal"
 	"sikkerpost.dk/gateway/internal/vault/unseal"
@@ -37,6 +39,7 @@ import (
 // floorSetup is what the process of the floor is told.
 type floorSetup struct {
 	Listen, Dir, Carrier string
+	Books                string // the database of the floor that keeps rows and looks into documents
 	Server, Client       devcerts.Pair
 	ClientCA, CarrierCA  string
 }
@@ -46,11 +49,15 @@ type floorSetup struct {
 // age file, written and synced, or one file for many documents; read, opened, SHA-256, base64 by the vector
 // unit, TLS out in few calls, both as the house has them; its receipt fetched, and deleted. No database, no queue, no signature, no check, no
 // log; nothing is safe but the bytes.
+//
+// With [books] each PDF is looked into as well, each form digested, and each letter kept in
+// rows: what is asked of every letter by name, by the libraries that do it here.
 type floor struct {
 	floorSetup
-	key  *seal.DataKey
-	open age.Identity
-	http *http.Client
+	books *books // nil: none
+	key   *seal.DataKey
+	open  age.Identity
+	http  *http.Client
 
 	mu     sync.Mutex
 	places map[string]place // by document; guarded by mu
@@ -89,6 +96,11 @@ func serveFloor(ctx context.Context, setup string) error {
 	f.key, f.open = key, unseal.DataKeys(ctx, oneKey(wrapped), id)
 	if f.http, err = bareClient(f.Client, f.CarrierCA); err != nil {
 		return err
+	}
+	if f.Books != "" {
+		if f.books, err = openBooks(ctx, f.Books); err != nil {
+			return err
+		}
 	}
 	s, l, err := bareServer(ctx, f.Listen, f.Server, f.ClientCA, f)
 	if err != nil {
@@ -174,6 +186,11 @@ func (f *floor) take(r *http.Request) error {
 			return err
 		}
 		p := place{file: file.Name(), sum: sha256.Sum256(clear)}
+		if f.books != nil {
+			if err := letter.CheckPDF(clear); err != nil {
+				return err
+			}
+		}
 		if p.at, err = file.Seek(0, io.SeekCurrent); err != nil {
 			return err
 		}
@@ -196,15 +213,23 @@ func (f *floor) take(r *http.Request) error {
 		f.places[name] = p
 		f.mu.Unlock()
 	}
-	return file.Sync()
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	return f.books.accept(r.Context(), names)
 }
 
 // sendAll hands every document over, eight at a time, and fetches and deletes
 // their receipts.
 func (f *floor) sendAll(ctx context.Context) error {
 	names := make(chan string, len(f.places))
-	for name := range f.places {
-		names <- name
+	for some := range slices.Chunk(slices.Collect(maps.Keys(f.places)), 100) {
+		if err := f.books.intend(ctx, some); err != nil {
+			return err
+		}
+		for _, name := range some {
+			names <- name
+		}
 	}
 	close(names)
 	if err := abreast(8, names, func(name string) error { return f.handOver(ctx, name) }); err != nil {
@@ -216,10 +241,15 @@ func (f *floor) sendAll(ctx context.Context) error {
 			return err
 		}
 		ids := make(chan string, len(page.Receipts))
+		var some []string
 		for _, r := range page.Receipts {
 			ids <- r["id"]
+			some = append(some, r["id"])
 		}
 		close(ids)
+		if err := f.books.settle(ctx, some); err != nil {
+			return err
+		}
 		matched += len(page.Receipts)
 		if err := abreast(8, ids, func(id string) error { return f.ask(ctx, http.MethodDelete, "/receipts/"+id, nil, nil) }); err != nil {
 			return err
@@ -272,8 +302,11 @@ func (f *floor) handOver(ctx context.Context, name string) error {
 		return errors.New("other bytes")
 	}
 	form := fmt.Appendf((*other)[:0], memoHead, name)
-	form = b64.Append(form, clear.Bytes())
-	return f.ask(ctx, http.MethodPost, "/memos/?memo-message-uuid="+name, append(form, memoTail...), &struct{}{})
+	form = append(b64.Append(form, clear.Bytes()), memoTail...)
+	if f.books != nil && sha256.Sum256(form) == p.sum {
+		return errors.New("the form's digest is the document's")
+	}
+	return f.ask(ctx, http.MethodPost, "/memos/?memo-message-uuid="+name, form, &struct{}{})
 }
 
 func (f *floor) ask(ctx context.Context, method, path string, body []byte, answer any) error {
@@ -323,8 +356,9 @@ func (c *bareCarrier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // measureFloor returns letters per CPU-second of the process that does nothing
-// but what the floor is. So many documents come in one request, and go into one file.
-func measureFloor(b testing.TB, n, together int) float64 {
+// but what the floor is. So many documents come in one request, and go into one file;
+// with rows it keeps [books].
+func measureFloor(b testing.TB, n, together int, rows bool) float64 {
 	h := &house{b: b, dir: b.TempDir(), pid: map[string]int{}}
 	certs, err := devcerts.Make(h.path("certs"), devcerts.Options{})
 	h.must(err)
@@ -336,6 +370,10 @@ func measureFloor(b testing.TB, n, together int) float64 {
 	setup := floorSetup{Listen: h.port(), Dir: h.path("files"), Carrier: "https://" + l.Addr().String(),
 		Server: certs.Web, Client: certs.CarrierClient, ClientCA: certs.ClientCA, CarrierCA: certs.CarrierCA}
 	h.must(os.Mkdir(setup.Dir, 0o700))
+	kept := "no rows"
+	if rows {
+		setup.Books, kept = makeBooks(b, os.Getenv("SIKKERPOST_POSTGRES")), "rows"
+	}
 	text, err := json.Marshal(setup)
 	h.must(err)
 	h.must(os.WriteFile(h.path("floor.json"), text, 0o600))
@@ -383,6 +421,6 @@ func measureFloor(b testing.TB, n, together int) float64 {
 	if took := carrier.took.Load(); took != int64(n) || len(carrier.receipts) != 0 {
 		b.Fatalf("%d of %d were handed over, %d receipts are left", took, n, len(carrier.receipts))
 	}
-	fmt.Fprintf(os.Stderr, "floor, %d documents in a file: %d letters, %.2f ms of CPU each\n", together, n, spent.Seconds()*1000/float64(n))
+	fmt.Fprintf(os.Stderr, "floor, %d documents in a file, %s: %d letters, %.2f ms of CPU each\n", together, kept, n, spent.Seconds()*1000/float64(n))
 	return float64(n) / spent.Seconds()
 }
