@@ -226,9 +226,7 @@ func (s *Store) StrayRows(ctx context.Context) (all []account.Stray, err error) 
 		if err != nil {
 			return fmt.Errorf("find each event outside the log: %w", err)
 		}
-		for _, id := range outside {
-			all = append(all, account.Stray{What: "event outside the log", ID: id})
-		}
+		all = append(all, outside...)
 		return nil
 	})
 	return all, err

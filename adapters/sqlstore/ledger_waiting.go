@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"sikkerpost.dk/gateway/internal/outbound/account"
 	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/internal/vault/ledger"
 )
@@ -124,9 +126,11 @@ func (s *Store) UnplacedEvents(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// outsideTheLog returns events that neither have a place nor wait for one.
-func outsideTheLog(ctx context.Context, q querier) (ids []string, err error) {
-	waits := map[string]bool{}
+// outsideTheLog returns events that neither have a place nor wait for one, and what
+// waits although it would get a wrong place, or none: what is in the log is for its
+// audit to say.
+func outsideTheLog(ctx context.Context, q querier) (all []account.Stray, err error) {
+	waits := map[string][]byte{}
 	err = each(ctx, q, func(r *sql.Rows) error {
 		var row, events string
 		var leaves []byte
@@ -134,21 +138,35 @@ func outsideTheLog(ctx context.Context, q querier) (ids []string, err error) {
 			return err
 		}
 		some, err := awaited(row, events, leaves)
-		for _, e := range some {
-			waits[e.id] = true
+		if err != nil || some[0].id != row {
+			all = append(all, account.Stray{What: "row of waiting events", ID: row, Why: "is damaged"})
 		}
-		return err
+		for _, e := range some {
+			if _, twice := waits[e.id]; twice {
+				all = append(all, account.Stray{What: "waiting event", ID: e.id, Why: "waits twice"})
+			}
+			waits[e.id] = e.leaf
+		}
+		return nil
 	}, `SELECT first, events, leaves FROM ledger_waiting`)
 	if err != nil {
 		return nil, err
 	}
 	err = each(ctx, q, func(r *sql.Rows) error {
 		var id string
-		err := r.Scan(&id)
-		if !waits[id] {
-			ids = append(ids, id)
+		var leaf []byte
+		err := r.Scan(&id, &leaf)
+		switch waiting, ok := waits[id]; {
+		case !ok:
+			all = append(all, account.Stray{What: "event outside the log", ID: id})
+		case !bytes.Equal(waiting, leaf):
+			all = append(all, account.Stray{What: "waiting event", ID: id, Why: "waits with the leaf of another"})
 		}
+		delete(waits, id)
 		return err
-	}, `SELECT id FROM ledger_event WHERE NOT EXISTS (SELECT 1 FROM ledger_place p WHERE p.event = ledger_event.id)`)
-	return ids, err
+	}, `SELECT id, commitment FROM ledger_event WHERE NOT EXISTS (SELECT 1 FROM ledger_place p WHERE p.event = ledger_event.id)`)
+	for id := range waits {
+		all = append(all, account.Stray{What: "waiting event", ID: id, Why: "has its place already, or is gone"})
+	}
+	return all, err
 }

@@ -22,6 +22,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,8 +79,8 @@ type Blob struct {
 	Size   int64
 }
 
-// A Stray is a row that belongs to nothing.
-type Stray struct{ What, ID string }
+// A Stray is a row that belongs to nothing, or is wrong for the reason that Why says.
+type Stray struct{ What, ID, Why string }
 
 // Receipts says how many carriers' receipts stand where.
 type Receipts struct {
@@ -241,7 +242,7 @@ func (k *check) whole(ctx context.Context) error {
 		return fmt.Errorf("find stray rows: %w", err)
 	}
 	for _, s := range strays {
-		k.fault("stray", s.ID, "a %s belongs to no letter", s.What)
+		k.fault("stray", s.ID, "a %s %s", s.What, cmp.Or(s.Why, "belongs to no letter"))
 	}
 	if n := k.r.Paper.lacks(); n != 0 {
 		k.fault("paper", "", "%d envelopes were taken, and %d of them are nowhere", k.r.Paper.Taken, n)
