@@ -124,6 +124,7 @@ func (s *Site) tooOften(lang, again string) []byte {
 	v := faultView{
 		base: base{
 			Lang: lang, Style: stylePath, Path: "/", words: s.pages.texts[lang], LoginURL: s.loginURL("/ny"), LogoutURL: s.LogoutPath,
+			About: s.About,
 		},
 		Code: f.Code, Draft: true, Again: again, Tenants: s.Config.Tenants,
 	}

@@ -27,16 +27,16 @@ type gate struct {
 	seen    string // RemoteAddr as the log-in saw it
 }
 
-func newGate(t *testing.T, limits portalweb.Limits) *gate {
+func newGate(t *testing.T, limits portalweb.Limits, edits ...func(*portalweb.Config)) *gate {
 	t.Helper()
 	g := &gate{now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)}
-	g.town = newTown(t, func(c *portalweb.Config) {
+	g.town = newTown(t, append(edits, func(c *portalweb.Config) {
 		c.Limits, c.Now = limits, func() time.Time { return g.now }
 		c.SAML = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			g.started.Add(1)
 			g.seen = r.RemoteAddr
 		})
-	})
+	})...)
 	g.Handler = g.Config.Handler
 	return g
 }

@@ -153,7 +153,7 @@ func TestPagesInABrowser(t *testing.T) {
 	}
 	for _, lang := range langs {
 		var site *portalweb.Site
-		town := newTown(t, faulty(&site))
+		town := newTown(t, faulty(&site), aboutUs)
 		site = town.Config.Handler.(*portalweb.Site)
 		v := viewer{page, t, town}
 		c := town.citizen(t, "nancy", lang)

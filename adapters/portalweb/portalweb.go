@@ -17,6 +17,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/inbound/intake"
@@ -54,11 +55,20 @@ type Config struct {
 	LedgerDir string
 	// Pages ask more of the log-in for single pages; may be empty.
 	Pages []PageRule
+	// About is where the authority says what a site must say of itself.
+	About About
 	// Limits bound how often anybody may ask; what is left out has its usual rate.
 	Limits Limits
 	Log    *slog.Logger
 	Now    func() time.Time // time.Now when nil
 }
+
+// About are the pages of the authority's own site that every page of ours leads to,
+// as https addresses; one that is empty has no link. A public authority must publish an
+// accessibility statement for each site (lov om tilgængelighed af offentlige organers
+// websteder og mobilapplikationer § 4; it stands on was.digst.dk), and tell people how
+// what they write is treated (GDPR art. 13).
+type About struct{ Accessibility, Privacy string }
 
 // A Site answers citizens.
 type Site struct {
@@ -85,6 +95,7 @@ func New(c Config) (*Site, error) {
 	need(len(c.Tenants) > 0, "Tenants")
 	need(c.LedgerDir != "", "LedgerDir")
 	need(c.Log != nil, "Log")
+	need(leads(c.About.Accessibility) && leads(c.About.Privacy), "an https address in About")
 	if len(gaps) > 0 {
 		return nil, errors.Join(gaps...)
 	}
@@ -168,4 +179,10 @@ func (s *Site) nothingHere(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return post.ErrNotFound
+}
+
+// leads reports whether a link may lead to address; without one there is no link.
+func leads(address string) bool {
+	u, err := url.Parse(address)
+	return address == "" || err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil
 }

@@ -90,6 +90,7 @@ type base struct {
 	LoginURL  string
 	LogoutURL string
 	Authority string // whom the page concerns, when known
+	About     About
 	Problems  []problem
 	words     catalog
 }
@@ -131,7 +132,7 @@ func (s *Site) anonymous(r *http.Request, title string) base {
 	lang := language(r)
 	b := base{
 		Lang: lang, Style: stylePath, Path: r.URL.Path, words: s.pages.texts[lang],
-		LoginURL: s.loginURL("/ny"), LogoutURL: s.LogoutPath,
+		LoginURL: s.loginURL("/ny"), LogoutURL: s.LogoutPath, About: s.About,
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && strings.HasPrefix(b.Path, "/ny/filer/") {
 		b.Path = uploadPath // an address that can be opened

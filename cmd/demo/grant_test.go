@@ -59,6 +59,9 @@ func TestJensActsForPoul(t *testing.T) {
 	if strings.Contains(b.page.text(), reference) {
 		t.Error("it stands among Jens's own")
 	}
+	if !strings.Contains(b.page.text(), "Accessibility statement") && !strings.Contains(b.page.text(), "Tilgængeligheds\u00aderklæring") {
+		t.Error("the page does not lead to a statement of its accessibility")
+	}
 	poul := w.as(ctx, "poul", "/saml/login?return=/mine")
 	if !strings.Contains(poul.page.text(), reference) {
 		t.Error("Poul does not see what was asked in his name")

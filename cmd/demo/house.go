@@ -277,7 +277,7 @@ func (h *house) openPortal(ctx context.Context) error {
 			ArchiveRecipients: c.LoginArchive.Recipients,
 		},
 		ReceiptKeyFile: c.Receipt.Signer, ReceiptCertFile: c.ReceiptCert, LedgerKeyFile: c.Checkpoint.Verifier,
-		LedgerDir: h.ledgerDir(),
+		LedgerDir: h.ledgerDir(), AccessibilityURL: statements,
 	}, h.log)
 	if err != nil {
 		return err
@@ -285,6 +285,10 @@ func (h *house) openPortal(ctx context.Context) error {
 	h.tasks = append(h.tasks, daemon.Task{Name: "portal", Run: app.Run}, daemon.Task{Name: "introduction", Run: h.introduce})
 	return nil
 }
+
+// statements is where authorities publish their accessibility statements: an invented
+// town has none of its own.
+const statements = "https://www.was.digst.dk/"
 
 // freePort finds a port for a program that must know its own address before it
 // listens.

@@ -101,6 +101,11 @@ type Portal struct {
 	Idle          time.Duration `json:"idle"`            // 30 minutes when 0
 	Absolute      time.Duration `json:"absolute"`        // longest session; 8 hours when 0
 	Pages         []PageRule    `json:"pages,omitempty"` // pages that need a safer or fresher log-in
+	// AccessibilityURL and PrivacyURL are where the authority states how accessible
+	// the site is, and how what is written to it is treated: https; each page leads
+	// there. Empty: no link.
+	AccessibilityURL string `json:"accessibility_url,omitempty"`
+	PrivacyURL       string `json:"privacy_url,omitempty"`
 	// Clamd is where the malware scanner listens: unix:///run/clamav/clamd.ctl
 	// or tcp://host:port. Empty: attachments are taken and marked as not scanned.
 	Clamd string `json:"clamd,omitempty"`

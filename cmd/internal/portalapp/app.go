@@ -217,6 +217,7 @@ func (a *App) site(cfg config.Portal, desk *intake.Desk, sp *provider) (http.Han
 	site, err := portalweb.New(portalweb.Config{
 		Intake: desk, Sessions: sp, SAML: sp.Handler(), LoginPath: nemlogin.PathLogin, LogoutPath: nemlogin.PathLogout,
 		Tenants: cfg.Tenants, FormOrigins: sp.origins, LedgerDir: cfg.LedgerDir, Pages: rules, Limits: limits, Log: a.log,
+		About: portalweb.About{Accessibility: cfg.AccessibilityURL, Privacy: cfg.PrivacyURL},
 	})
 	if err != nil {
 		return nil, err
