@@ -22,6 +22,7 @@ type faultView struct {
 	Draft     bool   // a draft may exist; it is untouched
 	Gone      bool   // the draft is: it may have been sent in another window
 	Unsaved   string // the message that the form held and that is not saved
+	Choose    string // where to say for whom to act before it can be, or ""
 	Again     string // where to log in again, or ""
 	Company   bool   // that log-in is for a company
 	Tenants   []post.Tenant
@@ -70,8 +71,11 @@ func (s *Site) showFault(w http.ResponseWriter, r *http.Request, f *post.Fault, 
 	}
 	v.Title = v.Sentence + " – " + v.text("site")
 	v.Gone, v.Unsaved = f == post.FaultDraftGone, unsaved(r, f)
+	if f == post.FaultUndecided {
+		v.Choose = grantsPath + "?" + url.Values{"return": {r.URL.Path}}.Encode()
+	}
 	v.Draft = (v.User != nil || isLogin(f)) && !v.Gone
-	if f.Status == http.StatusUnauthorized || isLogin(f) {
+	if v.Choose == "" && (f.Status == http.StatusUnauthorized || isLogin(f)) {
 		v.Again, v.Company = s.again(r, f), f == post.FaultLoginKind
 	}
 	s.render(w, f.Status, "fault", v)

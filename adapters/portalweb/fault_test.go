@@ -83,3 +83,34 @@ func TestEachClassOfRefusedLoginHasItsPageAndTheDraftSurvives(t *testing.T) {
 		}
 	}
 }
+
+// TestAMessageForADraftThatIsGoneSaysWhatToDo: the drafts of before a restart of ours
+// cannot be opened any more, and waiting brings none back.
+func TestAMessageForADraftThatIsGoneSaysWhatToDo(t *testing.T) {
+	c := newTown(t).citizen(t, "nancy", "da")
+	p := c.send("/ny/besked", "text", "Det her tog mig en time")
+	checkStructure(t, p, "da")
+	if p.status != http.StatusConflict || !strings.Contains(p.text, "Det her tog mig en time") || strings.Contains(p.text, "Vent lidt") || !p.leads("/ny") || !strings.Contains(p.text, `target="_blank"`) {
+		t.Errorf("%d: %s", p.status, words(p.root))
+	}
+	c.send("/ny/modtager", "tenant", "engdal", "road", "dpo")
+	c.send("/ny/emne", "kind", "access")
+	if p := c.send("/ny/besked", "text", "Det her tog mig en time"); p.path != "/ny/filer" {
+		t.Errorf("sent again it leads to %s", p.path)
+	}
+}
+
+// TestAMessageIsNotLostWhileItIsOpenForWhomItIs: whoever logs in again in another tab, with
+// a power of attorney, has to choose there before the message is sent here.
+func TestAMessageIsNotLostWhileItIsOpenForWhomItIs(t *testing.T) {
+	b := jens(t)
+	c := b.town(t).citizen(t, "", "da")
+	p := c.send("/ny/besked", "text", "Det her tog mig en time")
+	checkStructure(t, p, "da")
+	if p.status != http.StatusForbidden || !strings.Contains(p.text, "Det her tog mig en time") || !p.leads("/fuldmagt?return=%2Fny%2Fbesked") || strings.Contains(p.text, "Vent lidt") {
+		t.Errorf("%d at %s: %s", p.status, p.path, words(p.root))
+	}
+	if p := c.send("/ny/modtager", "tenant", "engdal", "road", "dpo"); p.path != "/fuldmagt" {
+		t.Errorf("what is no message leads to %s", p.path)
+	}
+}

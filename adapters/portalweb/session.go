@@ -108,6 +108,9 @@ func (s *Site) member(w http.ResponseWriter, r *http.Request, f func(*visit) err
 		http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // our own log-in; the path is escaped in it
 		return nil
 	}
+	if session.Undecided() && !reading && r.URL.Path == messagePath { // it would be lost
+		return post.FaultUndecided
+	}
 	if session.Undecided() && r.URL.Path != grantsPath {
 		to := grantsPath
 		if reading {

@@ -71,4 +71,9 @@ var (
 		"Der er for travlt på siden lige nu, eller der kommer for meget fra dit netværk.",
 		"Wait a minute and try again; nothing that you saved is lost.",
 		"Vent et minut, og prøv igen. Det, du har gemt, er der stadig.")
+	FaultUndecided = fault("POST-1016", http.StatusForbidden,
+		"You have not yet chosen whom you act for.",
+		"Du har endnu ikke valgt, hvem du handler for.",
+		"Choose it, then send what you wrote once more.",
+		"Vælg det, og send så det, du skrev, igen.")
 )
