@@ -109,6 +109,18 @@ func TestEachRuleOfOneLetterIsKept(t *testing.T) {
 			d.Generation, d.State = 3, post.LetterRouted
 		}},
 		{"rejected, and posted all the same", "paper", "was rejected and is posted", func(d *account.Dossier) { d.HandOvers[0].Answer = "refused-recipient" }},
+		{"an entry of a move that was not made", "events", "to version 9, and the ledger has 10 events", func(d *account.Dossier) { add(d, "posted physical/1"); d.Version-- }},
+		{"on its way, and begun anew", "paper", "generation 1 is posted, and generation 2 was begun", func(d *account.Dossier) {
+			add(d, "needs-person physical/1 x", "routed physical/2 decided: reissue")
+			d.Generation, d.State = 2, post.LetterRouted
+		}},
+		{"perhaps on its way, and begun anew", "paper", "generation 1 may be on its way, and generation 2 was begun", func(d *account.Dossier) {
+			d.HandOvers[0].Taken, d.HandOvers[0].Unsure = false, true
+			d.Generation = 2
+		}},
+		{"posted, and taken by nobody", "paper", "generation 1 is posted, and no carrier has taken it", func(d *account.Dossier) { d.HandOvers[0].Taken = false }},
+		{"less far than its envelope", "paper", "it is printing, and its envelope of generation 1 is posted", func(d *account.Dossier) { d.State = post.LetterPrinting }},
+		{"an entry of a hand-over that is not there", "hand-over", "handed over (digital/1), and there is no hand-over", func(d *account.Dossier) { add(d, "handing-over digital/1") }},
 		{"proven delivered, and returned", "paper", "is proven delivered and returned", func(d *account.Dossier) {
 			add(d, "delivered-proven physical/1", "returned physical/1")
 			d.State, d.Job = post.LetterReturned, false
