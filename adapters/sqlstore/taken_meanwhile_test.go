@@ -198,8 +198,15 @@ func TestAReceiptThatComesAgainChangesNothing(t *testing.T) {
 		if err != nil || len(waiting) != 1 || waiting[0].Carrier != "kombipost" {
 			t.Errorf("what was settled waits anew, or another carrier's was left out: %+v, %v", waiting, err)
 		}
-		if stale, err := s.SettleReceipts(ctx, []track.Settlement{settle}); err != nil || len(stale) > 1 {
+		if _, err := s.SettleReceipts(ctx, []track.Settlement{settle}); err != nil {
+			t.Error(err)
+		}
+		late := track.Settlement{Receipt: first, Standing: settle.Standing, Verdict: track.Parked, Reason: "of another matcher"}
+		if stale, err := s.SettleReceipts(ctx, []track.Settlement{late}); err != nil || len(stale) != 0 {
 			t.Errorf("%+v, %v", stale, err)
+		}
+		if v := one[string](t, s, `SELECT verdict FROM receipt WHERE carrier = 'digitalpost'`); v != string(track.Applied) {
+			t.Errorf("it was applied, and now it is %s", v)
 		}
 		if v := one[int64](t, s, `SELECT version FROM letter WHERE id = $1`, id); v != 2 {
 			t.Errorf("a settlement that came twice moved it to version %d", v)

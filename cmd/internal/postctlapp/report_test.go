@@ -27,3 +27,15 @@ func TestNoCellOfAReportIsAFormula(t *testing.T) {
 		}
 	}
 }
+
+// TestNoLineOfAValueIsAFormula: an address of many lines becomes many cells somewhere.
+func TestNoLineOfAValueIsAFormula(t *testing.T) {
+	for s, want := range map[string]bool{
+		"": false, "a": false, "a\nb": false, "1-2": false, "a =1": false, "a\n": false,
+		"=1": true, "a\n=1": true, "a\r\n\t@x": true, "a\n\n＋1": true,
+	} {
+		if formula(s) != want {
+			t.Errorf("%q: not %v", s, want)
+		}
+	}
+}
