@@ -66,7 +66,7 @@ func (c *Client) HandOverContainer(ctx context.Context, tenant post.TenantID, f 
 	if json.Unmarshal(text, &r) != nil {
 		r = receipt{}
 	}
-	o := judge(answer.StatusCode, text, err, r.MessageUUID) // it may name any message, or none
+	o := c.judge(answer.StatusCode, text, err, r.MessageUUID) // it may name any message, or none
 	if o.Code == codeDuplicate {
 		o.Verdict = dispatch.Unknown
 	}

@@ -86,6 +86,10 @@ type Config struct {
 	// query does, instead of a list; BareVersions names the version that a change
 	// of a subscription is about without quotes. NgDP's description says neither.
 	BulkText, BareVersions bool
+	// RecipientCodes are error codes of a refusal (NOT_ALLOWED) that are about the
+	// recipient, beside those that name the recipient themselves. Such a refusal sends
+	// a letter on to paper; any other one asks a person.
+	RecipientCodes []string
 	// MemoVersion is the version of MeMo that letters go out in: [memo.Version]
 	// when empty, or [memo.Version11]. It must not change while a letter is under
 	// way: its form would differ from the one committed, and it would need a person.
@@ -107,6 +111,7 @@ type Client struct {
 	swapped bool // Config.OriginatorAsSender
 	singly  bool // Config.ReceiptsSingly
 	limits  limits
+	codes   recipientCodes
 	version string // of MeMo
 	log     *slog.Logger
 
@@ -139,7 +144,7 @@ func New(c Config) (*Client, error) {
 	if c.Log == nil {
 		gaps = append(gaps, errors.New("digitalpost: Log is required"))
 	}
-	d := &Client{base: base, systems: map[post.TenantID]System{}, swapped: c.OriginatorAsSender, singly: c.ReceiptsSingly, log: c.Log,
+	d := &Client{base: base, systems: map[post.TenantID]System{}, swapped: c.OriginatorAsSender, singly: c.ReceiptsSingly, log: c.Log, codes: newRecipientCodes(c.RecipientCodes),
 		bulkText: c.BulkText, bareVersions: c.BareVersions, version: cmp.Or(c.MemoVersion, memo.Version),
 		asking: askTimeout, handing: handOverTimeout}
 	if d.version != memo.Version && d.version != memo.Version11 {

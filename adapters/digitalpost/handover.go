@@ -55,7 +55,7 @@ func (c *Client) HandOver(ctx context.Context, j dispatch.Job, f dispatch.Form) 
 	}
 	defer answer.Body.Close()
 	text, err := bounded(answer)
-	o := judge(answer.StatusCode, text, err, j.MessageID)
+	o := c.judge(answer.StatusCode, text, err, j.MessageID)
 	o = body.Heard(o, f.Size, o.Code == codeDuplicate)
 	if o.At.IsZero() {
 		o.At = time.Now().UTC()
@@ -80,16 +80,19 @@ func outgoing(ctx context.Context, system System, address, mediaType string, siz
 }
 
 // judge says what an answer to a hand-over means.
-func judge(status int, body []byte, readErr error, messageID string) dispatch.Outcome {
+func (c *Client) judge(status int, body []byte, readErr error, messageID string) dispatch.Outcome {
 	var r receipt
 	isReceipt := readErr == nil && json.Unmarshal(body, &r) == nil && r.Status != ""
 	if status == http.StatusCreated {
-		return created(r, isReceipt, messageID)
+		return c.created(r, isReceipt, messageID)
 	}
 	code := refusal(status, body)
+	known, unclear := duplicate(status, code)
 	switch {
-	case status == http.StatusConflict, status == http.StatusBadRequest && strings.Contains(strings.ToLower(code), "duplicate"):
+	case known:
 		return dispatch.Outcome{Verdict: dispatch.Taken, Code: codeDuplicate}
+	case unclear:
+		return dispatch.Outcome{Verdict: dispatch.Unknown, Code: code}
 	case status == http.StatusUnauthorized:
 		return dispatch.Outcome{Verdict: dispatch.NotTaken, Code: codeUnauthorized}
 	case status == http.StatusForbidden:
@@ -113,7 +116,7 @@ func judge(status int, body []byte, readErr error, messageID string) dispatch.Ou
 
 // created reads a 201. Only the status code counts as taking charge; the body
 // may name another outcome, but not another message.
-func created(r receipt, isReceipt bool, messageID string) dispatch.Outcome {
+func (c *Client) created(r receipt, isReceipt bool, messageID string) dispatch.Outcome {
 	if !isReceipt {
 		return dispatch.Outcome{Verdict: dispatch.Taken, Code: codeUnreadable}
 	}
@@ -125,9 +128,9 @@ func created(r receipt, isReceipt bool, messageID string) dispatch.Outcome {
 	case statusInvalid:
 		o.Verdict, o.Code = dispatch.RefusedContent, cleanCode(r.ErrorCode)
 	case statusNotAllowed:
-		o.Verdict, o.Code = dispatch.RefusedRecipient, cleanCode(r.ErrorCode)
-		if !aboutRecipient(r.ErrorCode) {
-			o.Verdict = dispatch.RefusedContent
+		o.Verdict, o.Code = dispatch.RefusedContent, cleanCode(r.ErrorCode)
+		if c.codes.prove(r.ErrorCode) {
+			o.Verdict = dispatch.RefusedRecipient
 		}
 	}
 	if t, ok := r.at(); ok {

@@ -49,7 +49,9 @@ type PushConfig struct {
 	Receipts func(ctx context.Context, r track.Receipt) error
 	// Owner returns whose hand-over a message is, or [post.ErrNotFound].
 	Owner func(ctx context.Context, messageID string) (post.TenantID, error)
-	Log   *slog.Logger
+	// RecipientCodes is [Config.RecipientCodes].
+	RecipientCodes []string
+	Log            *slog.Logger
 }
 
 // Receiver takes what NgDP pushes (REST_PUSH): messages to the tenants'
@@ -61,6 +63,7 @@ type PushConfig struct {
 type Receiver struct {
 	cfg     PushConfig
 	tenants map[post.TenantID]bool
+	codes   recipientCodes
 	mux     *http.ServeMux
 }
 
@@ -80,7 +83,7 @@ func NewReceiver(c PushConfig) (*Receiver, error) {
 	if err := errors.Join(gaps...); err != nil {
 		return nil, err
 	}
-	p := &Receiver{cfg: c, tenants: map[post.TenantID]bool{}, mux: http.NewServeMux()}
+	p := &Receiver{cfg: c, tenants: map[post.TenantID]bool{}, codes: newRecipientCodes(c.RecipientCodes), mux: http.NewServeMux()}
 	for _, t := range c.Tenants {
 		p.tenants[t] = true
 	}
@@ -201,7 +204,7 @@ func (p *Receiver) receipt(w http.ResponseWriter, r *http.Request) {
 // judge reads a receipt and checks whose letter it speaks of. It fails only
 // when that could not be asked.
 func (p *Receiver) judge(ctx context.Context, tenant post.TenantID, raw []byte) (track.Receipt, error) {
-	got := readPushed(tenant, raw)
+	got := p.codes.readPushed(tenant, raw)
 	if len(raw) > maxRaw {
 		got.Kind, got.Code = track.Unreadable, "too-large"
 	}

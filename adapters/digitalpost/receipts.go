@@ -117,7 +117,7 @@ func (c *Client) receiptPage(ctx context.Context, tenant post.TenantID, page int
 	}
 	some := make([]track.Receipt, 0, len(got.Receipts))
 	for _, raw := range got.Receipts {
-		some = append(some, read(tenant, raw))
+		some = append(some, c.codes.read(tenant, raw))
 	}
 	return some, nil
 }
@@ -140,7 +140,7 @@ func (c *Client) despite(ctx context.Context, tenant post.TenantID, page int, bo
 
 // read turns one receipt into ours. Without an id, a message, a time or a
 // status that we know it is unreadable: kept, and for a person to look at.
-func read(tenant post.TenantID, raw []byte) track.Receipt {
+func (k recipientCodes) read(tenant post.TenantID, raw []byte) track.Receipt {
 	r := track.Receipt{Carrier: carrier, Kind: track.Unreadable, Tenant: tenant, Raw: raw[:min(len(raw), maxRaw)]}
 	var got receipt
 	err := json.Unmarshal(raw, &got)
@@ -153,12 +153,12 @@ func read(tenant post.TenantID, raw []byte) track.Receipt {
 	if err != nil || !ok || !post.ValidUUID(got.ID) || !post.ValidUUID(got.MessageUUID) {
 		return r
 	}
-	return settle(r, got)
+	return k.settle(r, got)
 }
 
 // readPushed is read for a receipt that was pushed: it has no id of its own and
 // is named by its digest.
-func readPushed(tenant post.TenantID, raw []byte) track.Receipt {
+func (k recipientCodes) readPushed(tenant post.TenantID, raw []byte) track.Receipt {
 	r := track.Receipt{Carrier: carrier, Kind: track.Unreadable, Tenant: tenant, Raw: raw[:min(len(raw), maxRaw)],
 		EventID: eventID(tenant, "", raw), At: time.Now().UTC()}
 	var got receipt
@@ -170,11 +170,11 @@ func readPushed(tenant post.TenantID, raw []byte) track.Receipt {
 		return r
 	}
 	r.At = at
-	return settle(r, got)
+	return k.settle(r, got)
 }
 
 // settle fills in what a readable receipt says.
-func settle(r track.Receipt, got receipt) track.Receipt {
+func (k recipientCodes) settle(r track.Receipt, got receipt) track.Receipt {
 	r.MessageID, r.Code = strings.ToLower(got.MessageUUID), cleanCode(got.ErrorCode)
 	switch got.Status {
 	case statusReceived:
@@ -184,25 +184,12 @@ func settle(r track.Receipt, got receipt) track.Receipt {
 	case statusInvalid:
 		r.Kind = track.RefusedContent
 	case statusNotAllowed:
-		r.Kind = track.RefusedRecipient
-		if !aboutRecipient(got.ErrorCode) {
-			r.Kind = track.RefusedContent
+		r.Kind = track.RefusedContent
+		if k.prove(got.ErrorCode) {
+			r.Kind = track.RefusedRecipient
 		}
 	}
 	return r
-}
-
-// aboutRecipient reports whether a NOT_ALLOWED speaks of the recipient. The
-// list of codes is open; those that name the sender, its system or its rights
-// do not, and must never become paper.
-func aboutRecipient(code string) bool {
-	code = strings.ToLower(code)
-	for _, ours := range []string{"sender", "system", "organisation", "mandatory", "legal.notification", "certificate", "contact.point"} {
-		if strings.Contains(code, ours) {
-			return false
-		}
-	}
-	return true
 }
 
 // eventID is <tenant>:<receipt id>, so that Forget knows whose system holds it.

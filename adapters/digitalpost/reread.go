@@ -16,7 +16,7 @@ func (c *Client) Reread(_ context.Context, old track.Receipt) (track.Receipt, er
 	tenant, _ := split(old.EventID)
 	var got receipt
 	if json.Unmarshal(old.Raw, &got) == nil && post.ValidUUID(got.ID) {
-		return read(tenant, old.Raw), nil
+		return c.codes.read(tenant, old.Raw), nil
 	}
-	return readPushed(tenant, old.Raw), nil
+	return c.codes.readPushed(tenant, old.Raw), nil
 }

@@ -45,7 +45,7 @@ func (c *Client) receiptsSingly(ctx context.Context, tenant post.TenantID, page 
 		case status != http.StatusOK && status != http.StatusCreated:
 			errs[i] = fmt.Errorf("fetch receipt %s: %s", id, refusal(status, body))
 		default:
-			some[i] = readPushed(tenant, body) // it has no id of its own
+			some[i] = c.codes.readPushed(tenant, body) // it has no id of its own
 			some[i].EventID = eventID(tenant, id, body)
 		}
 	})

@@ -25,8 +25,13 @@ func (r *report) memoVersion(path, version string) {
 func (r *report) digitalPostChoices(c *Dispatcher) {
 	d := c.DigitalPost
 	r.memoVersion("digital_post.memo_version", d.MemoVersion)
-	if (d.MemoVersion != "" || d.BulkText || d.BareVersions) && !c.asksDigitalPost() {
+	if (d.MemoVersion != "" || d.BulkText || d.BareVersions || len(d.RecipientCodes) > 0) && !c.asksDigitalPost() {
 		r.at("digital_post.base_url", "is required by the choices beside it")
+	}
+	for i, code := range d.RecipientCodes {
+		if strings.TrimSpace(code) != code || code == "" {
+			r.at(fmt.Sprintf("digital_post.recipient_codes[%d]", i), "want an error code without blanks around it")
+		}
 	}
 	if d.MemoVersion == "1.1" && d.OriginatorAsSender {
 		r.at("digital_post.originator_as_sender", "means nothing in MeMo 1.1, which has no place for a representative")

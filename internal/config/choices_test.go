@@ -16,7 +16,9 @@ func TestAChoiceThatIsNoneIsNamed(t *testing.T) {
 		return withKombi(true, strings.Replace(kombi, `"kombi_post": {`, `"kombi_post": {`+choice+`, `, 1))
 	}
 	for _, c := range []struct{ name, text, want string }{
-		{"both versions and the switches", digital(`"memo_version": "1.1", "bulk_text": true, "bare_versions": true`), ""},
+		{"both versions and the switches", digital(`"memo_version": "1.1", "bulk_text": true, "bare_versions": true, "recipient_codes": ["mailbox.gone"]`), ""},
+		{"a code of a recipient with a blank", digital(`"recipient_codes": ["mailbox.gone", "gone "]`), "digital_post.recipient_codes[1]"},
+		{"a code of a recipient that is none", digital(`"recipient_codes": [""]`), "digital_post.recipient_codes[0]"},
 		{"what KOMBIT agreed", both(`"memo_version": "1.1", "paper_limit": 20971520`), ""},
 		{"a version of Digital Post that is none", digital(`"memo_version": "1.3"`), "digital_post.memo_version: want 1.1 or 1.2"},
 		{"a representative in 1.1", digital(`"memo_version": "1.1", "originator_as_sender": true`), "digital_post.originator_as_sender: means nothing"},

@@ -211,6 +211,10 @@ type DigitalPost struct {
 	// the version of a subscription without quotes; docs/carriers.md tells why.
 	BulkText     bool `json:"bulk_text,omitempty"`
 	BareVersions bool `json:"bare_versions,omitempty"`
+	// RecipientCodes are error codes by which Digital Post refuses a recipient, so that
+	// the letter goes on paper, beside those that name the recipient themselves. With any
+	// other code a person is asked.
+	RecipientCodes []string `json:"recipient_codes,omitempty"`
 	// Mail is what comes in.
 	Mail Mail `json:"mail,omitzero"`
 }

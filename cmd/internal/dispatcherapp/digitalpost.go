@@ -52,7 +52,7 @@ func digitalClient(cfg config.DigitalPost, log *slog.Logger) (*digitalpost.Clien
 	}
 	client, err = digitalpost.New(digitalpost.Config{BaseURL: cfg.BaseURL, Renewed: pair.Client, RootCAs: roots, Systems: systems,
 		ReceiptsSingly: cfg.ReceiptsSingly, OriginatorAsSender: cfg.OriginatorAsSender, HTTP2: cfg.HTTP2,
-		MemoVersion: cfg.MemoVersion, BulkText: cfg.BulkText, BareVersions: cfg.BareVersions, Log: log})
+		MemoVersion: cfg.MemoVersion, BulkText: cfg.BulkText, BareVersions: cfg.BareVersions, RecipientCodes: cfg.RecipientCodes, Log: log})
 	return client, err
 }
 
@@ -179,7 +179,8 @@ func (a *App) push(cfg config.Dispatcher, k keys, room *mailroom.Room) (daemon.T
 	c := cfg.DigitalPost.Mail.Push
 	receiver, err := digitalpost.NewReceiver(digitalpost.PushConfig{
 		Tenants: tenants, Peer: certwatch.Peers(c.Peers...), Log: a.log, Owner: a.store.HandOverOwner,
-		Memos: room.Push("digitalpost"),
+		RecipientCodes: cfg.DigitalPost.RecipientCodes,
+		Memos:          room.Push("digitalpost"),
 		Receipts: func(ctx context.Context, r track.Receipt) error {
 			key, err := dataKeys.Current(ctx)
 			if err != nil {

@@ -110,7 +110,11 @@ func (h *house) handedOver(key string) (post.LetterID, string) {
 
 // ngdpReceipt is a receipt as Digital Post writes it.
 func ngdpReceipt(id, message, status string) string {
-	return fmt.Sprintf(`{"id":%q,"transmissionId":%q,"messageUUID":%q,"timeStamp":"2026-11-22T09:00:00.000Z","receiptStatus":%q}`, id, post.NewID(), message, status)
+	code := ""
+	if status == "NOT_ALLOWED" { // one that proves it: any other status 'not allowed' is a person's
+		code = `,"errorCode":"recipient.exempt.not.allowed"`
+	}
+	return fmt.Sprintf(`{"id":%q,"transmissionId":%q,"messageUUID":%q,"timeStamp":"2026-11-22T09:00:00.000Z","receiptStatus":%q%s}`, id, post.NewID(), message, status, code)
 }
 
 // ngdp answers as it is told to, by the system that asks.
