@@ -185,7 +185,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		write(w, c.problem(r.Context(), err))
 		return
 	}
-	if _, pattern := s.mux.Handler(r); pattern == "" {
+	// The router takes HEAD for GET; to what stands around the operations it is a write.
+	if _, pattern := s.mux.Handler(r); pattern == "" || r.Method == http.MethodHead {
 		write(w, c.problem(r.Context(), s.nowhere(r)))
 		return
 	}

@@ -57,6 +57,7 @@ type rig struct {
 	log    *syncBuffer
 	nancy  persona.Persona
 	tokens int
+	bares  map[string]*http.Client
 }
 
 type syncBuffer struct {
@@ -78,16 +79,17 @@ func (s *syncBuffer) String() string {
 
 // clients of the rig, by name.
 var clients = map[string]config.Client{
-	"tool":      {Role: config.RoleTool, Inbox: "dpo-faelles"},
-	"tool-2":    {Role: config.RoleTool, Inbox: "dpo-faelles"},
-	"tool-far":  {Role: config.RoleTool, Inbox: "dpo-andre"},
-	"case":      {Role: config.RoleCase, Tenant: "engdal"},
-	"case-far":  {Role: config.RoleCase, Tenant: "fjordby"},
-	"approver":  {Role: config.RoleApprover, Tenant: "engdal"},
-	"operator":  {Role: config.RoleOperator},
-	"expired":   {Role: config.RoleTool, Inbox: "dpo-faelles"},
-	"foreign":   {Role: config.RoleTool, Inbox: "dpo-faelles"}, // registered, but another authority issued it
-	"serverish": {Role: config.RoleTool, Inbox: "dpo-faelles"}, // issued for servers, not for clients
+	"tool":         {Role: config.RoleTool, Inbox: "dpo-faelles"},
+	"tool-2":       {Role: config.RoleTool, Inbox: "dpo-faelles"},
+	"tool-far":     {Role: config.RoleTool, Inbox: "dpo-andre"},
+	"case":         {Role: config.RoleCase, Tenant: "engdal"},
+	"case-far":     {Role: config.RoleCase, Tenant: "fjordby"},
+	"approver":     {Role: config.RoleApprover, Tenant: "engdal"},
+	"approver-far": {Role: config.RoleApprover, Tenant: "fjordby"},
+	"operator":     {Role: config.RoleOperator},
+	"expired":      {Role: config.RoleTool, Inbox: "dpo-faelles"},
+	"foreign":      {Role: config.RoleTool, Inbox: "dpo-faelles"}, // registered, but another authority issued it
+	"serverish":    {Role: config.RoleTool, Inbox: "dpo-faelles"}, // issued for servers, not for clients
 }
 
 func newRig(t *testing.T, changes ...func(*config.Desk)) *rig {
@@ -178,8 +180,18 @@ func (r *rig) client(name string) *client.Client {
 	return c
 }
 
-// bare returns an HTTP client that shows the certificate called name, or none.
+// bare returns the HTTP client that shows the certificate called name, or none.
 func (r *rig) bare(name string) *http.Client {
+	if r.bares[name] == nil {
+		if r.bares == nil {
+			r.bares = map[string]*http.Client{}
+		}
+		r.bares[name] = r.dial(name)
+	}
+	return r.bares[name]
+}
+
+func (r *rig) dial(name string) *http.Client {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(r.ca.pem)
 	conf := &tls.Config{RootCAs: roots}
