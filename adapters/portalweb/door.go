@@ -84,6 +84,8 @@ type doors struct {
 	now                 func() time.Time
 	start               time.Time
 	pages               map[string][2][]byte // by language: without and with the way to log in
+	giveBack            func(lang, text, writer string) []byte
+	ours                func(*http.Request) error // refuses what another site sends
 
 	mu     sync.Mutex
 	quiet  map[string]time.Time // when a bound was last told of
@@ -99,12 +101,13 @@ type door struct {
 // counts each, and a flood must not become one of the log.
 const sayAgain = time.Minute
 
-func (s *Site) newDoors() *doors {
+func (s *Site) newDoors(ours func(*http.Request) error) *doors {
 	d := &doors{
-		proxies:   s.Limits.Proxies,
-		login:     door{"login", newBound(s.Limits.Login.Each, s.Limits.Login.All)},
-		answer:    door{"answer", newBound(s.Limits.Answer.Each, s.Limits.Answer.All)},
-		page:      door{"page", newBound(s.Limits.Page.Each, s.Limits.Page.All)},
+		proxies:  s.Limits.Proxies,
+		login:    door{"login", newBound(s.Limits.Login.Each, s.Limits.Login.All)},
+		answer:   door{"answer", newBound(s.Limits.Answer.Each, s.Limits.Answer.All)},
+		page:     door{"page", newBound(s.Limits.Page.Each, s.Limits.Page.All)},
+		giveBack: func(lang, text, writer string) []byte { return s.tooOften(lang, "", text, writer) }, ours: ours,
 		loginPath: s.LoginPath, log: s.Log, now: s.Now, pages: map[string][2][]byte{}, quiet: map[string]time.Time{},
 	}
 	if d.now == nil {
@@ -112,27 +115,27 @@ func (s *Site) newDoors() *doors {
 	}
 	d.start = d.now()
 	for lang := range s.pages.texts {
-		d.pages[lang] = [2][]byte{s.tooOften(lang, ""), s.tooOften(lang, s.loginURL("/mine"))}
+		d.pages[lang] = [2][]byte{s.tooOften(lang, "", "", ""), s.tooOften(lang, s.loginURL("/mine"), "", "")}
 	}
 	return d
 }
 
-// tooOften makes the page of a refusal. It is made once: a page that costs
-// little is part of the bound.
-func (s *Site) tooOften(lang, again string) []byte {
+// tooOften makes the page of a refusal. Without a message to give back it is made
+// once: a page that costs little is part of the bound.
+func (s *Site) tooOften(lang, again, text, writer string) []byte {
 	f := post.FaultTooOften
 	v := faultView{
 		base: base{
 			Lang: lang, Style: stylePath, Path: "/", words: s.pages.texts[lang], LoginURL: s.loginURL("/ny"), LogoutURL: s.LogoutPath,
 			About: s.About,
 		},
-		Code: f.Code, Draft: true, Again: again, Tenants: s.Config.Tenants,
+		Code: f.Code, Draft: true, Again: again, Tenants: s.Config.Tenants, Unsaved: text, Writer: writer,
 	}
 	v.Sentence, v.Cure = v.sentence(f), v.cure(f)
 	v.Title = v.Sentence + " – " + v.text("site")
 	var buf bytes.Buffer
 	if err := s.pages.templates[lang+"/fault"].ExecuteTemplate(&buf, "layout.html", v); err != nil {
-		panic(err) // a page of ours, without a word from outside
+		panic(err) // a page of ours, with no word from outside but those of a text area
 	}
 	return buf.Bytes()
 }
@@ -179,9 +182,27 @@ func (d *doors) let(w http.ResponseWriter, r *http.Request) bool {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", lang)
 	h.Set("Vary", "Accept-Language, Cookie")
+	page := d.pages[lang][which]
+	if text, writer := d.unsaved(w, r); text != "" {
+		page = d.giveBack(lang, text, writer)
+	}
 	w.WriteHeader(http.StatusTooManyRequests)
-	_, _ = w.Write(d.pages[lang][which]) // the browser may have gone
+	_, _ = w.Write(page) // the browser may have gone
 	return false
+}
+
+// giveBackBytes is the longest form whose message is given back by who turns it away:
+// 4,000 characters of four bytes, percent-encoded. The server would read as much to
+// keep the connection.
+const giveBackBytes = 52 << 10
+
+// unsaved is the message in what is turned away, as [unsaved] of any other refusal.
+func (d *doors) unsaved(w http.ResponseWriter, r *http.Request) (text, writer string) {
+	if r.Method != http.MethodPost || r.URL.Path != messagePath || r.ContentLength > giveBackBytes || d.ours(r) != nil {
+		return "", ""
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, giveBackBytes)
+	return unsaved(r, post.FaultTooOften)
 }
 
 func (d *doors) tell(r *http.Request, name, kind string) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"runtime"
 	"strconv"
 	"strings"
@@ -175,6 +176,68 @@ func TestWhatIsTurnedAwayIsToldInThePersonsLanguage(t *testing.T) {
 			}
 			if w.Header().Get("Content-Security-Policy") == "" || w.Header().Get("Cache-Control") != "no-store" {
 				t.Errorf("%s: the answer lacks what holds for every answer: %v", at.path, w.Header())
+			}
+		}
+	}
+}
+
+// TestAMessageThatIsTurnedAwayIsGivenBack: it is not saved, and going back in the browser may have
+// lost it. Nothing is looked up for that, no other site has us show what it wrote, and what is no
+// message of ours costs no more than before.
+func TestAMessageThatIsTurnedAwayIsGivenBack(t *testing.T) {
+	once := portalweb.Door{Each: portalweb.Rate{PerMinute: 2, Burst: 1}, All: portalweb.Rate{PerMinute: 100, Burst: 100}}
+	const form, text = "application/x-www-form-urlencoded", "Det her tog mig en time at skrive.\n</textarea><b>æøå 💌"
+	filled := url.Values{"text": {text}, "for": {"a1b2<"}}.Encode()
+	for _, tt := range []struct {
+		name, method, path, body, media, site string
+		back                                  bool
+	}{
+		{"a message", "POST", "/ny/besked", filled, form, "same-origin", true},
+		{"the longest one, all of it percent-encoded", "POST", "/ny/besked", url.Values{"text": {strings.Repeat("💌", 3990) + text}}.Encode(), form, "same-origin", true},
+		{"from another site", "POST", "/ny/besked", filled, form, "cross-site", false},
+		{"from a neighbor", "POST", "/ny/besked", filled, form, "same-site", false},
+		{"in the address", "POST", "/ny/besked?" + filled, "", form, "same-origin", false},
+		{"not sent but asked for", "GET", "/ny/besked?" + filled, "", "", "same-origin", false},
+		{"to another page", "POST", "/ny/emne", filled, form, "same-origin", false},
+		{"to the log-in", "POST", "/saml/acs", filled, form, "same-origin", false},
+		{"no form", "POST", "/ny/besked", filled, "text/plain", "same-origin", false},
+		{"a broken one", "POST", "/ny/besked", "text=%zz", form, "same-origin", false},
+		{"longer than any of ours", "POST", "/ny/besked", "text=listen" + strings.Repeat("a", 60<<10), form, "same-origin", false},
+	} {
+		for _, declared := range []bool{true, false} {
+			g := newGate(t, portalweb.Limits{Page: once, Answer: once})
+			ask := func() *httptest.ResponseRecorder {
+				r := httptest.NewRequest(tt.method, "https://portal.example"+tt.path, strings.NewReader(tt.body))
+				r.RemoteAddr = "198.51.100.7:1"
+				if !declared {
+					r.ContentLength = -1
+				}
+				r.Header.Set("Content-Type", tt.media)
+				r.Header.Set("Sec-Fetch-Site", tt.site)
+				w := httptest.NewRecorder()
+				g.ServeHTTP(w, r)
+				return w
+			}
+			ask()
+			w := ask()
+			root, err := html.Parse(w.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := shown{status: w.Code, header: w.Header(), root: root, text: words(root)}
+			checkStructure(t, p, "da")
+			given := ""
+			for _, n := range p.elements("textarea") {
+				given = strings.TrimPrefix(n.FirstChild.Data, "\n")
+			}
+			if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "31" || strings.HasSuffix(given, text) != tt.back || (given != "") != tt.back {
+				t.Errorf("%s: %d, given back %.80q", tt.name, w.Code, given)
+			}
+			if tt.name == "a message" && p.value("for") != "a1b2<" {
+				t.Errorf("%s is not for whom it was written: %q", tt.name, p.value("for"))
+			}
+			if strings.Contains(g.log.String(), "en time") {
+				t.Error("the message is in the log")
 			}
 		}
 	}

@@ -22,6 +22,7 @@ type faultView struct {
 	Draft     bool   // a draft may exist; it is untouched
 	Gone      bool   // the draft is: it may have been sent in another window
 	Unsaved   string // the message that the form held and that is not saved
+	Writer    string // whom that form was made for
 	Choose    string // where to say for whom to act before it can be, or ""
 	Again     string // where to log in again, or ""
 	Company   bool   // that log-in is for a company
@@ -70,8 +71,9 @@ func (s *Site) showFault(w http.ResponseWriter, r *http.Request, f *post.Fault, 
 		v.Sentence, v.Cure = f.English, f.Cure
 	}
 	v.Title = v.Sentence + " – " + v.text("site")
-	v.Gone, v.Unsaved = f == post.FaultDraftGone, unsaved(r, f)
-	if f == post.FaultUndecided {
+	v.Gone = f == post.FaultDraftGone
+	v.Unsaved, v.Writer = unsaved(r, f)
+	if f == post.FaultUndecided || f == post.FaultOtherWriter && v.User != nil && v.User.Choice {
 		v.Choose = grantsPath + "?" + url.Values{"return": {r.URL.Path}}.Encode()
 	}
 	v.Draft = (v.User != nil || isLogin(f)) && !v.Gone
@@ -84,11 +86,12 @@ func (s *Site) showFault(w http.ResponseWriter, r *http.Request, f *post.Fault, 
 // unsaved is the message that a refused form held: whoever wrote for longer than
 // the session lasts, or while we failed, gets it back to send once more. It is
 // nothing but what this request brought, and another site's form is never shown.
-func unsaved(r *http.Request, f *post.Fault) string {
+// Sent again, it is still for whom it was written.
+func unsaved(r *http.Request, f *post.Fault) (text, writer string) {
 	if r.Method != http.MethodPost || r.URL.Path != messagePath || f == post.FaultCrossSite || r.ParseForm() != nil {
-		return ""
+		return "", ""
 	}
-	return r.PostFormValue("text")
+	return r.PostFormValue("text"), r.PostFormValue(madeFor)
 }
 
 // faultOf returns the fault that stands for err.

@@ -25,7 +25,7 @@ func (s *Site) guard(next http.Handler) http.Handler {
 		"default-src 'none'", "style-src 'self'", "img-src 'self'", "base-uri 'none'", "frame-ancestors 'none'",
 		strings.TrimSpace("form-action 'self' " + strings.Join(s.FormOrigins, " ")),
 	}, "; ")
-	protected, doors := cross.Handler(next), s.newDoors()
+	protected, doors := cross.Handler(next), s.newDoors(cross.Check)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)

@@ -3,8 +3,11 @@ package portalweb_test
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"sikkerpost.dk/gateway/adapters/portalweb"
 	"sikkerpost.dk/gateway/internal/outside/chromium"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -162,5 +165,92 @@ func TestAMessageWrittenForTooLongIsNotLost(t *testing.T) {
 	other.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if p := town.citizen(t, "", "da").do(other); p.status != 403 || strings.Contains(p.text, "listen til mig") {
 		t.Errorf("from another site: %d", p.status)
+	}
+}
+
+// TestABrowserKeepsAMessageUntilItIsSentAndNothingAfterLogOff is both in one browser.
+func TestABrowserKeepsAMessageUntilItIsSentAndNothingAfterLogOff(t *testing.T) {
+	page, ok := chromium.Open(t, "a message that was turned away and is sent once more, and the back button after log-off")
+	if !ok {
+		return
+	}
+	turnedAway(t, page)
+	backAfterLogOff(t, page)
+}
+
+// turnedAway: too much came from the network at the moment when Continue was
+// pressed. The page holds the message, and a minute later one press sends it.
+func turnedAway(t *testing.T, page *chromium.Page) {
+	var late atomic.Int64 // by the portal's clock
+	start := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	town := newTown(t, func(c *portalweb.Config) {
+		c.Now = func() time.Time { return start.Add(time.Duration(late.Load())) }
+		c.Limits.Page = portalweb.Door{Each: portalweb.Rate{PerMinute: 60, Burst: 60}, All: portalweb.Rate{PerMinute: 60, Burst: 60}}
+	})
+	nancy := town.citizen(t, "nancy", "da")
+	nancy.send("/ny/modtager", "tenant", "engdal", "road", "dpo")
+	nancy.send("/ny/emne", "kind", "access")
+	v := viewer{page, t, town}
+	page.Language("da")
+	page.Size(320, 800)
+	v.who("nancy")
+	v.open("/ny/besked")
+	v.tabTo("#text")
+	page.Type("Det her tog mig en time.")
+	for range 80 { // as the rest of the network does
+		nancy.open("/static/none")
+	}
+	v.tabTo(".go button")
+	v.enter()
+	v.at("/ny/besked")
+	var given, code string
+	v.Eval(`document.querySelector("#text").value`, &given)
+	v.Eval(`document.querySelector("dl code").textContent`, &code)
+	if given != "Det her tog mig en time." || code != "POST-1015" {
+		t.Fatalf("%s: given back %q", code, given)
+	}
+	v.fits("a message given back, 320 px")
+	late.Store(int64(time.Minute))
+	v.tabTo("#text")
+	v.tabTo(".go button")
+	v.enter()
+	v.at("/ny/filer")
+	if !strings.Contains(nancy.open("/ny/besked").text, "Det her tog mig en time.") {
+		t.Error("sent again it is not saved")
+	}
+	for _, refused := range page.Refused() {
+		t.Error(refused)
+	}
+}
+
+// backAfterLogOff: pages with what somebody wrote, or a receipt, are asked for
+// anew, and nobody is logged in.
+func backAfterLogOff(t *testing.T, page *chromium.Page) {
+	town := newTown(t, func(c *portalweb.Config) {
+		c.SAML = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/logout" {
+				http.SetCookie(w, &http.Cookie{Name: "who", MaxAge: -1, Path: "/", Secure: true, HttpOnly: true})
+			}
+			http.Redirect(w, r, "/logget-af", http.StatusSeeOther)
+		})
+	})
+	nancy := town.citizen(t, "nancy", "da")
+	sent := nancy.send("/ny/tjek", "draft", nancy.toCheck("dpo").value("draft"))
+	nancy.toCheck("dpo")
+	v := viewer{page, t, town}
+	for _, path := range []string{"/ny/tjek", "/mine", sent.path} {
+		v.who("nancy")
+		v.open(path)
+		v.at(path)
+		v.submit("/logout", "")
+		v.at("/logget-af")
+		v.Leave(func() { v.Eval("history.back()", nil) })
+		var shown string
+		v.Eval("document.documentElement.outerHTML", &shown)
+		for _, s := range []string{"CANARY", "mit bilag", "Nancy", strings.TrimPrefix(sent.path, "/kvittering/")} {
+			if strings.Contains(shown, s) {
+				t.Errorf("back at %s it shows %q", path, s)
+			}
+		}
 	}
 }

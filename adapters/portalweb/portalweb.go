@@ -7,6 +7,10 @@
 // never sends anything twice. Nothing personal stands in an address or in the
 // log; a reference may.
 //
+// A form says whom it was made for: sent after somebody else has logged in in another
+// tab, or the person acts for another, it is refused and its message given back. So is a
+// message whenever it could not be saved, also when too much was asked.
+//
 // It refuses requests from other sites (the exceptions are the log-in's
 // answers, POST /saml/acs and /saml/slo), bodies beyond what a page can need, pages
 // without log-in, and more requests of one address, or of all, than [Limits] let in. Every failure is a page that says what happened, what to do,
@@ -77,6 +81,13 @@ type Site struct {
 	pages   pages
 	mux     *http.ServeMux
 	handler http.Handler
+	table   []route
+}
+
+// A route is a pattern that is served; mine says that somebody must be logged in.
+type route struct {
+	pattern string
+	mine    bool
 }
 
 // New returns the site, or an error that names every gap of c.
@@ -119,13 +130,18 @@ func New(c Config) (*Site, error) {
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 func (s *Site) routes() {
-	page := func(pattern string, f func(http.ResponseWriter, *http.Request) error) {
-		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+	handle := func(pattern string, mine bool, h http.Handler) {
+		s.table = append(s.table, route{pattern, mine})
+		s.mux.Handle(pattern, h)
+	}
+	serve := func(pattern string, mine bool, f func(http.ResponseWriter, *http.Request) error) {
+		handle(pattern, mine, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if err := f(w, r); err != nil {
 				s.fail(w, r, err)
 			}
-		})
+		}))
 	}
+	page := func(pattern string, f func(http.ResponseWriter, *http.Request) error) { serve(pattern, false, f) }
 	page("GET /{$}", s.start)
 	page("GET /logget-af", s.loggedOff)
 	page("GET /tjek-kvittering", s.checkReceiptForm)
@@ -136,12 +152,12 @@ func (s *Site) routes() {
 	page("GET /favicon.ico", s.favicon)
 
 	mine := func(pattern string, f func(*visit) error) {
-		page(pattern, func(w http.ResponseWriter, r *http.Request) error {
+		serve(pattern, true, func(w http.ResponseWriter, r *http.Request) error {
 			return s.member(w, r, f)
 		})
 	}
-	page("GET "+sessionPath, s.sessionPage)
-	page("POST "+stayPath, s.stay)
+	serve("GET "+sessionPath, true, s.sessionPage)
+	serve("POST "+stayPath, true, s.stay)
 	mine("GET "+grantsPath, (*visit).grantsForm)
 	mine("POST "+grantsPath, (*visit).choose)
 	mine("GET /ny", (*visit).begin)
@@ -163,8 +179,8 @@ func (s *Site) routes() {
 	mine("GET /kvittering/{ref}/kopi.txt", (*visit).copyFile)
 	mine("GET /mine", (*visit).overview)
 
-	s.mux.Handle("/saml/", s.SAML)
-	s.mux.Handle("POST "+s.LogoutPath, s.SAML)
+	handle("/saml/", false, s.SAML)
+	handle("POST "+s.LogoutPath, false, s.SAML)
 	page("/", s.nothingHere)
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"sikkerpost.dk/gateway/internal/inbound/login"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
@@ -90,6 +91,7 @@ type base struct {
 	LoginURL  string
 	LogoutURL string
 	Authority string // whom the page concerns, when known
+	For       string // whom its forms are made for; see [visit.parse]
 	About     About
 	Problems  []problem
 	words     catalog
@@ -139,6 +141,9 @@ func (s *Site) anonymous(r *http.Request, title string) base {
 	}
 	if b.Path == stayPath {
 		b.Path = sessionPath
+	}
+	if !login.LocalPath(b.Path) { // "//elsewhere", sent by another site: the link would lead there
+		b.Path = "/"
 	}
 	if title != "" {
 		b.Title = b.text(title) + " – " + b.text("site")

@@ -180,6 +180,7 @@ func (v *visit) grantsForm() error {
 }
 
 func (v *visit) showGrants(status int, to string, b base) {
+	b.For = v.Intake.Mark(v.own())
 	view := grantsView{
 		base: b, Self: v.person().Actor.Name(), Acting: v.session.Acting, Chosen: v.session.Chosen, Return: to,
 	}
@@ -189,10 +190,17 @@ func (v *visit) showGrants(status int, to string, b base) {
 	v.render(v.w, status, "grants", view)
 }
 
+// own is who is logged in, whomever they act for.
+func (v *visit) own() post.Person { return post.Person{Actor: v.person().Actor} }
+
 // choose says for whom the person acts from now on. Drafts do not move along:
 // each grantor has a draft apart.
 func (v *visit) choose() error {
 	if err := v.r.ParseForm(); err != nil {
+		return err
+	}
+	// The number that was chosen is one of the list that this person saw.
+	if err := v.madeFor(v.r.PostFormValue(madeFor), v.own()); err != nil {
 		return err
 	}
 	to := v.r.PostFormValue("return")

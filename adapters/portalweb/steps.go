@@ -60,14 +60,31 @@ func (v *visit) recipient() error {
 	return v.go303(topicPath)
 }
 
-// parse reads a form; what cannot be read is the sender's fault.
+// parse reads a form; what cannot be read is the sender's fault. A form that was made
+// for somebody else is refused: in another tab somebody else has logged in since, or
+// this one acts for another, and what is written here is not theirs.
 func (v *visit) parse() error {
 	err := v.r.ParseForm()
 	var tooLarge *http.MaxBytesError
 	if err != nil && !errors.As(err, &tooLarge) {
 		return post.FaultBadForm.Because(err)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return v.madeFor(v.r.PostFormValue(madeFor), v.person())
+}
+
+// madeFor is the hidden field by which a form says whom it was made for.
+const madeFor = "for"
+
+// madeFor refuses a form that was made for another than p. What other sites send is
+// refused elsewhere; a form without the field was made by no page of today's.
+func (v *visit) madeFor(mark string, p post.Person) error {
+	if mark != "" && mark != v.Intake.Mark(p) {
+		return post.FaultOtherWriter
+	}
+	return nil
 }
 
 type topicView struct {

@@ -69,6 +69,15 @@ func (v *visit) files() error {
 		if n > maxParts {
 			return post.FaultTooManyFiles
 		}
+		if part.FormName() == madeFor { // the form's first field: nothing was taken before it
+			mark, err := io.ReadAll(io.LimitReader(part, 64))
+			if err != nil {
+				return broken(err)
+			}
+			if err := v.madeFor(string(mark), v.person()); err != nil {
+				return err
+			}
+		}
 		if part.FormName() == "next" {
 			next = true
 		}

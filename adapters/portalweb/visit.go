@@ -23,6 +23,7 @@ func (v *visit) base(title string) base {
 	rememberLanguage(v.w, v.r)
 	b := v.anonymous(v.r, title)
 	b.known(v.session, v.ending(v.session, b.Path))
+	b.For = v.Intake.Mark(v.person())
 	return b
 }
 
@@ -114,6 +115,9 @@ func (v *visit) discardForm() error {
 }
 
 func (v *visit) discard() error {
+	if err := v.parse(); err != nil {
+		return err
+	}
 	if err := v.Intake.Discard(v.r.Context(), v.person()); err != nil {
 		return err
 	}

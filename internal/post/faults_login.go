@@ -76,4 +76,11 @@ var (
 		"Du har endnu ikke valgt, hvem du handler for.",
 		"Choose it, then send what you wrote once more.",
 		"Vælg det, og send så det, du skrev, igen.")
+	// FaultOtherWriter says that a form was made for another person, or for another whom this
+	// one may act for, than the session is for by now.
+	FaultOtherWriter = fault("POST-1017", http.StatusForbidden,
+		"This page was opened by somebody else, or for somebody else than you act for now.",
+		"Siden blev åbnet af en anden, eller på vegne af en anden end den, du handler for nu.",
+		"Nothing was saved or sent. Choose whom you act for, or log on as the one who wrote; then send it once more.",
+		"Intet er gemt eller sendt. Vælg, hvem du handler for, eller log på som den, der skrev, og send så igen.")
 )

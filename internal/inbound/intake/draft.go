@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,6 +48,12 @@ func partyKey(p post.Party) string { return p.IDType() + ":" + p.RevealID() }
 // is another owner than acting for oneself: the two drafts never meet.
 func (d *Desk) owner(p post.Person) []byte {
 	return seal.Index(d.IndexKey, "", "draft", partyKey(p.Actor)+"|"+partyKey(p.Subject()))
+}
+
+// Mark names whom a form was made for, in hidden figures that tell nobody who that is: the
+// same for each session of a person who acts for the same one, another for anybody else.
+func (d *Desk) Mark(p post.Person) string {
+	return hex.EncodeToString(seal.Index(d.IndexKey, "", "form", partyKey(p.Actor)+"|"+partyKey(p.Subject()))[:16])
 }
 
 // Draft returns the person's open draft. It answers [post.ErrNotFound] when
