@@ -15,39 +15,36 @@ var _ letter.Pauses = (*Store)(nil)
 
 // PauseChannel implements [letter.Pauses].
 func (s *Store) PauseChannel(ctx context.Context, p letter.Pause) error {
-	return s.setPause(ctx, p, "channel.paused",
-		`INSERT INTO pause (tenant, channel, actor, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
-		string(p.Tenant), string(p.Channel), string(p.Actor), micros(time.Now()))
+	return s.setPause(ctx, p, "channel.paused", func(tx *sql.Tx) (int64, error) {
+		return exec(ctx, tx, `INSERT INTO pause (tenant, channel, actor, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+			string(p.Tenant), string(p.Channel), string(p.Actor), micros(time.Now()))
+	})
 }
 
-// ResumeChannel implements [letter.Pauses].
+// ResumeChannel implements [letter.Pauses]. Whoever dies in it has lifted nothing, or
+// has woken all that waited. Intents wait meanwhile: 100,000 letters that are woken hold
+// them up for a second or two.
 func (s *Store) ResumeChannel(ctx context.Context, p letter.Pause) error {
-	if err := s.setPause(ctx, p, "channel.resumed",
-		`DELETE FROM pause WHERE tenant = $1 AND ($2 = '' OR channel = $2)`, string(p.Tenant), string(p.Channel)); err != nil {
-		return err
-	}
-	// The letters that wait for this need not wait out their time. One that is
-	// still halted for another reason goes back to waiting.
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		_, err := exec(ctx, tx,
-			`UPDATE job SET due_at = $1 WHERE kind = $2 AND lease_until = 0 AND due_at > $1 AND EXISTS (
+	return s.setPause(ctx, p, "channel.resumed", func(tx *sql.Tx) (int64, error) {
+		// The letters that wait for this need not wait out their time, and are kept back
+		// no more. One that is still halted for another reason goes back to waiting.
+		if _, err := exec(ctx, tx,
+			`UPDATE job SET due_at = $1, road = '' WHERE kind = $2 AND lease_until = 0 AND (due_at > $1 OR road <> '') AND EXISTS (
 			     SELECT 1 FROM letter WHERE letter.id = job.id AND code = 'paused' AND ($3 = '' OR letter.tenant = $3) AND ($4 = '' OR channel IN ('', $4)))`,
-			micros(time.Now()), string(queue.AdvanceLetter), string(p.Tenant), string(p.Channel))
-		return err
+			micros(time.Now()), string(queue.AdvanceLetter), string(p.Tenant), string(p.Channel)); err != nil {
+			return 0, fmt.Errorf("wake paused letters: %w", err)
+		}
+		return exec(ctx, tx, `DELETE FROM pause WHERE tenant = $1 AND ($2 = '' OR channel = $2)`, string(p.Tenant), string(p.Channel))
 	})
-	if err != nil {
-		return fmt.Errorf("wake paused letters: %w", err)
-	}
-	return nil
 }
 
 // setPause changes the table, with its ledger event when anything changed.
-func (s *Store) setPause(ctx context.Context, p letter.Pause, kind, query string, args ...any) error {
+func (s *Store) setPause(ctx context.Context, p letter.Pause, kind string, change func(*sql.Tx) (int64, error)) error {
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		if err := s.mindHalts(ctx, tx, ownHalts); err != nil {
 			return err
 		}
-		n, err := exec(ctx, tx, query, args...)
+		n, err := change(tx)
 		if err != nil || n == 0 {
 			return err
 		}

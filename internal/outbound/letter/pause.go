@@ -21,8 +21,8 @@ type Pause struct {
 type Pauses interface {
 	PauseChannel(ctx context.Context, p Pause) error
 	// ResumeChannel lifts the pause of just that municipality, or of every one,
-	// on that channel; with both channels, also those on a single one. It wakes the
-	// letters that wait for its end, also when it was lifted before.
+	// on that channel; with both channels, also those on a single one. In the same
+	// transaction it wakes the letters that wait for its end, also when it was lifted before.
 	ResumeChannel(ctx context.Context, p Pause) error
 	// Paused returns every pause, ordered by municipality and channel.
 	Paused(ctx context.Context) ([]Pause, error)
