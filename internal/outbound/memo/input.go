@@ -76,7 +76,7 @@ type rawContent struct {
 func (c *rawContent) Read(p []byte) (int, error) {
 	for !c.ended {
 		if _, err := c.in.r.Peek(1); err != nil {
-			return 0, c.in.note(unexpected(err))
+			return 0, unexpected(c.in.note(err)) // a message that ends here is broken; its reader is not
 		}
 		chunk, _ := c.in.r.Peek(min(c.in.r.Buffered(), len(p)))
 		if end := bytes.IndexByte(chunk, '<'); end >= 0 {

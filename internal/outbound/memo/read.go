@@ -224,6 +224,9 @@ func (d *decoder) badContent(err error) error {
 	if errors.Is(err, errTooMuch) || d.in.err != nil {
 		return err
 	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return d.at.fail(CodeSyntax, "not well-formed")
+	}
 	return d.at.fail(CodeBase64, "content is not base64")
 }
 

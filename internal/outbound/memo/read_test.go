@@ -151,6 +151,29 @@ func TestAFileOf20MBStreamsThrough(t *testing.T) {
 	}
 }
 
+// TestAMessageThatEndsEarlyIsBroken wherever it ends: it is the message that is wrong, and whoever reads it
+// again gets no further. A reader that breaks off is another matter, also when it says that more was to come.
+func TestAMessageThatEndsEarlyIsBroken(t *testing.T) {
+	whole := head + body
+	whole = whole[:strings.LastIndex(whole, ">")]
+	for cut := range len(whole) {
+		for what, sink := range map[string]memo.Sink{"kept": keep, "left aside": nil} {
+			_, err := memo.Read(strings.NewReader(whole[:cut]), memo.Limits{}, sink)
+			var bad *memo.Invalid
+			if !errors.As(err, &bad) || bad.Code != memo.CodeSyntax && bad.Code != memo.CodeBase64 {
+				t.Fatalf("cut at %d, %s: %v", cut, what, err)
+			}
+			broken := io.MultiReader(strings.NewReader(whole[:cut]), iotest.ErrReader(io.ErrUnexpectedEOF))
+			if _, err := memo.Read(broken, memo.Limits{}, sink); errors.As(err, &bad) || !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Fatalf("broken off at %d, %s: %v", cut, what, err)
+			}
+			if found, err := memo.Faults(strings.NewReader(whole[:cut]), memo.Limits{}); err != nil || len(found) == 0 {
+				t.Fatalf("cut at %d: %v, %v", cut, found, err)
+			}
+		}
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	var b bytes.Buffer
 	if err := memo.Write(&b, full()); err != nil {
