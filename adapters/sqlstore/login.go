@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,6 +77,11 @@ func (s *Store) FinishLogin(ctx context.Context, p login.Pending, u login.Used, 
 		if err := markUsed(ctx, tx, u); err != nil {
 			return err
 		}
+		if ended, err := bar(ctx, tx, r.Name, r.Index, r.SeenAt); err != nil {
+			return err
+		} else if ended.After(r.SeenAt) {
+			return fmt.Errorf("log in to a session that the provider has ended: %w", post.ErrStale)
+		}
 		if r.Replaces != nil {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM login_session WHERE cookie = $1`, r.Replaces); err != nil {
 				return fmt.Errorf("end earlier session: %w", err)
@@ -99,6 +105,22 @@ func markUsed(ctx context.Context, tx *sql.Tx, u login.Used) error {
 		return fmt.Errorf("mark message as used: %w", err)
 	}
 	return nil
+}
+
+// bar keeps assertions of the provider's session out until the given time, and
+// returns until when they are out. A log-in bars until its own moment, which bars
+// nothing: so a log-in and a log-off at the same time wait for each other here,
+// and whichever comes second sees the first.
+func bar(ctx context.Context, tx *sql.Tx, name, index []byte, until time.Time) (time.Time, error) {
+	var at int64
+	err := tx.QueryRowContext(ctx,
+		`INSERT INTO login_used (key, until) VALUES ($1, $2)
+		 ON CONFLICT (key) DO UPDATE SET until = CASE WHEN login_used.until > excluded.until THEN login_used.until ELSE excluded.until END
+		 RETURNING until`, slices.Concat(name, index), micros(until)).Scan(&at)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("bar a session: %w", err)
+	}
+	return fromMicros(at), nil
 }
 
 const sessionColumns = `id, cookie, tenant, name, session_index, sealed, seen_at, ends_at`
@@ -177,6 +199,11 @@ func (s *Store) EndSessions(ctx context.Context, e login.Ending, now time.Time) 
 		ended = nil
 		if e.Used != nil {
 			if err := markUsed(ctx, tx, *e.Used); err != nil {
+				return err
+			}
+		}
+		for _, x := range e.Indexes {
+			if _, err := bar(ctx, tx, e.Name, x, e.Late); err != nil {
 				return err
 			}
 		}

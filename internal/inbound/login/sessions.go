@@ -22,6 +22,8 @@ const (
 	pendingLife     = 10 * time.Minute // a person looks for the MitID app
 	maxTries        = 5                // answers that one pending log-in may meet
 	maxGrants       = 32               // powers of attorney in one session
+	// lateFor is longer than any assertion works that was issued before a log-off.
+	lateFor = 2 * time.Hour
 )
 
 // Config is what [New] needs.
@@ -287,11 +289,13 @@ type Named struct {
 }
 
 // LogoutNamed ends every session that n names and returns how many; none is no
-// error. A message seen before answers [post.ErrStale] and ends nothing.
+// error. An answer to a log-in that the provider gave in one of the sessions with
+// these indexes, and that the browser brings only now, makes none any more. A
+// message seen before answers [post.ErrStale] and ends nothing.
 func (s *Sessions) LogoutNamed(ctx context.Context, n Named) (int, error) {
 	e := Ending{
 		Name: nameHash(n.Issuer, n.Audience, n.NameID),
-		Used: &Used{Key: hash("logout", n.Issuer, n.MessageID), Until: n.UsableUntil},
+		Used: &Used{Key: hash("logout", n.Issuer, n.MessageID), Until: n.UsableUntil}, Late: s.now().Add(lateFor),
 	}
 	for _, i := range n.SessionIndexes {
 		e.Indexes = append(e.Indexes, hash(i))

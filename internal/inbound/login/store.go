@@ -34,6 +34,10 @@ type Ending struct {
 	Name    []byte   // those of this name,
 	Indexes [][]byte // with one of these indexes; none means all
 	Used    *Used    // the message that asks for it; nil for our own button
+	// Late is until when an assertion of what Name and Indexes name may still come: the
+	// provider has ended that session, and it must make none here any more (SAML core
+	// 3.7.3.1). Without Indexes nothing is barred: the person may log in anew.
+	Late time.Time
 }
 
 // Store keeps pending log-ins, sessions and what was used. Every method is one
@@ -46,7 +50,8 @@ type Store interface {
 	// [post.ErrNotFound].
 	TryLogin(ctx context.Context, browser []byte, now time.Time, max int) (Pending, error)
 	// FinishLogin consumes p, marks u, writes r with its event and ends
-	// r.Replaces. [post.ErrStale] when p is gone or u was marked before.
+	// r.Replaces. [post.ErrStale] when p is gone, u was marked before, or a message
+	// ended r's name and index and r.SeenAt is before that [Ending]'s Late.
 	FinishLogin(ctx context.Context, p Pending, u Used, r Record, event ledger.Event) error
 	// TouchSession returns the session of cookie when it has not ended and was
 	// seen within idle, and notes that it was seen. None such: [post.ErrNotFound].

@@ -74,7 +74,8 @@ func (m *Memory) TryLogin(_ context.Context, browser []byte, now time.Time, max 
 func (m *Memory) FinishLogin(_ context.Context, p login.Pending, u login.Used, r login.Record, e ledger.Event) error {
 	defer m.lock()()
 	t := m.pending[string(p.Browser)]
-	if _, seen := m.used[string(u.Key)]; t == nil || t.p.ID != p.ID || !t.p.ExpiresAt.After(r.SeenAt) || seen {
+	if _, seen := m.used[string(u.Key)]; t == nil || t.p.ID != p.ID || !t.p.ExpiresAt.After(r.SeenAt) || seen ||
+		m.used[string(r.Name)+string(r.Index)].After(r.SeenAt) {
 		return post.ErrStale
 	}
 	delete(m.pending, string(p.Browser))
@@ -128,6 +129,9 @@ func (m *Memory) EndSessions(_ context.Context, e login.Ending, _ time.Time) ([]
 			return nil, post.ErrStale
 		}
 		m.used[string(e.Used.Key)] = e.Used.Until
+	}
+	for _, x := range e.Indexes {
+		m.used[string(e.Name)+string(x)] = e.Late
 	}
 	var ended []login.Record
 	for k, r := range m.sessions {

@@ -50,6 +50,8 @@ func Run(t *testing.T, open func(t *testing.T) login.Store) {
 		"looking at a session does not keep it":                     peek,
 		"a session is rewritten while it lives":                     rewrite,
 		"a log-off message works once":                              message,
+		"an assertion of a session that was ended comes too late":   late,
+		"a log-in and its log-off at once leave nobody logged in":   lateRace,
 		"starting forgets what has expired and nothing that counts": forgets,
 	} {
 		t.Run(name, func(t *testing.T) { rule(t, open(t)) })
@@ -274,6 +276,59 @@ func message(t *testing.T, s login.Store) {
 	want(t, err, post.ErrStale)
 	if !alive(t, s, "c1") {
 		t.Fatal("a replayed message ended a session")
+	}
+}
+
+func late(t *testing.T, s login.Store) {
+	in(t, s, record("1", "c1", "n", "i"))
+	u := used("m")
+	_, err := s.EndSessions(t.Context(), login.Ending{Name: h("n"), Indexes: [][]byte{h("i"), h("j")}, Used: &u, Late: start.Add(time.Hour)}, start)
+	must(t, err)
+	p := pending("a")
+	must(t, s.StartLogin(t.Context(), p))
+	for _, index := range []string{"i", "j"} { // also one that had no session here
+		want(t, finish(t, s, p, used("held back"), record("2", "c2", "n", index)), post.ErrStale)
+	}
+	if alive(t, s, "c1") || alive(t, s, "c2") {
+		t.Fatal("a session lives that the provider has ended")
+	}
+	// Nothing half-done, and neither the person's next session nor anybody else is barred.
+	must(t, finish(t, s, p, used("held back"), record("3", "c3", "n", "k")))
+	in(t, s, record("4", "c4", "other", "i"))
+	// A message without indexes ends what is there; a new log-in is none of it.
+	u = used("m2")
+	_, err = s.EndSessions(t.Context(), login.Ending{Name: h("n"), Used: &u, Late: start.Add(time.Hour)}, start)
+	must(t, err)
+	in(t, s, record("5", "c5", "n", "l"))
+	after := record("6", "c6", "n", "i")
+	p = pending("later")
+	p.StartedAt, p.ExpiresAt, after.SeenAt = start.Add(time.Hour), start.Add(2*time.Hour), start.Add(time.Hour)
+	must(t, s.StartLogin(t.Context(), p))
+	must(t, finish(t, s, p, used("later"), after))
+}
+
+func lateRace(t *testing.T, s login.Store) {
+	for i := range 8 {
+		name := "n" + string(rune('a'+i))
+		p := pending(name)
+		must(t, s.StartLogin(t.Context(), p))
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			r := record(name, name, name, "i")
+			if err := s.FinishLogin(t.Context(), p, used(name), r, ledger.New("auth.accepted", "", r.ID)); err != nil && !errors.Is(err, post.ErrStale) {
+				t.Error(err)
+			}
+		})
+		wg.Go(func() {
+			u := used("end " + name)
+			if _, err := s.EndSessions(t.Context(), login.Ending{Name: h(name), Indexes: [][]byte{h("i")}, Used: &u, Late: start.Add(time.Hour)}, start); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Wait()
+		if alive(t, s, name) {
+			t.Fatal("a session lives that the provider has ended")
+		}
 	}
 }
 
