@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -214,11 +215,19 @@ func (r *report) role(at string, c Client, inboxes map[post.InboxID]bool, tenant
 	}
 }
 
+// withCure is what err says, and what to do about it where its code alone tells.
+func withCure(err error) string {
+	if errors.Is(err, post.FaultIssuerCert) {
+		return err.Error() + " " + post.FaultIssuerCert.Cure
+	}
+	return err.Error()
+}
+
 // letterKey wants the letters' certificate and its key, in a file or on a token.
 func (r *report) letterKey(c *Dispatcher) {
 	if c.OtherLetterCertFile != "" {
-		if _, err := LoadCertificates(c.OtherLetterCertFile); err != nil {
-			r.at("other_letter_cert_file", "%v", err)
+		if _, err := LoadLetterCertificates(c.OtherLetterCertFile); err != nil {
+			r.at("other_letter_cert_file", "%s", withCure(err))
 		}
 	}
 	t := c.LetterToken

@@ -124,6 +124,22 @@ func LoadCertificates(path string) (all []*x509.Certificate, err error) {
 	return all, nil
 }
 
+// LoadLetterCertificates reads the certificates of a PEM file that letters may have been
+// signed with. Each stands for itself alone: nothing is taken because one of them issued
+// it. So an authority's does not belong there, and is [post.FaultIssuerCert].
+func LoadLetterCertificates(path string) ([]*x509.Certificate, error) {
+	all, err := LoadCertificates(path)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range all {
+		if c.IsCA || c.KeyUsage&x509.KeyUsageCertSign != 0 {
+			return nil, post.FaultIssuerCert.At("%s: certificate %d of %d", path, i+1, len(all))
+		}
+	}
+	return all, nil
+}
+
 // ReadPool reads the certificates of a PEM file as a pool of authorities. It
 // refuses a file without one.
 func ReadPool(path string) (*x509.CertPool, error) {

@@ -13,4 +13,9 @@ var (
 		"A key or certificate file cannot be used.", "En nøgle- eller certifikatfil kan ikke bruges.",
 		"Check that the file exists, that it holds what is named, and that only the program may read it.",
 		"Tjek, at filen findes, at den indeholder det nævnte, og at kun programmet kan læse den.")
+	FaultIssuerCert = fault("POST-0903", http.StatusInternalServerError,
+		"The certificate of an authority stands where certificates that sign letters belong.",
+		"En udsteders certifikat står, hvor der skal stå certifikater, som breve er underskrevet med.",
+		"Take it out: name each certificate that letters were signed with itself; who issued them is not asked.",
+		"Tag det ud: nævn selve de certifikater, som breve er underskrevet med; hvem der udstedte dem, har ingen betydning.")
 )

@@ -254,7 +254,7 @@ func letterCerts(cfg config.Dispatcher, signer *sign.Signer) ([]*x509.Certificat
 	if cfg.OtherLetterCertFile == "" {
 		return certs, nil
 	}
-	others, err := config.LoadCertificates(cfg.OtherLetterCertFile)
+	others, err := config.LoadLetterCertificates(cfg.OtherLetterCertFile)
 	return append(certs, others...), err
 }
 

@@ -1,6 +1,8 @@
 package dispatcherapp
 
 import (
+	"crypto/x509"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -56,5 +58,16 @@ func TestLettersOfTheFormerCertificateAreProven(t *testing.T) {
 	}
 	if _, err := letterCerts(config.Dispatcher{OtherLetterCertFile: set.LetterRSA.Key}, present); err == nil {
 		t.Error("a key is taken for certificates")
+	}
+	// Who issued a certificate vouches for no letter, and is not taken for who may.
+	if _, err := letterCerts(config.Dispatcher{OtherLetterCertFile: set.LetterCA}, present); !errors.Is(err, post.FaultIssuerCert) {
+		t.Errorf("an issuer's certificate gives %v", err)
+	}
+	issuer, err := config.LoadCertificate(set.LetterCA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := verify.SignedRoot(root, []*x509.Certificate{present.Certificate(), issuer}); !verify.SignerUnknown(err) {
+		t.Errorf("what a certificate of that issuer signed gives %v", err)
 	}
 }

@@ -21,7 +21,7 @@ import (
 // a reason says in letter's advices what it asks for.
 func TestEachReasonToAskAPersonHasItsAdvice(t *testing.T) {
 	reasons := map[string]bool{}
-	for _, err := range []error{errForm, verify.ErrNotProven, post.ErrPermanent, fmt.Errorf("%w: %w", post.ErrPermanent, post.FaultNotPDF), errors.New("x")} {
+	for _, err := range []error{errForm, verify.ErrNotProven, post.ErrPermanent, fmt.Errorf("%w: %w", post.ErrPermanent, post.FaultNotPDF), errors.New("x"), unknownSigner(t)} {
 		reasons[failureCode(err)] = true
 	}
 	for _, a := range []AddressAnswer{AddressUnknown, AddressDeceased, AddressAbroad, AddressUnsure} {

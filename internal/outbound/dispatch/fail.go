@@ -23,12 +23,12 @@ func (a *Advancer) fail(ctx context.Context, l queue.Lease, r Record, cause erro
 		r.Failures++
 	}
 	a.Log.ErrorContext(ctx, "step failed", slog.String("letter", string(r.ID)), slog.String("state", string(r.State)),
-		slog.Int("failures", r.Failures), slog.Any("error", cause))
+		slog.Int("failures", r.Failures), slog.Any("error", toldOf(cause)))
 	if !ended {
 		a.failed(r.State, cause)
 	}
 	var err error
-	if reason := failureCode(cause); r.State.May(post.LetterNeedsPerson, r.Channel) && (incurable(cause) || a.poisoned(r)) {
+	if reason := failureCode(cause); r.State.May(post.LetterNeedsPerson, r.Channel) && (incurable(cause) || a.poisoned(r, cause)) {
 		err = a.askPerson(ctx, l, r, reason)
 	} else {
 		err = a.wait(ctx, l, r, reason, a.Now().Add(a.pause(r.Failures)))
@@ -39,9 +39,19 @@ func (a *Advancer) fail(ctx context.Context, l queue.Lease, r Record, cause erro
 	return nil
 }
 
-// incurable reports whether a failure is a letter's own and no time cures it.
+// incurable reports whether a failure is a letter's own and no time cures it. A letter
+// that bears the signature of another certificate is not: while dispatchers change
+// theirs, one that was not told of it meets each letter of the others.
 func incurable(err error) bool {
-	return errors.Is(err, post.ErrPermanent) || errors.Is(err, verify.ErrNotProven)
+	return errors.Is(err, post.ErrPermanent) || errors.Is(err, verify.ErrNotProven) && !verify.SignerUnknown(err)
+}
+
+// toldOf adds what to do to a failure that the log would otherwise only name.
+func toldOf(err error) error {
+	if verify.SignerUnknown(err) {
+		return fmt.Errorf("%w; name the certificate in other_letter_cert_file of each dispatcher and restart them", err)
+	}
+	return err
 }
 
 // errForm says that a form would differ from its committed intent.
@@ -52,6 +62,8 @@ func failureCode(err error) string {
 	switch {
 	case errors.Is(err, errForm):
 		return "form-changed"
+	case verify.SignerUnknown(err):
+		return "signer-unknown"
 	case errors.Is(err, verify.ErrNotProven):
 		return "not-proven"
 	case errors.Is(err, post.ErrPermanent) && errors.As(err, &f): // the person who decides may look it up

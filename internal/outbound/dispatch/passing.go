@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"sikkerpost.dk/gateway/internal/outbound/verify"
 	"sikkerpost.dk/gateway/internal/post"
 )
 
@@ -111,13 +112,16 @@ func (a *Advancer) signedBatches(all bool) {
 // letter counts as poison only when another got through since it was last tried.
 //
 // What is known is this process's alone and begins with it: at worst a letter waits
-// for [mostShared].
-func (a *Advancer) poisoned(r Record) bool {
+// for [mostShared]. That others get through says nothing of a certificate that this
+// process does not know: theirs is another.
+func (a *Advancer) poisoned(r Record, cause error) bool {
 	switch {
 	case r.Failures < a.Poison:
 		return false
 	case r.Failures >= mostShared*a.Poison:
 		return true
+	case verify.SignerUnknown(cause):
+		return false
 	}
 	a.passing.mu.Lock()
 	defer a.passing.mu.Unlock()

@@ -17,6 +17,7 @@ import (
 func TestAStepThatFailsAgainAndAgainAsksAPerson(t *testing.T) {
 	ended, stop := context.WithCancel(t.Context())
 	stop()
+	unknown := unknownSigner(t)
 	for _, tt := range []struct {
 		name     string
 		over     bool // our own end
@@ -35,6 +36,9 @@ func TestAStepThatFailsAgainAndAgainAsksAPerson(t *testing.T) {
 		{"our own end", true, false, 6, context.Canceled, "", 6},
 		{"what no time cures", false, true, 0, fmt.Errorf("%w: no", post.ErrPermanent), "refused-by-rule", 0},
 		{"what does not verify", false, true, 0, verify.ErrNotProven, "not-proven", 0},
+		{"a signer that is not known here", false, true, 0, unknown, "", 1},
+		{"a signer that is not known here, while those of another get through", false, false, 7, unknown, "", 8},
+		{"a signer that is not known here, as often as any letter may", false, false, 23, unknown, "signer-unknown", 0},
 		{"a form that would differ", false, true, 0, errForm, "form-changed", 0},
 	} {
 		s, a := aheadOf(t, post.LetterReady)
@@ -74,7 +78,7 @@ func TestOnlyWhoGetsThroughMeanwhileMakesALetterPoison(t *testing.T) {
 		now = now.Add(-tt.ago)
 		a.passed(post.LetterReady)
 		now = now.Add(tt.ago)
-		if got := a.poisoned(r); got != tt.want {
+		if got := a.poisoned(r, errors.New("x")); got != tt.want {
 			t.Errorf("another got through %s ago: poison is %v", tt.ago, got)
 		}
 	}

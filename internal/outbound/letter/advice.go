@@ -25,6 +25,7 @@ var advices = map[string]string{
 	"lookup-deadline":       "its latest day leaves no time to ask the directory longer: retry asks again, print decides for paper",
 	"form-changed":          "what would leave differs from what was fixed before: a fault of ours; see the dispatcher's log before anything else",
 	"not-proven":            "its signature or a document does not verify any more, so it never leaves: run postctl verify, and find out who changed it",
+	"signer-unknown":        "the dispatcher does not know the certificate that it was signed with: name that as other_letter_cert_file of each dispatcher, restart them, then retry; who never had such a certificate finds out who signed it",
 	"refused-by-rule":       "a rule refuses it: the page of the POST code, where one is named, says what to do",
 	"step-failed":           "the same step failed again and again: the dispatcher's log says why; retry once that is mended",
 }

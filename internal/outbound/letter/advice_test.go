@@ -64,3 +64,17 @@ func TestAdvice(t *testing.T) {
 		t.Error("a code is read wrongly")
 	}
 }
+
+// A letter whose signer a dispatcher does not know waits, and says for what; once it has
+// come to a person, or its road has ended, it is as any other.
+func TestALetterWhoseSignerIsNotKnownSaysWhatToName(t *testing.T) {
+	for state, waits := range map[post.LetterState]bool{post.LetterRouted: true, post.LetterOutcomeUnknown: true, post.LetterNeedsPerson: false, post.LetterCancelled: false} {
+		got := next(View{State: state, Code: "signer-unknown"})
+		if strings.Contains(got, "goes on by itself") != waits {
+			t.Errorf("%s: %s", state, got)
+		}
+		if state == post.LetterNeedsPerson && !strings.Contains(got, "other_letter_cert_file") {
+			t.Errorf("%s: %s", state, got)
+		}
+	}
+}

@@ -157,6 +157,9 @@ func why(ev Event, code string, before post.LetterState) string {
 
 // next says what the house does now, or who must act.
 func next(v View) string {
+	if v.Code == "signer-unknown" && v.State != post.LetterNeedsPerson && !v.State.Final() {
+		return "a dispatcher that does not know the certificate that it was signed with leaves it as it is: name that in other_letter_cert_file of each dispatcher and restart them, and it goes on by itself within 15 minutes"
+	}
 	switch v.State {
 	case post.LetterHeld:
 		if v.Batch != "" && v.Code == "" {

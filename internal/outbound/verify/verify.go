@@ -111,10 +111,17 @@ func (s signed) check(certs []*x509.Certificate, whole func(xml, signature []byt
 	return m, inBatch(m, s.manifest, root, index, path)
 }
 
+// SignerUnknown reports whether err says that a signature names none of the certificates
+// given. Then nothing more is known of it: who knows its certificate may still prove it.
+func SignerUnknown(err error) bool { return xmldsig.Reason(err) == "sig-key-unknown" }
+
 // covers checks that signature is one of certs over xml, by that name, and claims
 // the time at.
 func covers(signature []byte, name string, xml []byte, at time.Time, certs []*x509.Certificate) error {
 	f, claimed, err := xmldsig.VerifyFile(signature, certs)
+	if SignerUnknown(err) {
+		return fmt.Errorf("%w: signed with a certificate that is not among those known here: %w", ErrNotProven, err)
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotProven, err)
 	}
