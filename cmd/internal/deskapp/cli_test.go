@@ -131,6 +131,38 @@ func TestAWrongIdentityOpensNothing(t *testing.T) {
 	}
 }
 
+// TestAnotherInquirysContentIsNotShownUnderThisReference: the references of two inquiries were swapped in
+// the database, or one's content given for the other's. Whoever answered what they read would tell one
+// person what the other wrote.
+func TestAnotherInquirysContentIsNotShownUnderThisReference(t *testing.T) {
+	r := newRig(t)
+	one, first, _ := r.inquiry("dpo-faelles", "a.pdf")
+	two, second, _ := r.inquiry("dpo-faelles", "b.pdf")
+	for _, step := range [][2]string{{one, "SP-0000-0000"}, {two, first}, {one, second}} {
+		_, err := r.db.Exec(`UPDATE inquiry SET reference = $1 WHERE id = $2`, step[1], step[0])
+		must(t, err)
+	}
+	out := r.path("out")
+	for _, ref := range []string{first, second, one} {
+		code, text, errs := r.inboxctl("tool", "open", ref, "-identity", r.dpo, "-out", out)
+		if code != 1 || text != "" || !strings.Contains(errs, "not that of the inquiry asked for") || !strings.Contains(errs, "do not answer") {
+			t.Errorf("%d %q %s", code, text, errs)
+		}
+		if code, text, _ := r.inboxctl("tool", "ack", ref); code != 1 {
+			t.Errorf("it was acknowledged: %s", text)
+		}
+	}
+	if left, _ := os.ReadDir(out); len(left) != 0 {
+		t.Errorf("%d files were left behind", len(left))
+	}
+	_, err := r.db.Exec(`UPDATE inquiry SET header = (SELECT header FROM inquiry WHERE id = $1), blob = (SELECT blob FROM inquiry WHERE id = $1),
+		blob_sha256 = (SELECT blob_sha256 FROM inquiry WHERE id = $1), blob_size = (SELECT blob_size FROM inquiry WHERE id = $1) WHERE id = $2`, one, two)
+	must(t, err)
+	if code, text, errs := r.inboxctl("tool", "open", two, "-identity", r.dpo); code != 1 || text != "" {
+		t.Errorf("content of another: %d %q %s", code, text, errs)
+	}
+}
+
 func TestEveryWayToFailHasItsExitCode(t *testing.T) {
 	r := newRig(t)
 	_, ref, _ := r.inquiry("dpo-faelles")

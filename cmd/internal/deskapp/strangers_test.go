@@ -328,3 +328,103 @@ func TestAHeadIsNotAsked(t *testing.T) {
 		t.Errorf("asking for a head changed something:\n%s", difference(before, after))
 	}
 }
+
+// TestATokenIsGoodForOneClientOneInquiryAndOneLease, and ends with the acknowledgement. No answer on the way
+// says who wrote.
+func TestATokenIsGoodForOneClientOneInquiryAndOneLease(t *testing.T) {
+	r := newRig(t)
+	ctx := t.Context()
+	var said strings.Builder
+	ask := func(as, verb, id, token, digest string) (int, string) {
+		t.Helper()
+		k := knock{path: "/v1/inquiries/" + id + "/" + verb, headers: []string{wire.HeaderLease, token}}
+		method := http.MethodPost
+		switch verb {
+		case "content":
+			method = http.MethodGet
+		case "extend":
+			k.media, k.body = "application/json", `{"lease_token":"`+token+`"}`
+		case "acknowledge":
+			k.media, k.body = "application/json", `{"lease_token":"`+token+`","digest":"`+digest+`","outcome":"accept"}`
+		}
+		status, code, b := r.ask(as, method, k.path, k.media, strings.NewReader(k.body), k.headers...)
+		if verb != "content" {
+			said.Write(b)
+		}
+		return status, code
+	}
+	one, _, sum := r.inquiry("dpo-faelles")
+	two, _, _ := r.inquiry("dpo-faelles")
+	digest := hex.EncodeToString(sum[:])
+	first, err := r.client("tool").Lease(ctx, one)
+	must(t, err)
+	_, err = r.db.Exec(`UPDATE inquiry SET lease_until = $1 WHERE id = $2`, time.Now().Add(-time.Second).UnixMicro(), one)
+	must(t, err)
+	now, err := r.client("tool").Lease(ctx, one)
+	must(t, err)
+	other, err := r.client("tool").Lease(ctx, two)
+	must(t, err)
+	_, secret, _ := strings.Cut(now.Token, ".")
+	_, old, _ := strings.Cut(first.Token, ".")
+	before := r.snapshot()
+	for name, tt := range map[string]struct{ as, token string }{
+		"of the lease before":                  {"tool", first.Token},
+		"of the lease before, by its number":   {"tool", "2." + old},
+		"of a lease to come":                   {"tool", "3." + secret},
+		"of another inquiry":                   {"tool", other.Token},
+		"a colleague's":                        {"tool-2", now.Token},
+		"without its secret":                   {"tool", "2."},
+		"with a secret more":                   {"tool", now.Token + "AAAA"},
+		"with a shorter secret":                {"tool", now.Token[:len(now.Token)-4]},
+		"in other letters":                     {"tool", strings.ToUpper(now.Token)},
+		"with a number that is none":           {"tool", "x." + secret},
+		"with a number beyond all":             {"tool", "99999999999999999999." + secret},
+		"with a negative number":               {"tool", "-2." + secret},
+		"with a wildcard":                      {"tool", "2.%"},
+		"with what ends a string in a request": {"tool", "2.' OR 1=1 --"},
+	} {
+		for _, verb := range []string{"content", "extend", "acknowledge"} {
+			if status, code := ask(tt.as, verb, one, tt.token, digest); status != http.StatusConflict || code != "POST-4203" {
+				t.Errorf("%s with a token %s: %d %s", verb, name, status, code)
+			}
+		}
+	}
+	if after := r.snapshot(); after != before {
+		t.Errorf("a token that is not good changed something:\n%s", difference(before, after))
+	}
+	for _, verb := range []string{"extend", "acknowledge"} {
+		if status, code := ask("tool", verb, one, now.Token, digest); status != http.StatusOK {
+			t.Fatalf("%s with the good one: %d %s", verb, status, code)
+		}
+	}
+	before = r.snapshot()
+	for _, verb := range []string{"content", "extend", "lease"} {
+		for _, as := range []string{"tool", "tool-2"} {
+			if status, code := ask(as, verb, one, now.Token, digest); status != http.StatusConflict || code != "POST-4202" {
+				t.Errorf("%s by %s after the acknowledgement: %d %s", verb, as, status, code)
+			}
+		}
+	}
+	if status, code := ask("tool-2", "acknowledge", one, now.Token, digest); status != http.StatusConflict || code != "POST-4202" {
+		t.Errorf("acknowledged by a colleague too: %d %s", status, code)
+	}
+	if after := r.snapshot(); after != before {
+		t.Errorf("after the acknowledgement something changed:\n%s", difference(before, after))
+	}
+	answer, err := json.Marshal(reply())
+	must(t, err)
+	status, code, letter := r.ask("tool-2", "POST", "/v1/inquiries/"+one+"/reply", formType, strings.NewReader(formOf("reply", string(answer), string(pdf(t, "answer")))))
+	if status != http.StatusCreated {
+		t.Fatalf("the reply: %d %s", status, code)
+	}
+	said.Write(letter)
+	for _, path := range []string{"/v1/inquiries/" + one, "/v1/inquiries?state=answered&state=leased"} {
+		_, _, b := r.ask("tool", "GET", path, "", nil)
+		said.Write(b)
+	}
+	for _, secret := range []string{r.nancy.CPR, r.nancy.Name, "Berggren", "Indsigt i mine"} {
+		if strings.Contains(said.String(), secret) {
+			t.Errorf("an answer says %q", secret)
+		}
+	}
+}

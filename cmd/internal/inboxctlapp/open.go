@@ -129,6 +129,9 @@ func (c *openCmd) keep(p *unseal.Package, q wire.Inquiry) (o opened, err error) 
 		}
 		files = append(files, f)
 	}
+	if err := c.asked(p.Message.Reference, q); err != nil {
+		return opened{}, err
+	}
 	for i := range files {
 		if files[i].temp == "" {
 			continue
@@ -143,6 +146,20 @@ func (c *openCmd) keep(p *unseal.Package, q wire.Inquiry) (o opened, err error) 
 		ID: q.ID, Reference: q.Reference, Tenant: q.Tenant, Kind: string(m.Kind), Language: m.Language,
 		Subject: m.Subject, Text: m.Text, Person: m.Person, Digest: hex.EncodeToString(digest[:]), Attachments: files,
 	}, nil
+}
+
+// asked refuses content that does not bear the reference under which it was asked for, sealed
+// by whoever took it in. Desk could give another inquiry's, or its database be changed, and
+// the reply to one person would tell what the other wrote.
+func (c *openCmd) asked(sealed string, q wire.Inquiry) error {
+	ref, named := post.ParseReference(c.Ref)
+	if sealed != q.Reference || named && ref != sealed || !named && !strings.EqualFold(c.Ref, q.ID) {
+		return &ctl.Hint{
+			Err:  errors.New("the content is not that of the inquiry asked for"),
+			Hint: "do not answer it; tell whoever runs desk that its database or desk itself was changed",
+		}
+	}
+	return nil
 }
 
 // spill writes r to a file without a name of its own yet, for the user only.
