@@ -176,7 +176,7 @@ func (r reader) conditions(el *etree.Element, c *login.Claims) error {
 		check{ok && ok2, "conditions-times"},
 		check{!r.now.Before(begins.Add(-skew)), "conditions-not-yet"},
 		check{r.now.Before(ends.Add(skew)), "conditions-expired"},
-		check{ends.Sub(begins) <= maxValidity, "conditions-validity"},
+		check{begins.Before(ends) && ends.Sub(begins) <= maxValidity, "conditions-validity"}, // SAML core 2.5.1.2
 	); err != nil {
 		return err
 	}
