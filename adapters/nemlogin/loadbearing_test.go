@@ -68,7 +68,7 @@ var together = map[string]struct {
 	"xml-base": {[]string{"response-attribute"}, "D8/base", "also inside what was encrypted, where other attributes may stand"},
 	"sig-digest-of-nothing": {[]string{"sig-digest"}, "S8/digest",
 		"a canonicalizer that yields nothing would make the digest right"},
-	"conditions-times": {[]string{"conditions-expired"}, "V-CND-3", "a missing end is told apart from one that is past"},
+	"conditions-times": {[]string{"conditions-expired", "conditions-validity"}, "V-CND-3", "a missing end is told apart from one that is past"},
 	"assertion-statements": {[]string{"assertion-shape"}, "V-AST-2",
 		"which statement counts is not left to the number of elements"},
 }
