@@ -205,9 +205,13 @@ func (s *Server) batchLetters(ctx context.Context, c *call, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	// A batch that the client may not see does not exist for it.
-	if _, err := s.c.Batches.Show(ctx, c.sees(), b); err != nil {
-		return nil, err
+	// A batch that the client may not see does not exist for it. Whoever reads on
+	// is not asked again: that counts all letters, and of a batch that they may not
+	// see, as of one that does not exist, no letter is found.
+	if in.After == "" {
+		if _, err := s.c.Batches.Show(ctx, c.sees(), b); err != nil {
+			return nil, err
+		}
 	}
 	if in.Limit == 0 {
 		in.Limit = 500

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -58,6 +60,24 @@ func (c *Client) PutDocuments(ctx context.Context, batch string, docs []Document
 // it, from one goroutine at a time. The first failure of a request ends it:
 // what told has heard of is done, and uploading the rest again is safe.
 func (c *Client) Upload(ctx context.Context, batch string, docs []Document, told func(Document, wire.DocumentPut)) error {
+	return c.UploadEach(ctx, batch, Documents(docs), told)
+}
+
+// Documents are docs, for [Client.UploadEach].
+func Documents(docs []Document) iter.Seq2[Document, error] {
+	return func(yield func(Document, error) bool) {
+		for _, d := range docs {
+			if !yield(d, nil) {
+				return
+			}
+		}
+	}
+}
+
+// UploadEach is [Client.Upload] of documents that are named one after the other
+// while it goes on; a few hundred of them are in memory at a time. An error among
+// them ends it, when those named before are done.
+func (c *Client) UploadEach(ctx context.Context, batch string, docs iter.Seq2[Document, error], told func(Document, wire.DocumentPut)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var mu sync.Mutex // guards told
@@ -79,17 +99,48 @@ func (c *Client) Upload(ctx context.Context, batch string, docs []Document, told
 			}
 		})
 	}
-	for len(docs) > 0 && ctx.Err() == nil {
-		n := together(docs)
+	err := inRequests(docs, func(some []Document) bool {
 		select {
-		case work <- docs[:n]:
-			docs = docs[n:]
+		case work <- some:
+			return true
 		case <-ctx.Done():
+			return false
 		}
-	}
+	})
 	close(work)
 	all.Wait()
-	return context.Cause(ctx)
+	if broken := context.Cause(ctx); broken != nil {
+		return broken
+	}
+	return err
+}
+
+// inRequests gives documents to put as many at a time as go in one request, until
+// it answers false. It fails as docs does, when those before are put.
+func inRequests(docs iter.Seq2[Document, error], put func([]Document) bool) (failed error) {
+	var some []Document
+	for d, err := range docs {
+		if err != nil {
+			failed = err
+			break
+		}
+		some = append(some, d)
+		for len(some) > 1 && (len(some) == requestDocuments || together(some) < len(some)) {
+			n := together(some)
+			if !put(some[:n:n]) {
+				return nil
+			}
+			some = slices.Clone(some[n:])
+		}
+	}
+	for len(some) > 0 {
+		n := together(some)
+		if !put(some[:n:n]) {
+			return nil
+		}
+		some = some[n:]
+	}
+	return failed
 }
 
 // together is how many of the first documents go in one request.

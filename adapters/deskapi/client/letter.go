@@ -165,8 +165,17 @@ func (c *Client) Batch(ctx context.Context, id string) (out wire.Batch, err erro
 }
 
 // BatchLetters returns one page of the letters of a batch. limit 0 means 500.
-func (c *Client) BatchLetters(ctx context.Context, id, after string, limit int) (out wire.BatchLetters, err error) {
+func (c *Client) BatchLetters(ctx context.Context, id, after string, limit int) (wire.BatchLetters, error) {
+	return c.BatchLettersIn(ctx, id, "", after, limit)
+}
+
+// BatchLettersIn is [Client.BatchLetters] of those in one state, "" for all, in the
+// order of their ids.
+func (c *Client) BatchLettersIn(ctx context.Context, id, state, after string, limit int) (out wire.BatchLetters, err error) {
 	q := url.Values{}
+	if state != "" {
+		q.Set("state", state)
+	}
 	if after != "" {
 		q.Set("after", after)
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,8 +32,11 @@ type lookedPlan struct {
 	PostedOn  post.Day `json:"posted_on,omitempty"`  // what goes on paper, if it were handed over now
 	ArrivesOn post.Day `json:"arrives_on,omitempty"`
 	Rules     rules    `json:"rules"`
-	// Items takes the place of the answer's.
+	// Items takes the place of the answer's, and stays empty: lines are printed
+	// while they are asked for.
 	Items []lookedLine `json:"items,omitempty"`
+
+	rows *layout // of each line
 }
 
 // lookedLine is one line of it.
@@ -40,6 +45,8 @@ type lookedLine struct {
 	Cost   float64 `json:"cost,omitempty"`    // by the expected channel; none where that is not known
 	SendBy string  `json:"send_by,omitempty"` // the last day to hand it over by that channel
 	Late   bool    `json:"late,omitempty"`
+
+	least, most float64 // DKK
 }
 
 // lookUp plans the batch of an id.
@@ -59,24 +66,19 @@ func (c *batchPlan) lookUp(r *run) error {
 		return err
 	}
 	defer d.Close()
-	p := lookedPlan{Rules: c.rules}
+	p := lookedPlan{Rules: c.rules, rows: newLayout(lookedHeads...)}
 	if p.LookUp, err = c.looked(r, d); err != nil {
 		return err
 	}
+	p.LookUp.Items = nil
 	p.PostedOn, p.ArrivesOn = letter.PaperDays(now, c.times())
-	for after, more := 0, p.Looked > 0; more; more = after > 0 {
-		page, err := d.LookUp(r.ctx, c.Table, after, lookUpPage)
+	for l, err := range c.lookedLines(r, d, p.Looked, now) {
 		if err != nil {
 			return err
 		}
-		for _, l := range page.Items {
-			if err := c.addLooked(&p, l, now); err != nil {
-				return err
-			}
-		}
-		after = page.After
+		p.add(l)
 	}
-	if err := r.Print(p, func(w io.Writer) { c.writeLooked(w, p) }); err != nil {
+	if err := c.printLooked(r, d, &p, now); err != nil {
 		return err
 	}
 	switch {
@@ -105,14 +107,34 @@ func (c *batchPlan) looked(r *run, d *client.Client) (wire.LookUp, error) {
 	return got, err
 }
 
-// addLooked reckons one line.
-func (c *batchPlan) addLooked(p *lookedPlan, l wire.LookedLine, now time.Time) error {
+// lookedLines asks for what was found, a page at a time, and reckons each line.
+func (c *batchPlan) lookedLines(r *run, d *client.Client, looked int, now time.Time) iter.Seq2[lookedLine, error] {
+	return func(yield func(lookedLine, error) bool) {
+		for after, more := 0, looked > 0; more; more = after > 0 {
+			page, err := d.LookUp(r.ctx, c.Table, after, lookUpPage)
+			if err != nil {
+				yield(lookedLine{}, err)
+				return
+			}
+			for _, l := range page.Items {
+				line, err := c.lookedLine(l, now)
+				if !yield(line, err) || err != nil {
+					return
+				}
+			}
+			after = page.After
+		}
+	}
+}
+
+// lookedLine reckons one line.
+func (c *batchPlan) lookedLine(l wire.LookedLine, now time.Time) (lookedLine, error) {
 	if l.ArriveBy == "" {
 		l.ArriveBy = c.Arrive
 	}
 	if l.ArriveBy != "" {
 		if _, err := dayOf(l.ArriveBy); err != nil {
-			return err
+			return lookedLine{}, err
 		}
 	}
 	paper := c.rules.Paper
@@ -125,33 +147,81 @@ func (c *batchPlan) addLooked(p *lookedPlan, l wire.LookedLine, now time.Time) e
 	if dated {
 		digitally, onPaper = lastDays(b)
 	}
-	least, most := c.rules.Digital, max(paper, c.rules.Digital)
+	line.least, line.most = c.rules.Digital, max(paper, c.rules.Digital)
 	switch lookup.Expected(l.Expected) {
 	case lookup.Digital:
 		line.Cost, line.SendBy, line.Late = c.rules.Digital, digitally, dated && !now.Before(b.Digital)
-		most = least
+		line.most = line.least
 	case lookup.Paper:
 		line.Cost, line.SendBy, line.Late = paper, onPaper, dated && now.After(b.Paper)
-		least, most = paper, paper
+		line.least, line.most = paper, paper
 	case lookup.NoAddress:
-		least = 0
+		line.least = 0
 	case lookup.Open:
 		if !l.Address {
-			most = least
+			line.most = line.least
 		}
 	}
-	p.CostLeast, p.CostMost = p.CostLeast+least, p.CostMost+most
-	if line.Late {
+	return line, nil
+}
+
+// add counts a line in.
+func (p *lookedPlan) add(l lookedLine) {
+	p.CostLeast, p.CostMost = p.CostLeast+l.least, p.CostMost+l.most
+	if l.Late {
 		p.Late++
 	}
-	if c.Each {
-		p.Items = append(p.Items, line)
+	p.rows.see(l.row())
+}
+
+// printLooked prints the plan; when each line is asked for, it asks desk once more.
+func (c *batchPlan) printLooked(r *run, d *client.Client, p *lookedPlan, now time.Time) error {
+	if !c.Each || p.Looked == 0 {
+		return r.Print(p, func(w io.Writer) { c.writeLooked(w, p) })
 	}
-	return nil
+	lines := func(put func(lookedLine) error) error {
+		for l, err := range c.lookedLines(r, d, p.Looked, now) {
+			if err == nil {
+				err = put(l)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return r.printLong(p, "items", func(emit func(any) error) error {
+		return lines(func(l lookedLine) error { return emit(l) })
+	}, func(w io.Writer) error {
+		c.writeLooked(w, p)
+		fmt.Fprintln(w)
+		if err := p.rows.write(w, lookedHeads); err != nil {
+			return err
+		}
+		return lines(func(l lookedLine) error { return p.rows.write(w, l.row()) })
+	})
+}
+
+var lookedHeads = []string{"LINE", "CHANNEL", "DKK", "ARRIVE BY", "SEND BY", ""}
+
+// row writes the line for people.
+func (l *lookedLine) row() []string {
+	var note []string
+	cost := ""
+	if l.Cost > 0 {
+		cost = fmt.Sprintf("%.2f", l.Cost)
+	}
+	if l.Registered && l.Expected == string(lookup.Paper) {
+		note = append(note, "registered")
+	}
+	if l.Late {
+		note = append(note, "too late")
+	}
+	return []string{strconv.Itoa(l.Line), l.Expected, cost, l.ArriveBy, l.SendBy, strings.Join(note, ", ")}
 }
 
 // writeLooked prints it for people.
-func (c *batchPlan) writeLooked(w io.Writer, p lookedPlan) {
+func (c *batchPlan) writeLooked(w io.Writer, p *lookedPlan) {
 	fmt.Fprintf(w, "letters       %d, %d looked up at %s, gone at %s\n", p.Lines, p.Looked, ctl.When(p.AskedAt), ctl.When(p.GoneAt))
 	fmt.Fprintf(w, "digital       %d\n", p.Digital)
 	fmt.Fprintf(w, "on paper      %d\n", p.Paper)
@@ -173,24 +243,4 @@ func (c *batchPlan) writeLooked(w io.Writer, p lookedPlan) {
 	}
 	fmt.Fprintf(w, "rules         %s\n", p.Rules)
 	fmt.Fprintln(w, "              a forecast: at the hand-over each recipient is looked up anew")
-	if len(p.Items) == 0 {
-		return
-	}
-	var rows [][]string
-	for _, l := range p.Items {
-		var note []string
-		cost := ""
-		if l.Cost > 0 {
-			cost = fmt.Sprintf("%.2f", l.Cost)
-		}
-		if l.Registered && l.Expected == string(lookup.Paper) {
-			note = append(note, "registered")
-		}
-		if l.Late {
-			note = append(note, "too late")
-		}
-		rows = append(rows, []string{fmt.Sprint(l.Line), l.Expected, cost, l.ArriveBy, l.SendBy, strings.Join(note, ", ")})
-	}
-	fmt.Fprintln(w)
-	ctl.Table(w, []string{"LINE", "CHANNEL", "DKK", "ARRIVE BY", "SEND BY", ""}, rows)
 }

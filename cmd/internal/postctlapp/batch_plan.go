@@ -4,12 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"sikkerpost.dk/gateway/adapters/deskapi/wire"
 	"sikkerpost.dk/gateway/cmd/internal/ctl"
 	"sikkerpost.dk/gateway/internal/calendar"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
@@ -62,15 +61,13 @@ type plan struct {
 	Rules rules `json:"rules"`
 	// Days are the latest days of arrival, the nearest first, with their lines.
 	Days []planDay `json:"days,omitempty"`
-	// Each is one row for each line, in the order of the table, when asked for.
-	Each []planLine `json:"each,omitempty"`
 }
 
 // planDay is one latest day of arrival and what it asks of its lines.
 type planDay struct {
 	Arrive      post.Day `json:"arrive_by"`
 	Letters     int      `json:"letters"`
-	Lines       []int    `json:"lines"` // of the file
+	Lines       []int32  `json:"lines"` // of the file
 	SendDigital string   `json:"send_digital_by"`
 	SendPaper   string   `json:"send_paper_by"`  // until the cut-off
 	Late        bool     `json:"late,omitempty"` // paper would come too late for letters that can go on paper
@@ -88,30 +85,33 @@ func (c *batchPlan) Run(r *run) error {
 	if err := c.reckon(r); err != nil {
 		return err
 	}
-	t, err := read(c.Table, c.Documents)
-	if err != nil {
-		return err
-	}
 	now, err := today(c.Now)
 	if err != nil {
 		return err
 	}
-	t.late(now, c.times())
-	if c.rules.From == fromDesk && !c.rules.Registered {
-		t.unoffered()
-	}
-	if len(t.Faults) > 0 {
-		return r.verdict(t, ctl.NeedsPerson)
-	}
-	p, err := c.plan(t, now)
+	p := &planning{batchPlan: c, now: now, days: map[post.Day]*planDay{}, budgets: map[post.Day]letter.Budget{}, rows: newLayout(eachHeads...)}
+	p.posted, p.arrives = letter.PaperDays(now, c.times())
+	t, err := read(r, c.Table, c.Documents, late(now, c.times()), p.add)
 	if err != nil {
 		return err
 	}
-	err = r.Print(p, func(w io.Writer) { c.write(w, p) })
-	if err == nil && p.Late {
+	defer t.close()
+	if c.rules.From == fromDesk && !c.rules.Registered {
+		t.unoffered()
+	}
+	if len(t.Faults.list) > 0 {
+		return r.verdict(t, ctl.NeedsPerson)
+	}
+	if err := p.finish(t); err != nil {
+		return err
+	}
+	if err := p.print(r, t); err != nil {
+		return err
+	}
+	if p.Late {
 		return &ctl.Hint{Err: errors.New("letters on paper would arrive too late"), Hint: "choose a later day, or send what is urgent first", Exit: ctl.NeedsPerson}
 	}
-	return err
+	return nil
 }
 
 // write prints the plan for people.
@@ -151,7 +151,6 @@ func (c *batchPlan) write(w io.Writer, p plan) {
 		fmt.Fprintln(w)
 		ctl.Table(w, []string{"ARRIVE BY", "LETTERS", "LINES", "SEND DIGITALLY BY", "ON PAPER BY", ""}, rows)
 	}
-	eachLine(w, p.Each)
 }
 
 // onPaper says how many of the letters could go on paper.
@@ -173,49 +172,12 @@ func size(n int64) string {
 	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
 }
 
-func (c *batchPlan) plan(t *table, now time.Time) (plan, error) {
-	p := plan{Cutoff: c.rules.Cutoff, Rules: c.rules, Letters: len(t.Lines), Documents: len(t.Files), DocumentBytes: t.Bytes}
-	for _, l := range t.Lines {
-		if l.Recipient.IDType == "CVR" {
-			p.Companies++
-		} else {
-			p.People++
-		}
-		if len(l.Recipient.Address) == 0 {
-			p.NoAddress++
-		}
-		if l.Registered {
-			p.Registered++
-		}
-		least, most := c.rules.cost(l)
-		p.CostLeast, p.CostMost = p.CostLeast+least, p.CostMost+most
-	}
-	if p.NoAddress < p.Letters {
-		p.PostedOn, p.ArrivesOn = letter.PaperDays(now, c.times())
-	}
-	if c.Arrive != "" {
-		if _, err := dayOf(c.Arrive); err != nil {
-			return p, err
-		}
-		b, _ := letter.BudgetOf(post.Day(c.Arrive), c.times())
-		p.SendDigital, p.SendPaper = lastDays(b)
-	}
-	p.Days = c.days(t, now)
-	for _, d := range p.Days {
-		p.Late = p.Late || d.Late
-	}
-	if c.Each {
-		p.Each = c.each(t, now)
-	}
-	return p, nil
-}
-
 // firstLines writes a few numbers of lines.
-func firstLines(lines []int) string {
+func firstLines(lines []int32) string {
 	const few = 5
 	var words []string
 	for _, n := range lines[:min(few, len(lines))] {
-		words = append(words, strconv.Itoa(n))
+		words = append(words, strconv.Itoa(int(n)))
 	}
 	if len(lines) > few {
 		words = append(words, "…")
@@ -229,42 +191,30 @@ func lastDays(b letter.Budget) (digital, paper string) {
 	return b.Digital.Add(-time.Second).Format(time.DateOnly), b.Paper.Format(time.DateOnly)
 }
 
-// days groups the lines by their latest day.
-func (c *batchPlan) days(t *table, now time.Time) []planDay {
-	at := map[post.Day]*planDay{}
-	for i, l := range t.Lines {
-		arrive := post.Day(l.ArriveBy)
-		if arrive == "" {
-			arrive = post.Day(c.Arrive)
+// late names the lines that no road brings in time any more, and those whose day is
+// too far ahead. Desk has the last word: it knows the municipality's own lead times.
+func late(now time.Time, times post.LetterTimes) judge {
+	known := map[string]int32{} // the kind of fault of a day, below 0 for none
+	return func(t *table, n int, l *wire.BatchLine, _ int) error {
+		if l.ArriveBy == "" {
+			return nil
 		}
-		b, ok := letter.BudgetOf(arrive, c.times())
+		kind, ok := known[l.ArriveBy]
 		if !ok {
-			continue
+			kind = none
+			_, isDay := post.ParseDay(l.ArriveBy)
+			if !isDay {
+				return nil // said already
+			}
+			if _, _, err := letter.CheckArrive(l.ArriveBy, time.Time{}, now, times); err != nil {
+				kind = t.Faults.kind(err)
+			}
+			known[l.ArriveBy] = kind
 		}
-		d := at[arrive]
-		if d == nil {
-			d = &planDay{Arrive: arrive}
-			d.SendDigital, d.SendPaper = lastDays(b)
-			at[arrive] = d
+		if kind != none {
+			t.Faults.note(n, kind, 0)
 		}
-		d.Letters++
-		d.Lines = append(d.Lines, t.At[i])
-		d.Late = d.Late || now.After(b.Paper) && len(l.Recipient.Address) > 0
-	}
-	var all []planDay
-	for _, day := range slices.Sorted(maps.Keys(at)) {
-		all = append(all, *at[day])
-	}
-	return all
-}
-
-// late names the lines that no road brings in time any more. Desk has the last
-// word: it knows the municipality's own lead times.
-func (t *table) late(now time.Time, times post.LetterTimes) {
-	for i, l := range t.Lines {
-		if _, _, err := letter.CheckArrive(l.ArriveBy, time.Time{}, now, times); errors.Is(err, post.FaultTooLate) {
-			t.fault(t.At[i], err)
-		}
+		return nil
 	}
 }
 

@@ -3,9 +3,12 @@ package postctlapp
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strconv"
 	"time"
 
-	"sikkerpost.dk/gateway/cmd/internal/ctl"
+	"sikkerpost.dk/gateway/adapters/deskapi/wire"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -33,52 +36,136 @@ const (
 	digitalAlone  = "digital" // it bears no address
 )
 
-// each judges every line by itself.
-func (c *batchPlan) each(t *table, now time.Time) []planLine {
-	posted, _ := letter.PaperDays(now, c.times())
-	all := make([]planLine, 0, len(t.Lines))
-	for i, l := range t.Lines {
-		p := planLine{Line: t.At[i], Channels: digitalAlone, Arrive: post.Day(l.ArriveBy)}
-		p.CostLeast, p.CostMost = c.rules.cost(l)
-		if p.Arrive == "" {
-			p.Arrive = post.Day(c.Arrive)
-		}
-		paper := len(l.Recipient.Address) > 0
-		if paper {
-			p.Channels, p.PostedOn = eitherChannel, posted
-		}
-		if b, ok := letter.BudgetOf(p.Arrive, c.times()); ok {
-			digital, onPaper := lastDays(b)
-			p.SendDigital = digital
-			if paper {
-				p.SendPaper, p.Late = onPaper, now.After(b.Paper)
-			}
-		}
-		all = append(all, p)
-	}
-	return all
+// planning makes a plan while a table is read.
+type planning struct {
+	*batchPlan
+	plan
+	now             time.Time
+	posted, arrives post.Day
+	days            map[post.Day]*planDay
+	budgets         map[post.Day]letter.Budget
+	rows            *layout // of each line
 }
 
-// eachLine writes the lines as a table; nothing when there are none.
-func eachLine(w io.Writer, lines []planLine) {
-	if len(lines) == 0 {
-		return
+// add is a judge that finds no fault: it counts a line in.
+func (p *planning) add(_ *table, n int, l *wire.BatchLine, _ int) error {
+	if l.Recipient.IDType == "CVR" {
+		p.Companies++
+	} else {
+		p.People++
 	}
-	rows := make([][]string, 0, len(lines))
-	for _, l := range lines {
-		note := ""
-		if l.Late {
-			note = "too late on paper"
-		}
-		cost := ""
-		if l.CostMost > 0 {
-			cost = fmt.Sprintf("%.2f to %.2f", l.CostLeast, l.CostMost)
-		}
-		if l.CostMost > 0 && l.CostLeast == l.CostMost {
-			cost = fmt.Sprintf("%.2f", l.CostMost)
-		}
-		rows = append(rows, []string{fmt.Sprint(l.Line), l.Channels, cost, string(l.Arrive), l.SendDigital, l.SendPaper, string(l.PostedOn), note})
+	if len(l.Recipient.Address) == 0 {
+		p.NoAddress++
 	}
-	fmt.Fprintln(w)
-	ctl.Table(w, []string{"LINE", "CHANNEL", "DKK", "ARRIVE BY", "SEND DIGITALLY BY", "ON PAPER BY", "POSTED IF SENT NOW", ""}, rows)
+	if l.Registered {
+		p.plan.Registered++
+	}
+	least, most := p.rules.cost(*l)
+	p.CostLeast, p.CostMost = p.CostLeast+least, p.CostMost+most
+	if day, b, ok := p.budget(l); ok {
+		d := p.days[day]
+		if d == nil {
+			d = &planDay{Arrive: day}
+			d.SendDigital, d.SendPaper = lastDays(b)
+			p.days[day] = d
+		}
+		d.Letters++
+		d.Lines = append(d.Lines, int32(n)) //nolint:gosec // a table has at most 128 MB
+		d.Late = d.Late || p.now.After(b.Paper) && len(l.Recipient.Address) > 0
+	}
+	if p.Each {
+		p.rows.see(p.line(n, l).row())
+	}
+	return nil
+}
+
+// budget returns the latest day of a line, and what it leaves; ok is false when it has none.
+func (p *planning) budget(l *wire.BatchLine) (day post.Day, b letter.Budget, ok bool) {
+	if day = post.Day(l.ArriveBy); day == "" {
+		day = post.Day(p.batchPlan.Arrive)
+	}
+	if b, ok = p.budgets[day]; ok {
+		return day, b, true
+	}
+	if b, ok = letter.BudgetOf(day, p.times()); ok {
+		p.budgets[day] = b
+	}
+	return day, b, ok
+}
+
+// finish fills in what is known when all lines are.
+func (p *planning) finish(t *table) error {
+	p.plan.Cutoff, p.Rules, p.Letters, p.plan.Documents, p.DocumentBytes = p.rules.Cutoff, p.rules, t.Lines, t.docs.sums.n, t.docs.bytes
+	if p.NoAddress < p.Letters {
+		p.PostedOn, p.ArrivesOn = p.posted, p.arrives
+	}
+	if arrive := p.batchPlan.Arrive; arrive != "" {
+		if _, err := dayOf(arrive); err != nil {
+			return err
+		}
+		b, _ := letter.BudgetOf(post.Day(arrive), p.times())
+		p.SendDigital, p.SendPaper = lastDays(b)
+	}
+	for _, day := range slices.Sorted(maps.Keys(p.days)) {
+		p.Days = append(p.Days, *p.days[day])
+		p.Late = p.Late || p.days[day].Late
+	}
+	return nil
+}
+
+// print prints the plan; when each line is asked for, it reads the table once more.
+func (p *planning) print(r *run, t *table) error {
+	if !p.Each {
+		return r.Print(p.plan, func(w io.Writer) { p.write(w, p.plan) })
+	}
+	lines := func(put func(planLine) error) error {
+		return t.each(r.ctx, func(n int, l wire.BatchLine, _ int) error { return put(p.line(n, &l)) })
+	}
+	return r.printLong(p.plan, "each", func(emit func(any) error) error {
+		return lines(func(l planLine) error { return emit(l) })
+	}, func(w io.Writer) error {
+		p.write(w, p.plan)
+		fmt.Fprintln(w)
+		if err := p.rows.write(w, eachHeads); err != nil {
+			return err
+		}
+		return lines(func(l planLine) error { return p.rows.write(w, l.row()) })
+	})
+}
+
+// line judges one line by itself.
+func (p *planning) line(n int, l *wire.BatchLine) planLine {
+	out := planLine{Line: n, Channels: digitalAlone}
+	out.CostLeast, out.CostMost = p.rules.cost(*l)
+	paper := len(l.Recipient.Address) > 0
+	if paper {
+		out.Channels, out.PostedOn = eitherChannel, p.posted
+	}
+	day, b, ok := p.budget(l)
+	if out.Arrive = day; ok {
+		digital, onPaper := lastDays(b)
+		out.SendDigital = digital
+		if paper {
+			out.SendPaper, out.Late = onPaper, p.now.After(b.Paper)
+		}
+	}
+	return out
+}
+
+var eachHeads = []string{"LINE", "CHANNEL", "DKK", "ARRIVE BY", "SEND DIGITALLY BY", "ON PAPER BY", "POSTED IF SENT NOW", ""}
+
+// row writes the line for people.
+func (l planLine) row() []string {
+	note := ""
+	if l.Late {
+		note = "too late on paper"
+	}
+	cost := ""
+	if l.CostMost > 0 {
+		cost = fmt.Sprintf("%.2f to %.2f", l.CostLeast, l.CostMost)
+	}
+	if l.CostMost > 0 && l.CostLeast == l.CostMost {
+		cost = fmt.Sprintf("%.2f", l.CostMost)
+	}
+	return []string{strconv.Itoa(l.Line), l.Channels, cost, string(l.Arrive), l.SendDigital, l.SendPaper, string(l.PostedOn), note}
 }

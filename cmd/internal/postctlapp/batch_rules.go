@@ -131,9 +131,8 @@ func (c *batchPlan) times() post.LetterTimes {
 
 // unoffered names the lines that ask for registered post.
 func (t *table) unoffered() {
-	for i, l := range t.Lines {
-		if l.Registered {
-			t.fault(t.At[i], post.FaultRegistered)
-		}
+	kind := t.Faults.kind(post.FaultRegistered)
+	for _, n := range t.registered {
+		t.Faults.note(int(n), kind, 0)
 	}
 }

@@ -108,14 +108,20 @@ func (c *batchReport) Run(r *run) error {
 	}
 	defer d.Close()
 	if c.Out == "-" {
-		_, err := report(r, d, c.ID, r.Stdout)
+		_, err := report(r, d, c.ID, r.Stdout, func(int) {})
 		return err
 	}
+	show, end, err := r.reported(d, c.ID)
+	if err != nil {
+		return err
+	}
+	defer end()
 	f, err := os.OpenFile(c.Out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return &ctl.Hint{Err: err, Hint: "choose a name that is free"}
 	}
-	n, err := report(r, d, c.ID, f)
+	n, err := report(r, d, c.ID, f, show)
+	end()
 	if err2 := f.Close(); err == nil {
 		err = err2
 	}
@@ -141,31 +147,26 @@ func cell(s string) string {
 
 // report writes the letters in the order of their ids, which is that of their
 // lines within each part.
-func report(r *run, d *client.Client, id string, out io.Writer) (n int, err error) {
+func report(r *run, d *client.Client, id string, out io.Writer, show func(n int)) (n int, err error) {
 	w := csv.NewWriter(out)
 	heads := []string{"line", "letter", "reference", "state", "channel", "reason", "message", "tracking", "accepted_at", "available_at", "registered"}
 	if err := w.Write(heads); err != nil {
 		return 0, err
 	}
-	for after := ""; ; {
-		page, err := d.BatchLetters(r.ctx, id, after, 1000)
+	for v, err := range r.letters(d, id, "") {
 		if err != nil {
 			return n, err
 		}
-		for _, v := range page.Items {
-			n++
-			row := []string{strconv.Itoa(v.Line), v.ID, v.Reference, v.State, v.Channel, v.Code, v.MessageID, v.Tracking,
-				ctl.When(v.AcceptedAt), ctl.When(v.AvailableAt), map[bool]string{true: "yes"}[v.Registered]}
-			for i, s := range row {
-				row[i] = cell(s)
-			}
-			if err := w.Write(row); err != nil {
-				return n, err
-			}
+		n++
+		row := []string{strconv.Itoa(v.Line), v.ID, v.Reference, v.State, v.Channel, v.Code, v.MessageID, v.Tracking,
+			ctl.When(v.AcceptedAt), ctl.When(v.AvailableAt), map[bool]string{true: "yes"}[v.Registered]}
+		for i, s := range row {
+			row[i] = cell(s)
 		}
-		if after = page.Next; after == "" {
-			break
+		if err := w.Write(row); err != nil {
+			return n, err
 		}
+		show(n)
 	}
 	w.Flush()
 	return n, w.Error()

@@ -51,7 +51,7 @@ func (c *batchWatch) Run(r *run) error {
 		return err
 	}
 	if n := b.Letters[string(post.LetterNeedsPerson)]; n > 0 {
-		return &ctl.Hint{Err: errors.New(needs(n)), Hint: "see them: postctl batch show " + b.ID + " -letters", Exit: ctl.NeedsPerson}
+		return &ctl.Hint{Err: errors.New(needs(n)), Hint: "see them: postctl batch show " + b.ID + " -state needs-person", Exit: ctl.NeedsPerson}
 	}
 	return nil
 }

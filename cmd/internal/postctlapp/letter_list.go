@@ -29,12 +29,8 @@ type letterList struct {
 
 // Run lists letters: ids, states and times, nothing of their content.
 func (c *letterList) Run(r *run) error {
-	if s := post.LetterState(c.State); c.State != "" && !slices.Contains(post.LetterStates(), s) {
-		var names []string
-		for _, known := range post.LetterStates() {
-			names = append(names, string(known))
-		}
-		return &ctl.Hint{Err: fmt.Errorf("%q is no state of a letter", c.State), Hint: "one of " + strings.Join(names, ", "), Exit: ctl.Misused}
+	if err := knownState(c.State); err != nil {
+		return err
 	}
 	since, err := moment(c.Since, time.Now())
 	if err != nil {
@@ -75,6 +71,18 @@ func (c *letterList) Run(r *run) error {
 			r.Say("next: postctl letter explain %s", all.Items[0].Reference)
 		}
 	})
+}
+
+// knownState refuses what is no state of a letter; "" is none.
+func knownState(s string) error {
+	if s == "" || slices.Contains(post.LetterStates(), post.LetterState(s)) {
+		return nil
+	}
+	var names []string
+	for _, known := range post.LetterStates() {
+		names = append(names, string(known))
+	}
+	return &ctl.Hint{Err: fmt.Errorf("%q is no state of a letter", s), Hint: "one of " + strings.Join(names, ", "), Exit: ctl.Misused}
 }
 
 // printLetters names each letter by its reference, which every command takes and

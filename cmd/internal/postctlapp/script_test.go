@@ -5,8 +5,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -18,9 +21,36 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"postctl": func() {
-			os.Exit(postctlapp.Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+			code := postctlapp.Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+			stop()
+			noteHighWater()
+			os.Exit(code)
 		},
 	})
+}
+
+// highWater names the file into which postctl, when it is a test's process, writes
+// its greatest resident size.
+const highWater = "SIKKERPOST_TEST_HIGH_WATER"
+
+// noteHighWater writes the greatest resident size of this process, in kB, where
+// highWater says. What a parent is told by wait4 is of no use: it is never less
+// than the parent itself had when it started the process.
+func noteHighWater() {
+	path := os.Getenv(highWater)
+	if path == "" {
+		return
+	}
+	status, err := os.ReadFile("/proc/self/status")
+	if err == nil {
+		_, rest, _ := strings.Cut(string(status), "VmHWM:")
+		err = os.WriteFile(path, []byte(strings.Fields(rest)[0]), 0o600)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(70)
+	}
 }
 
 func TestScripts(t *testing.T) {

@@ -1,17 +1,10 @@
 package postctlapp
 
 import (
-	"bytes"
+	"context"
 	"crypto/sha256"
-	"encoding/csv"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -23,11 +16,6 @@ import (
 	"sikkerpost.dk/gateway/internal/post"
 )
 
-// maxTable bounds a table: 100,000 lines of 1.3 KB, which no real one reaches.
-const maxTable = 128 << 20
-
-var bom = []byte("\xef\xbb\xbf")
-
 // columns gives each column its name; the Danish heads are what people write.
 var columns = map[string]string{
 	"key": "key", "nøgle": "key", "id": "id", "cpr": "id", "cvr": "id", "cpr/cvr": "id",
@@ -37,211 +25,110 @@ var columns = map[string]string{
 	"registered": "registered", "rekommanderet": "registered",
 }
 
-// table is a batch as read from CSV or JSON lines, with every fault found.
+// table is a batch in CSV or JSON lines that was read and checked. No line of it is
+// kept; [table.each] reads them again. What is kept of a line are a digest of its
+// key and its number, some 42 bytes, and of a document the digests of its name and
+// of its content, some 82.
 type table struct {
-	Lines  []wire.BatchLine
-	At     []int             // line of the file, for each of Lines
-	Files  map[string]string // path by SHA-256
-	Bytes  int64             // of all documents, each once
-	Faults []lineFault
+	Lines  int // letters
+	Faults faults
 
-	absent map[string]bool // columns that the first line does not name
+	src        *source
+	docs       *documents
+	keys       digests
+	keyAt      []int32         // line of the file, for each of keys
+	registered []int32         // lines of the file that ask for registered post
+	absent     map[string]bool // columns that the first line does not name
 }
 
-// lineFault is one fault at one line of the file.
-type lineFault struct {
-	Line    int    `json:"line"` // 0: the file as a whole
-	Code    string `json:"code"`
-	Message string `json:"message"`
-	Cure    string `json:"cure"`
-}
-
-func (t *table) fault(line int, err error) {
-	f := post.FaultInternal
-	errors.As(err, &f)
-	l := lineFault{Line: line, Code: f.Code, Message: f.English, Cure: f.Cure}
-	var at *post.Refusal
-	if errors.As(err, &at) && at.Detail != "" {
-		l.Message = strings.TrimSuffix(l.Message, ".") + " (" + at.Detail + ")."
-	}
-	t.Faults = append(t.Faults, l)
-}
+// judge looks at a line that is in its form: n is its line of the file, doc the
+// number of its document, or none when that cannot be sent. What it finds it adds to t.Faults.
+type judge func(t *table, n int, l *wire.BatchLine, doc int) error
 
 // read reads and checks the table at path, with its documents in dir ("": none
-// are looked at). It reports every fault; only an unreadable file is an error.
-func read(path, dir string) (*table, error) {
-	f, err := os.Open(path)
+// are looked at), and shows each line to the judges. It reports every fault; only
+// an unreadable file is an error, and an end of ctx. The caller closes the table.
+func read(r *run, path, dir string, judges ...judge) (*table, error) {
+	src, err := open(path)
 	if err != nil {
-		return nil, &ctl.Hint{Err: err, Hint: "check the path"}
+		return nil, err
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxTable+1))
-	if err != nil {
-		return nil, &ctl.Hint{Err: err, Hint: "check the path"}
+	t := &table{src: src, docs: &documents{dir: dir}}
+	t.docs.faults = &t.Faults
+	if err := t.read(r, judges); err != nil {
+		t.close()
+		return nil, err
 	}
-	if dir != "" {
+	return t, nil
+}
+
+func (t *table) close() { t.src.close() } //nolint:errcheck // only read
+
+func (t *table) read(r *run, judges []judge) error {
+	if dir := t.docs.dir; dir != "" {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			if err == nil {
 				err = fmt.Errorf("%s is no folder", dir)
 			}
-			return nil, &ctl.Hint{Err: err, Hint: "-documents names the folder of the PDFs"}
+			return &ctl.Hint{Err: err, Hint: "-documents names the folder of the PDFs"}
 		}
 	}
-	if len(b) > maxTable {
-		return nil, post.FaultBatchSize
+	p := slowly(r.Env, "lines checked")
+	defer p.End()
+	took, all := 0, t.src.breaks
+	if !t.src.json {
+		all-- // the heads
 	}
-	docs := &documents{dir: dir, known: map[string]checked{}}
-	t := parse
-	if strings.EqualFold(filepath.Ext(path), ".jsonl") {
-		t = parseJSON
-	}
-	out := t(b, docs)
-	out.Files = docs.files()
-	out.Bytes = docs.bytes
-	return out, nil
-}
-
-// finish refuses a table that is empty or too large.
-func (t *table) finish() *table {
-	if len(t.Lines) > batch.MaxAnnounced || len(t.Lines) == 0 && len(t.Faults) == 0 {
-		t.fault(0, post.FaultBatchSize.At("%d lines", len(t.Lines)))
-	}
-	return t
-}
-
-// parseJSON reads one JSON object a line, of the form that desk takes. A line
-// that is not is reported; the others are still read.
-func parseJSON(b []byte, docs *documents) *table {
-	t := &table{}
-	b, ok := t.text(b)
-	if !ok {
-		return t
-	}
-	seen, n := map[string]int{}, 0
-	for len(b) > 0 {
-		var line []byte
-		line, b, _ = bytes.Cut(b, []byte("\n"))
-		n++
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		var l wire.BatchLine
-		dec := json.NewDecoder(bytes.NewReader(line))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&l); err != nil || !ended(dec) {
-			t.fault(n, post.FaultTableLine.At("not one JSON object of the known members"))
-			continue
-		}
-		announced := l.SHA256
-		t.check(n, l, docs, seen)
-		if got := t.Lines[len(t.Lines)-1].SHA256; announced != "" && got != "" && announced != got {
-			t.fault(n, post.FaultDocumentDigest)
-		} else if got == "" {
-			t.Lines[len(t.Lines)-1].SHA256 = announced
-		}
-	}
-	return t.finish()
-}
-
-// parse reads a table. docs finds and checks each document once.
-func parse(b []byte, docs *documents) *table {
-	t := &table{}
-	b, ok := t.text(b)
-	if !ok {
-		return t
-	}
-	head, _, _ := bytes.Cut(b, []byte("\n"))
-	r := csv.NewReader(bytes.NewReader(b))
-	r.FieldsPerRecord = -1
-	if bytes.Count(head, []byte(";")) > bytes.Count(head, []byte(",")) {
-		r.Comma = ';'
-	}
-	names, err := r.Read()
-	if err == nil && len(names) == 2 && strings.EqualFold(names[0], "sep=") && names[1] == "" {
-		names, err = r.Read() // a line for Excel alone
-	}
-	if err != nil {
-		t.fault(1, post.FaultTableForm)
-		return t
-	}
-	if len(names) == 1 && strings.Contains(names[0], "\t") {
-		t.fault(0, post.FaultTableForm.At("tabs stand between the columns"))
-		return t
-	}
-	heads, _ := r.FieldPos(0)
-	at := t.heads(heads, names)
-	seen := map[string]int{}
-	for {
-		fields, err := r.Read()
-		if err == io.EOF {
-			break
-		}
-		var wrong *csv.ParseError
-		if errors.As(err, &wrong) {
-			t.fault(wrong.StartLine, post.FaultTableForm)
-			if errors.Is(err, csv.ErrBareQuote) {
-				continue // ends with its own line
+	s := &scan{ctx: r.ctx, src: t.src, fault: t.Faults.add, take: func(n int, l *wire.BatchLine) error {
+		took++
+		p.Show(took, max(took, all))
+		doc := t.check(n, l)
+		for _, look := range judges {
+			if err := look(t, n, l, doc); err != nil {
+				return err
 			}
-			return t // where the value ends, and what follows, cannot be told
 		}
-		n, _ := r.FieldPos(0)
-		if len(fields) != len(names) {
-			t.fault(n, post.FaultTableLine.At("%d columns, not %d", len(fields), len(names)))
-			continue
-		}
-		t.line(n, at, fields, docs, seen)
+		return nil
+	}}
+	s.heads = func(absent map[string]bool) { t.absent = absent }
+	whole, err := s.run()
+	if err != nil {
+		return err
 	}
-	return t.finish()
+	p.Show(took, took)
+	t.keys, t.keyAt = digests{}, nil // no later reading asks for them
+	if whole && (t.Lines > batch.MaxAnnounced || t.Lines == 0 && len(t.Faults.list) == 0) {
+		t.Faults.add(0, post.FaultBatchSize.At("%d lines", t.Lines))
+	}
+	return nil
 }
 
-// line takes a line of CSV.
-func (t *table) line(n int, at map[string][]int, fields []string, docs *documents, seen map[string]int) {
-	get := func(c string) string {
-		if len(at[c]) == 0 {
-			return ""
+// each reads the lines of a table without faults again: n is the line of the file,
+// doc the number of the document.
+func (t *table) each(ctx context.Context, take func(n int, l wire.BatchLine, doc int) error) error {
+	s := &scan{ctx: ctx, src: t.src, fault: func(int, error) {}, take: func(n int, l *wire.BatchLine) error {
+		doc := t.docs.find(l.Document)
+		if doc >= 0 {
+			l.SHA256 = t.docs.sum(doc)
 		}
-		return strings.TrimSpace(fields[at[c][0]])
-	}
-	l := wire.BatchLine{Key: get("key"), Title: get("title"), Document: get("document"), Language: strings.ToLower(get("language")), ArriveBy: get("arrive")}
-	var clear bool
-	if l.Registered, clear = yes(get("registered")); !clear {
-		t.fault(n, post.FaultTableRegistered)
-	}
-	l.Recipient = wire.Party{IDType: "CPR", ID: strings.ReplaceAll(get("id"), " ", ""), Name: get("name")}
-	if len(l.Recipient.ID) == 8 {
-		l.Recipient.IDType = "CVR"
-	}
-	for _, i := range at["address"] {
-		if s := strings.TrimSpace(fields[i]); s != "" {
-			l.Recipient.Address = append(l.Recipient.Address, s)
-		}
-	}
-	t.check(n, l, docs, seen)
+		return take(n, *l, doc)
+	}}
+	_, err := s.run()
+	return err
 }
 
-// yes reads the words by which people and programs say whether a line goes by
-// registered post. Another word is not taken for no.
-func yes(s string) (is, clear bool) {
-	switch strings.ToLower(s) {
-	case "yes", "ja", "true", "sand", "1", "x":
-		return true, true
-	case "", "no", "nej", "false", "falsk", "0":
-		return false, true
-	}
-	return false, false
-}
-
-// check holds one line to the rules that desk will hold it to, and adds it.
-func (t *table) check(n int, l wire.BatchLine, docs *documents, seen map[string]int) {
+// check holds one line to the rules that desk will hold it to, fills in the digest
+// of its document, and returns the document's number.
+func (t *table) check(n int, l *wire.BatchLine) (doc int) {
 	check := func(err error) {
 		if err != nil {
-			t.fault(n, err)
+			t.Faults.add(n, err)
 		}
 	}
 	there := func(column string) bool { return !t.absent[column] }
 	r := l.Recipient
 	if there("key") {
-		check(newKey(l.Key, n, seen))
+		t.newKey(l.Key, n)
 	}
 	if there("title") {
 		check(letter.CheckTitle(l.Title))
@@ -261,26 +148,48 @@ func (t *table) check(n int, l wire.BatchLine, docs *documents, seen map[string]
 	if _, ok := post.ParseDay(l.ArriveBy); l.ArriveBy != "" && !ok {
 		check(post.FaultArriveDay)
 	}
+	doc = none
 	if there("document") {
 		_, err := letter.Describe(l.Document, "", "", l.Language)
-		if err == nil {
-			l.SHA256, err = docs.digest(l.Document)
-		}
 		check(err)
+		if err == nil {
+			doc = t.document(n, l)
+		}
 	}
-	t.Lines, t.At = append(t.Lines, l), append(t.At, n)
+	t.Lines++
+	if l.Registered {
+		t.registered = append(t.registered, int32(n)) //nolint:gosec // a table has at most 128 MB
+	}
+	return doc
+}
+
+// document looks at the document of a line. A line may announce its digest.
+func (t *table) document(n int, l *wire.BatchLine) (doc int) {
+	announced := l.SHA256
+	doc, wrong := t.docs.examine(l.Document)
+	switch {
+	case wrong >= 0:
+		t.Faults.note(n, wrong, 0)
+	case doc >= 0:
+		if l.SHA256 = t.docs.sum(doc); announced != "" && announced != l.SHA256 {
+			t.Faults.add(n, post.FaultDocumentDigest)
+		}
+	}
+	return doc
 }
 
 // newKey checks a line's key and notes where it stands.
-func newKey(key string, line int, seen map[string]int) error {
+func (t *table) newKey(key string, line int) {
 	if err := letter.CheckKey(key, post.FaultLetterKey); err != nil {
-		return err
+		t.Faults.add(line, err)
+		return
 	}
-	if first, twice := seen[key]; twice {
-		return post.FaultLineKeyTwice.At("first in line %d", first)
+	n, twice := t.keys.put(sha256.Sum256([]byte(key)))
+	if twice {
+		t.Faults.note(line, t.Faults.kind(post.FaultLineKeyTwice.At("first in line %s", hole)), int(t.keyAt[n]))
+		return
 	}
-	seen[key] = line
-	return nil
+	t.keyAt = append(t.keyAt, int32(line)) //nolint:gosec // as above
 }
 
 // formula reports whether a spreadsheet would run some line of s (CWE-1236):
@@ -294,71 +203,4 @@ func formula(s string) bool {
 		}
 	}
 	return false
-}
-
-// documents finds and checks the PDFs of a table, each once.
-type documents struct {
-	dir   string
-	known map[string]checked // by file name
-	bytes int64              // of the good ones
-}
-
-type checked struct {
-	sha256 string
-	err    error
-}
-
-// digest returns the SHA-256 of the document named name, a plain file name.
-func (d *documents) digest(name string) (string, error) {
-	if d.dir == "" {
-		return "", nil
-	}
-	c, ok := d.known[name]
-	if !ok {
-		var n int64
-		c.sha256, n, c.err = examine(filepath.Join(d.dir, name))
-		d.bytes += n
-		d.known[name] = c
-	}
-	return c.sha256, c.err
-}
-
-// examine applies desk's own rules to a document: it parses the PDF.
-func examine(path string) (sum string, size int64, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", 0, post.FaultTableDocument
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return "", 0, post.FaultTableDocument
-	}
-	b, err := letter.ReadPDF(f)
-	if err != nil {
-		return "", 0, err
-	}
-	h := sha256.Sum256(b)
-	return hex.EncodeToString(h[:]), int64(len(b)), nil
-}
-
-func (d *documents) files() map[string]string {
-	out := map[string]string{}
-	for name, c := range d.known {
-		if c.err == nil {
-			out[c.sha256] = filepath.Join(d.dir, name)
-		}
-	}
-	return out
-}
-
-// print writes the faults, one a line, in the order of the file.
-func (t *table) print(w io.Writer) {
-	slices.SortStableFunc(t.Faults, func(a, b lineFault) int { return a.Line - b.Line })
-	for _, f := range t.Faults {
-		where := "file"
-		if f.Line > 0 {
-			where = fmt.Sprintf("line %d", f.Line)
-		}
-		fmt.Fprintf(w, "%s: %s %s  %s\n", where, f.Code, f.Message, f.Cure)
-	}
 }

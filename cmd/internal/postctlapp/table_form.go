@@ -1,13 +1,11 @@
 package postctlapp
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -15,40 +13,12 @@ import (
 // needed are the columns without which no line can become a letter.
 var needed = []string{"key", "id", "name", "title", "document"}
 
-// text returns the table's text. Each line that is not UTF-8 is a fault; its
-// bytes are then read as Latin-1, so that whatever else is wrong with it and with the others
-// is told as well. What is no text of lines at all, as UTF-16, is one fault of
-// the file, and ok is false.
-func (t *table) text(b []byte) (text []byte, ok bool) {
-	b = bytes.TrimPrefix(b, bom)
-	if bytes.IndexByte(b, 0) >= 0 {
-		t.fault(0, post.FaultTableForm.At("it holds zero bytes, as UTF-16 does"))
-		return nil, false
-	}
-	if utf8.Valid(b) {
-		return b, true
-	}
-	n := 0
-	for line := range bytes.Lines(b) {
-		n++
-		if utf8.Valid(line) {
-			text = append(text, line...)
-			continue
-		}
-		t.fault(n, post.FaultTableForm.At("the line is not UTF-8"))
-		for _, c := range line {
-			text = utf8.AppendRune(text, rune(c))
-		}
-	}
-	return text, true
-}
-
-// heads finds in line n where each column is; address lines keep their order. All
+// heads finds where each column is; address lines keep their order. All
 // that is wrong with the line is one fault. The lines are read all the same: a column that is not
 // known is passed over, of one that stands twice the first counts, and what is
-// missing is not missed again in each line.
-func (t *table) heads(line int, names []string) map[string][]int {
-	at := map[string][]int{}
+// missing (absent) is not missed again in each line.
+func heads(names []string) (at map[string][]int, absent map[string]bool, err error) {
+	at, absent = map[string][]int{}, map[string]bool{}
 	var unknown, twice, missing []string
 	for i, n := range names {
 		c := column(n)
@@ -61,10 +31,9 @@ func (t *table) heads(line int, names []string) map[string][]int {
 			at[c] = append(at[c], i)
 		}
 	}
-	t.absent = map[string]bool{}
 	for _, c := range needed {
 		if len(at[c]) == 0 {
-			t.absent[c] = true
+			absent[c] = true
 			missing = append(missing, c)
 		}
 	}
@@ -88,9 +57,9 @@ func (t *table) heads(line int, names []string) map[string][]int {
 		wrong = append(wrong, strings.Join(missing, ", ")+" are missing")
 	}
 	if len(wrong) > 0 {
-		t.fault(line, post.FaultTableColumn.At("%s", strings.Join(wrong, "; ")))
+		err = post.FaultTableColumn.At("%s", strings.Join(wrong, "; "))
 	}
-	return at
+	return at, absent, err
 }
 
 // column returns the name of the column that a head stands for; "" when none.

@@ -1,11 +1,13 @@
 package postctlapp
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"sikkerpost.dk/gateway/cmd/internal/ctl"
 	"sikkerpost.dk/gateway/internal/outbound/preflight/preflighttest"
 	"sikkerpost.dk/gateway/internal/outside"
 )
@@ -35,15 +37,17 @@ func TestATableIsCheckedAsPaper(t *testing.T) {
 		"cover":    {"3 POST-7104"},
 		"document": {"2 POST-7109", "3 POST-7104"},
 	} {
-		tab, err := read(path, dir)
-		if err != nil || len(tab.Faults) != 0 {
-			t.Fatalf("%v, %v", tab.Faults, err)
+		r := &run{Env: &ctl.Env{Stderr: io.Discard}, ctx: t.Context()}
+		look, err := paper(r, window)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if err := tab.paper(t.Context(), window); err != nil {
+		tab, err := read(r, path, dir, look)
+		if err != nil {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, f := range tab.Faults {
+		for f := range tab.Faults.all() {
 			got = append(got, string(rune('0'+f.Line))+" "+f.Code)
 			if strings.Contains(f.Message, "Erna") {
 				t.Errorf("a fault names the recipient: %s", f.Message)

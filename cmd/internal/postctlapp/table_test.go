@@ -2,8 +2,10 @@ package postctlapp
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +13,8 @@ import (
 	"github.com/pdfcpu/pdfcpu/pkg/api"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/model"
 
+	"sikkerpost.dk/gateway/adapters/deskapi/wire"
+	"sikkerpost.dk/gateway/cmd/internal/ctl"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 	"sikkerpost.dk/gateway/internal/post"
 )
@@ -56,13 +60,9 @@ func TestEveryFaultOfATableIsToldAtOnce(t *testing.T) {
 		{"JSON in Latin-1", strings.Replace(json, `"N"`, "\"J\xf8rgen\"", 1) + "\n{}\n", true, []string{"1 POST-4301", "2 " + post.FaultLetterKey.Code, "2 POST-2001", "2 POST-0103", "2 POST-4305", "2 POST-2012"}, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			read, docs := parse, &documents{dir: dir, known: map[string]checked{}}
-			if c.json {
-				read = parseJSON
-			}
-			got := read([]byte(c.text), docs)
+			got := readText(t, c.text, c.json, dir)
 			var told []string
-			for _, f := range got.Faults {
+			for f := range got.Faults.all() {
 				told = append(told, fmt.Sprint(f.Line, " ", f.Code))
 				if f.Cure == "" || strings.Contains(f.Message, "6503851236") {
 					t.Errorf("%+v", f)
@@ -70,8 +70,8 @@ func TestEveryFaultOfATableIsToldAtOnce(t *testing.T) {
 			}
 			slices.Sort(told)
 			want := slices.Sorted(slices.Values(c.want))
-			if !slices.Equal(told, want) || len(got.Lines) != c.lines {
-				t.Errorf("%d lines, %q\nwant %d, %q", len(got.Lines), told, c.lines, want)
+			if !slices.Equal(told, want) || got.Lines != c.lines {
+				t.Errorf("%d lines, %q\nwant %d, %q", got.Lines, told, c.lines, want)
 			}
 		})
 	}
@@ -96,41 +96,75 @@ func FuzzTable(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	examined := &documents{dir: dir, known: map[string]checked{}}
-	if _, err := examined.digest("a.pdf"); err != nil {
-		f.Fatal(err)
-	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		holds(t, parse(b, examined))
-		holds(t, parseJSON(b, examined))
+		for _, json := range []bool{false, true} {
+			holds(t, readText(t, string(b), json, dir))
+		}
 	})
 }
 
-func holds(t *testing.T, tab *table) {
+// heard is a table with what its judges heard of it.
+type heard struct {
+	*table
+	lines []wire.BatchLine
+	at    []int
+}
+
+// readText reads and checks a table that is in no file.
+func readText(t testing.TB, text string, json bool, dir string) *heard {
 	t.Helper()
-	{
-		if len(tab.Lines) != len(tab.At) {
-			t.Fatalf("%d lines, %d places", len(tab.Lines), len(tab.At))
+	h := &heard{table: &table{src: &source{ReaderAt: strings.NewReader(text), json: json}, docs: &documents{dir: dir}}}
+	h.docs.faults = &h.Faults
+	if err := h.src.survey(); err != nil {
+		t.Fatal(err)
+	}
+	r := &run{Env: &ctl.Env{Stderr: io.Discard}, ctx: t.Context()}
+	err := h.read(r, []judge{func(_ *table, n int, l *wire.BatchLine, _ int) error {
+		h.lines, h.at = append(h.lines, *l), append(h.at, n)
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func holds(t *testing.T, tab *heard) {
+	t.Helper()
+	if tab.Lines != len(tab.at) {
+		t.Fatalf("%d lines, %d places", tab.Lines, len(tab.at))
+	}
+	for i := 1; i < len(tab.at); i++ {
+		if tab.at[i] <= tab.at[i-1] {
+			t.Fatalf("line %d stands at %d, the one before at %d", i, tab.at[i], tab.at[i-1])
 		}
-		for i := 1; i < len(tab.At); i++ {
-			if tab.At[i] <= tab.At[i-1] {
-				t.Fatalf("line %d stands at %d, the one before at %d", i, tab.At[i], tab.At[i-1])
-			}
+	}
+	for fault := range tab.Faults.all() {
+		if fault.Code == "POST-0001" || fault.Cure == "" || strings.Contains(fault.Message, hole) {
+			t.Fatalf("a fault without a name: %+v", fault)
 		}
-		for _, fault := range tab.Faults {
-			if fault.Code == "POST-0001" || fault.Cure == "" {
-				t.Fatalf("a fault without a name: %+v", fault)
-			}
+	}
+	if len(tab.Faults.list) > 0 {
+		return
+	}
+	if tab.Lines == 0 {
+		t.Fatal("neither lines nor faults")
+	}
+	for _, l := range tab.lines {
+		if l.Key == "" || l.Title == "" || len(l.SHA256) != 64 || strings.ContainsAny(l.Document, `/\`) || l.Recipient.Name == "" {
+			t.Fatalf("a faultless line that cannot be sent: %+v", l)
 		}
-		if len(tab.Faults) == 0 {
-			if len(tab.Lines) == 0 {
-				t.Fatal("neither lines nor faults")
-			}
-			for _, l := range tab.Lines {
-				if l.Key == "" || l.Title == "" || len(l.SHA256) != 64 || strings.ContainsAny(l.Document, `/\`) || l.Recipient.Name == "" {
-					t.Fatalf("a faultless line that cannot be sent: %+v", l)
-				}
-			}
+	}
+	// What is sent is what was checked.
+	n := 0
+	err := tab.each(t.Context(), func(at int, l wire.BatchLine, _ int) error {
+		if at != tab.at[n] || !reflect.DeepEqual(l, tab.lines[n]) {
+			t.Fatalf("line %d was checked as %+v and is sent as %+v", at, tab.lines[n], l)
 		}
+		n++
+		return nil
+	})
+	if err != nil || n != tab.Lines {
+		t.Fatalf("%d of %d lines are sent, %v", n, tab.Lines, err)
 	}
 }
