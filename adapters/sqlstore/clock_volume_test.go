@@ -63,4 +63,12 @@ func TestWhatIsDoneByTheClockReadsNoMoreRowsWithThousandsBehindIt(t *testing.T) 
 	if read > 200 {
 		t.Errorf("%d rows and entries were read for 10 of %d letters: %v", read, n, from)
 	}
+	// Receipts that went long before their letters are passed over once a day.
+	mustExec(t, s, `UPDATE receipt SET raw = $1 WHERE letter <> ''`, []byte{})
+	shelf := s.ReceiptShelf(Whose{})
+	passed, _ := v.count(func() { _, err := shelf.Overdue(ctx, time.Now(), 100); v.must(err) })
+	read, from = v.count(func() { _, err := shelf.Overdue(ctx, time.Now(), 100); v.must(err) })
+	if passed < n/4 || read > 60 {
+		t.Errorf("%d rows and entries were read with %d letters whose receipts have gone, and %d at the next look: %v", passed, n, read, from)
+	}
 }

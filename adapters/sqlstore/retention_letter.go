@@ -40,7 +40,7 @@ func purgeable() string {
 
 // Overdue implements [retention.Shelf].
 func (h letterShelf) Overdue(ctx context.Context, before time.Time, n int) ([]retention.Item, error) {
-	items, err := h.s.overdueLetters(ctx, h.of, before, n, "")
+	items, err := h.s.overdueLetters(ctx, h.of, time.Time{}, before, n, "")
 	if err != nil {
 		return nil, fmt.Errorf("find overdue letters: %w", err)
 	}
@@ -51,10 +51,10 @@ func (h letterShelf) Overdue(ctx context.Context, before time.Time, n int) ([]re
 // ended and nobody holds it.
 func over() string { return ` hold_at = 0 AND (state || '') IN (` + purgeable() + `)` }
 
-// overdueLetters returns the first n letters whose road ended before a time, and of
-// which more is true. It takes the first of each municipality, from an index that has
+// overdueLetters returns the first n letters whose road ended from one time to another,
+// and of which more is true. It takes the first of each municipality, from an index that has
 // them in this order: one that keeps its letters for longer is not read through.
-func (s *Store) overdueLetters(ctx context.Context, of Whose, before time.Time, n int, more string) (items []retention.Item, err error) {
+func (s *Store) overdueLetters(ctx context.Context, of Whose, from, before time.Time, n int, more string) (items []retention.Item, err error) {
 	tenants := []string{string(of.Only)}
 	if of.Only == "" {
 		if tenants, err = s.overTenants(ctx); err != nil {
@@ -65,8 +65,8 @@ func (s *Store) overdueLetters(ctx context.Context, of Whose, before time.Time, 
 		if slices.Contains(of.Not, post.TenantID(tenant)) {
 			continue
 		}
-		some, err := overdue(ctx, s.read, `SELECT id, tenant, since FROM letter WHERE`+over()+` AND ('' || tenant) = $3 AND since <= $1`+more+
-			` ORDER BY since, id LIMIT $2`, micros(before), n, tenant)
+		some, err := overdue(ctx, s.read, `SELECT id, tenant, since FROM letter WHERE`+over()+` AND ('' || tenant) = $3 AND since >= $4 AND since <= $1`+more+
+			` ORDER BY since, id LIMIT $2`, micros(before), n, tenant, micros(from))
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"sync"
 	"time"
 
 	"sikkerpost.dk/gateway/internal/post"
@@ -15,20 +16,61 @@ import (
 // receipts are still here in their own form, for retention. Only that form goes,
 // because it may name the recipient; kind, time, code and verdict stay with the
 // letter's evidence. A letter on hold keeps all of it.
-func (s *Store) ReceiptShelf(of Whose) retention.Shelf { return receiptShelf{s, of} }
+//
+// Letters stay for months after their receipts have gone, so a look begins where the
+// one before had come to. What is due further back all the same, because a hold ended
+// or a receipt came late, is found by the look at all of them that each shelf takes
+// first and then once a day.
+func (s *Store) ReceiptShelf(of Whose) retention.Shelf { return receiptShelf{s, of, new(looked)} }
 
 type receiptShelf struct {
-	s  *Store
-	of Whose
+	s    *Store
+	of   Whose
+	seen *looked
+}
+
+// wholeLook is how often a shelf looks at all letters.
+const wholeLook = 24 * time.Hour
+
+// looked is how far looks have come, in this process.
+type looked struct {
+	mu    sync.Mutex
+	whole time.Time // guarded by mu; when the last look at all was taken
+	upTo  time.Time // guarded by mu; nothing that ended before it was due then
+}
+
+// from returns where a look at now begins; the zero time is all.
+func (l *looked) from(now time.Time) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Sub(l.whole) >= wholeLook {
+		return time.Time{}
+	}
+	return l.upTo
+}
+
+// to notes what a look found that was taken at now and began at from.
+func (l *looked) to(now, from, before time.Time, items []retention.Item) {
+	if len(items) > 0 {
+		before = items[0].Ended // it may be still there at the next look
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.upTo = before; from.IsZero() {
+		l.whole = now
+	}
 }
 
 // Overdue implements [retention.Shelf].
 func (h receiptShelf) Overdue(ctx context.Context, before time.Time, n int) ([]retention.Item, error) {
-	items, err := h.s.overdueLetters(ctx, h.of, before, n,
+	now := time.Now()
+	from := h.seen.from(now)
+	items, err := h.s.overdueLetters(ctx, h.of, from, before, n,
 		` AND EXISTS (SELECT 1 FROM receipt r WHERE r.letter = letter.id AND r.letter <> '' AND length(r.raw) > 0)`)
 	if err != nil {
 		return nil, fmt.Errorf("find overdue receipts: %w", err)
 	}
+	h.seen.to(now, from, before, items)
 	return items, nil
 }
 

@@ -295,3 +295,52 @@ func TestAReceiptOfNobodyIsEmptiedInTime(t *testing.T) {
 		}
 	})
 }
+
+// TestALookForReceiptsBeginsWhereTheLastOneCameTo: letters stay for months after their
+// receipts have gone. What is due further back all the same is found a day later.
+func TestALookForReceiptsBeginsWhereTheLastOneCameTo(t *testing.T) {
+	eachEngine(t, func(t *testing.T, open opener) {
+		s, before := open(t), time.Now().Add(-30*24*time.Hour)
+		early := addLetter(t, s, post.LetterDelivered, longAgo, "", post.NewID())
+		late := addLetter(t, s, post.LetterDelivered, longAgo.Add(time.Hour), "", post.NewID())
+		held := addLetter(t, s, post.LetterDelivered, longAgo.Add(-time.Hour), "", post.NewID())
+		mustExec(t, s, `UPDATE letter SET hold_at = 1 WHERE id = $1`, held)
+		shelf := s.ReceiptShelf(Whose{}).(receiptShelf)
+		due := func(before time.Time, n int) (got []string) {
+			t.Helper()
+			items, err := shelf.Overdue(t.Context(), before, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, i := range items {
+				got = append(got, i.ID)
+			}
+			return got
+		}
+		want := func(what string, got []string, want ...string) {
+			t.Helper()
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %v, want %v", what, got, want)
+			}
+		}
+		purge := func(id string) {
+			t.Helper()
+			if _, err := shelf.Purge(t.Context(), retention.Item{ID: id, Tenant: "engdal"}, before); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want("the first of them", due(before, 1), early)
+		want("what was found and is still there", due(before, 10), early, late)
+		purge(early)
+		want("the next one", due(before, 10), late)
+		purge(late)
+		want("nothing", due(before, 10))
+		recent := addLetter(t, s, post.LetterDelivered, before.Add(time.Minute), "", post.NewID())
+		want("what is due later", due(before.Add(time.Hour), 10), recent)
+		mustExec(t, s, `UPDATE letter SET hold_at = 0 WHERE id = $1`, held)
+		mustExec(t, s, `UPDATE receipt SET raw = $2 WHERE letter = $1`, early, []byte("came again"))
+		want("further back, on the same day", due(before.Add(time.Hour), 10), recent)
+		shelf.seen.whole = shelf.seen.whole.Add(-wholeLook)
+		want("further back, a day later", due(before.Add(time.Hour), 10), held, early, recent)
+	})
+}
