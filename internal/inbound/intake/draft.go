@@ -44,16 +44,24 @@ type draftBody struct {
 // partyKey names a party for the keyed index.
 func partyKey(p post.Party) string { return p.IDType() + ":" + p.RevealID() }
 
+// writerKey names who writes. An employee of whom the log-in tells no CPR number is
+// known by name under the company's number; colleagues are not each other.
+func writerKey(p post.Person) string {
+	who := partyKey(p.Actor)
+	if p.Actor.IDType() != "CPR" {
+		who += ":" + p.Actor.Name()
+	}
+	return who + "|" + partyKey(p.Subject())
+}
+
 // owner is the index under which a person's draft is kept. Acting for somebody
 // is another owner than acting for oneself: the two drafts never meet.
-func (d *Desk) owner(p post.Person) []byte {
-	return seal.Index(d.IndexKey, "", "draft", partyKey(p.Actor)+"|"+partyKey(p.Subject()))
-}
+func (d *Desk) owner(p post.Person) []byte { return seal.Index(d.IndexKey, "", "draft", writerKey(p)) }
 
 // Mark names whom a form was made for, in hidden figures that tell nobody who that is: the
 // same for each session of a person who acts for the same one, another for anybody else.
 func (d *Desk) Mark(p post.Person) string {
-	return hex.EncodeToString(seal.Index(d.IndexKey, "", "form", partyKey(p.Actor)+"|"+partyKey(p.Subject()))[:16])
+	return hex.EncodeToString(seal.Index(d.IndexKey, "", "form", writerKey(p))[:16])
 }
 
 // Draft returns the person's open draft. It answers [post.ErrNotFound] when

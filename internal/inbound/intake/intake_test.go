@@ -281,6 +281,41 @@ func TestFileNames(t *testing.T) {
 	}
 }
 
+// TestColleaguesWithoutCPRNumbersHaveDraftsOfTheirOwn: the log-in need not tell an employee's CPR number,
+// and then all employees bear the company's.
+func TestColleaguesWithoutCPRNumbersHaveDraftsOfTheirOwn(t *testing.T) {
+	r := newRoom(t)
+	company := post.NewParty(post.CPR{}, "11223491", "Bech Tagdækning ApS")
+	employee := func(name string) post.Person {
+		return post.Person{Actor: post.NewParty(post.CPR{}, "11223491", name), OnBehalfOf: &company}
+	}
+	ann, bo := employee("Ann Bech"), employee("Bo Bech")
+	for _, p := range []post.Person{ann, bo} {
+		if _, err := r.SetRecipient(t.Context(), p, persona.Tenants()[0].ID, post.ToDPO); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.SetText(t.Context(), ann, "kun for mig"); err != nil {
+		t.Fatal(err)
+	}
+	hers, err := r.Draft(t.Context(), ann)
+	if err != nil || hers.Text != "kun for mig" {
+		t.Fatalf("%q, %v", hers.Text, err)
+	}
+	if his, err := r.Draft(t.Context(), bo); err != nil || his.Text != "" || his.ID == hers.ID {
+		t.Errorf("a colleague reads %q, %v", his.Text, err)
+	}
+	if r.Mark(ann) == r.Mark(bo) || r.Mark(ann) != r.Mark(employee("Ann Bech")) {
+		t.Error("a form does not tell them apart")
+	}
+	if err := r.Discard(t.Context(), bo); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Draft(t.Context(), ann); err != nil {
+		t.Errorf("a colleague deleted it: %v", err)
+	}
+}
+
 func TestElevenFilesAreOneTooMany(t *testing.T) {
 	r := newRoom(t)
 	p, _ := r.filled(t, "nancy", post.ToDPO)
