@@ -358,3 +358,47 @@ func TestWhatPeopleWriteStaysText(t *testing.T) {
 		}
 	}
 }
+
+// TestNoHeaderNamesUsToAReader: what a browser or a proxy claims to be our name, address or path comes into no
+// page and no redirect, and a header that comes twice opens nothing.
+func TestNoHeaderNamesUsToAReader(t *testing.T) {
+	town := newTown(t)
+	claims := [][2]string{{"Host", "evil.test"}, {"X-Forwarded-Host", "evil.test"}, {"Forwarded", "host=evil.test"}, {"X-Original-Url", "/mine"},
+		{"X-Rewrite-Url", "/mine"}, {"X-Http-Method-Override", "POST"}, {"X-Forwarded-Prefix", "//evil.test"}, {"Referer", "https://evil.test/"}, {"Origin", "https://evil.test"}}
+	for route := range town.Config.Handler.(*portalweb.Site).Routes() {
+		method, path, ok := strings.Cut(route, " ")
+		if !ok {
+			method, path = http.MethodGet, route
+		}
+		path = strings.NewReplacer("{$}", "", "{ref}", "SP-7K3Q-92MD", "{file...}", "checkpoint", "{file}", "x").Replace(path)
+		ask := func(claims ...[2]string) *httptest.ResponseRecorder {
+			r := httptest.NewRequest(method, "https://portal.example"+path, nil)
+			r.RemoteAddr = "198.51.100.7:1"
+			r.Header.Set("Sec-Fetch-Site", "same-origin")
+			for _, c := range claims {
+				if r.Header.Set(c[0], c[1]); c[0] == "Host" {
+					r.Host = c[1]
+				}
+			}
+			w := httptest.NewRecorder()
+			town.Config.Handler.ServeHTTP(w, r)
+			return w
+		}
+		plain := ask()
+		for _, c := range claims {
+			w := ask(c)
+			if strings.Contains(w.Body.String()+fmt.Sprint(w.Header()), "evil") || w.Code != plain.Code || w.Header().Get("Location") != plain.Header().Get("Location") {
+				t.Errorf("%s with %s: %s: %d to %q, without %d", route, c[0], c[1], w.Code, w.Header().Get("Location"), plain.Code)
+			}
+		}
+	}
+	for _, second := range []string{"cross-site", "same-site"} {
+		r := httptest.NewRequest(http.MethodPost, "https://portal.example/ny/besked", nil)
+		r.Header.Add("Sec-Fetch-Site", second)
+		r.Header.Add("Sec-Fetch-Site", "same-origin")
+		w := httptest.NewRecorder()
+		if town.Config.Handler.ServeHTTP(w, r); w.Code != http.StatusForbidden {
+			t.Errorf("sent by another site first: %d", w.Code)
+		}
+	}
+}
