@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -86,6 +88,49 @@ func TestRequestsAreFilledAndNoMore(t *testing.T) {
 		}
 		if n := together(all); n != c.want {
 			t.Errorf("%s: %d, want %d", name, n, c.want)
+		}
+	}
+}
+
+// Documents that are named one after the other go in the same requests as a list of them
+// does, and one that cannot be named ends the list where it stands.
+func TestRequestsAreFilledWhileDocumentsAreStillNamed(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	broken := errors.New("not in the folder")
+	for range 200 {
+		var list []Document
+		for range r.IntN(300) {
+			list = append(list, Document{Size: []int64{1, 100 << 10, 3 << 20, 8 << 20, 9 << 20}[min(r.IntN(40), 4)]})
+		}
+		var want, got []int
+		for rest := list; len(rest) > 0; rest = rest[want[len(want)-1]:] {
+			want = append(want, together(rest))
+		}
+		ends := r.IntN(2) == 0
+		err := inRequests(func(yield func(Document, error) bool) {
+			for d, err := range Documents(list) {
+				if !yield(d, err) {
+					return
+				}
+			}
+			if ends {
+				yield(Document{}, broken)
+			}
+		}, func(some []Document) bool {
+			if len(some) < len(list) && cap(some) != len(some) {
+				t.Error("a request may be written over")
+			}
+			got = append(got, len(some))
+			return true
+		})
+		if !slices.Equal(got, want) || errors.Is(err, broken) != ends {
+			t.Fatalf("%v, %v, want %v", got, err, want)
+		}
+		if len(want) > 1 {
+			n := 0
+			if err := inRequests(Documents(list), func([]Document) bool { n++; return n < len(want)-1 }); err != nil || n != len(want)-1 {
+				t.Fatalf("%d requests after the end, %v", n, err)
+			}
 		}
 	}
 }

@@ -97,7 +97,7 @@ func (c *batchShow) letters(r *run) error {
 type rowsKept struct {
 	rows  []rowKept
 	pages []string
-	page  strings.Builder
+	page  []byte
 	rests []string
 	known map[string]int32
 }
@@ -122,18 +122,17 @@ func (k *rowsKept) add(line int, row []string) {
 		n = int32(len(k.rests)) //nolint:gosec // a batch has at most 100,000 letters
 		k.rests, k.known[rest] = append(k.rests, rest), n
 	}
-	from := k.page.Len()
-	k.page.WriteString(strings.Join([]string{row[1], row[2], row[6]}, mark))
-	k.rows = append(k.rows, rowKept{int32(line), int32(len(k.pages)), n, int32(from), int32(k.page.Len())}) //nolint:gosec // as above
+	from := len(k.page)
+	k.page = append(k.page, strings.Join([]string{row[1], row[2], row[6]}, mark)...)
+	k.rows = append(k.rows, rowKept{int32(line), int32(len(k.pages)), n, int32(from), int32(len(k.page))}) //nolint:gosec // as above
 	if len(k.rows)%lettersPage == 0 {
-		k.pages = append(k.pages, k.page.String())
-		k.page.Reset()
+		k.pages, k.page = append(k.pages, string(k.page)), k.page[:0]
 	}
 }
 
 // sorted returns the rows by their lines.
 func (k *rowsKept) sorted() iter.Seq[[]string] {
-	k.pages = append(k.pages, k.page.String())
+	k.pages = append(k.pages, string(k.page))
 	slices.SortStableFunc(k.rows, func(a, b rowKept) int { return cmp.Compare(a.line, b.line) })
 	return func(yield func([]string) bool) {
 		for _, row := range k.rows {

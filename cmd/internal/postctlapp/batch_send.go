@@ -85,7 +85,7 @@ func (c *batchSend) broken(r *run, b wire.Batch, err error) error {
 		if b.ID == "" {
 			r.Say("whether desk has this batch is not known; the same command goes on where it stopped")
 		} else {
-			r.Say("batch %s is not sent completely, and nothing of it goes out; the same command goes on where it stopped", b.ID)
+			r.Say("batch %s may not be complete, and nothing of it goes out; the same command goes on where it stopped", b.ID)
 		}
 	}
 	return err

@@ -57,6 +57,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Files: []string{
 			filepath.Join("..", "..", "..", "testdata", "scripts", "desk-batch-check.txtar"),
+			filepath.Join("..", "..", "..", "testdata", "scripts", "desk-batch-large.txtar"),
 			filepath.Join("..", "..", "..", "testdata", "scripts", "memo.txtar"),
 			filepath.Join("..", "..", "..", "testdata", "scripts", "postctl-words.txtar"),
 		},
@@ -72,12 +73,58 @@ func TestScripts(t *testing.T) {
 			if err == nil {
 				err = container(e.WorkDir)
 			}
+			if err == nil {
+				err = large(e.WorkDir)
+			}
 			if err != nil {
 				return err
 			}
 			return os.WriteFile(filepath.Join(e.WorkDir, "latin1.csv"), []byte("key,id,name,title,document\na,1,S\xf8ren,t,a.pdf\n"), 0o600)
 		},
 	})
+}
+
+// large writes tables of 20,000 letters for the script that asks for them: txtar
+// would hold megabytes.
+func large(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "large-faults.txt")); errors.Is(err, os.ErrNotExist) {
+		return nil // another script
+	}
+	const letters = 20_000
+	var wrong, right, lines bytes.Buffer
+	wrong.WriteString("key;id;name;address1;title;document;shade\n")
+	right.WriteString("key;id;name;address1;title;document\n")
+	for n := 2; n <= letters+1; n++ { // n is the line of the file
+		key, id, name, document := fmt.Sprint("sag-", n), "6503851236", "Nancy", "a.pdf"
+		fmt.Fprintf(&right, "%s;%s;%s;Vej 1;Afgørelse;%s\n", key, id, name, document)
+		switch n {
+		case 2:
+			id = "1"
+		case letters / 2:
+			document = "missing.pdf"
+		case letters/2 + 1:
+			name = "J\xf8rgen"
+		case letters/2 + 2:
+			name = `N"x` // no letter
+		case letters - 1, letters:
+			key = "sag-3"
+		case letters + 1:
+			key, document = fmt.Sprint("sag-", letters/2-1), "missing.pdf"
+		}
+		fmt.Fprintf(&wrong, "%s;%s;%s;Vej 1;Afgørelse;%s;red\n", key, id, name, document)
+		switch l := n - 1; l {
+		case 1, letters / 2:
+			lines.WriteString("{\n")
+		default:
+			fmt.Fprintf(&lines, `{"key":"%s","title":"Afgørelse","recipient":{"id_type":"CPR","id":"6503851236","name":"Nancy","address":["Vej 1"]},"document":"%s"}`+"\n", key, document)
+		}
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(dir, "large.csv"), wrong.Bytes(), 0o600),
+		os.WriteFile(filepath.Join(dir, "faultless.csv"), right.Bytes(), 0o600),
+		os.WriteFile(filepath.Join(dir, "large.jsonl"), lines.Bytes(), 0o600),
+		os.WriteFile(filepath.Join(dir, "open.csv"), bytes.Replace(right.Bytes(), []byte("sag-3;6503851236;"), []byte("sag-3;6503851236;\""), 1), 0o600),
+	)
 }
 
 // container packs good.xml of a script as many.tar.lzma, and as renamed.tar.lzma
