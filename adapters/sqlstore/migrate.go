@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"time"
 
 	"github.com/pressly/goose/v3"
 )
@@ -35,8 +36,9 @@ func (s *Store) migrator() (*goose.Provider, error) {
 
 // migrate brings the schema up to date. Each migration is a transaction: one that
 // is cut short has done nothing, and whoever opens the database next goes on
-// there. Of several programs that start at once one does it and the others wait.
-func (s *Store) migrate(ctx context.Context) error {
+// there. Of several programs that start at once one does it and the others wait; each
+// tells log so, for nothing else is heard of it until then.
+func (s *Store) migrate(ctx context.Context, log *slog.Logger) error {
 	p, err := s.migrator()
 	if err != nil {
 		return err
@@ -45,6 +47,15 @@ func (s *Store) migrate(ctx context.Context) error {
 		// SQLite has no lock for this: who comes second with a migration cannot record it. A
 		// new file has no such table yet; there the second fails at what is there already.
 		_, _ = s.write.ExecContext(ctx, `CREATE UNIQUE INDEX IF NOT EXISTS goose_once ON goose_db_version (version_id)`)
+	}
+	if is, ours, err := p.GetVersions(ctx); err == nil && is < ours {
+		began, versions := time.Now(), []any{slog.Int64("from", is), slog.Int64("to", ours)}
+		log.InfoContext(ctx, "bringing the database up to date began; with millions of letters it takes minutes", versions...)
+		defer func() {
+			if at, _, err := p.GetVersions(ctx); err == nil && at == ours {
+				log.InfoContext(ctx, "the database was brought up to date", append(versions, slog.Duration("took", time.Since(began)))...)
+			}
+		}()
 	}
 	for {
 		// Programs of the former version may be at work, and two transactions wait for

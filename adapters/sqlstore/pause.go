@@ -23,7 +23,7 @@ func (s *Store) PauseChannel(ctx context.Context, p letter.Pause) error {
 
 // ResumeChannel implements [letter.Pauses]. Whoever dies in it has lifted nothing, or
 // has woken all that waited. Intents wait meanwhile: 100,000 letters that are woken hold
-// them up for a second or two.
+// them up for five seconds.
 func (s *Store) ResumeChannel(ctx context.Context, p letter.Pause) error {
 	return s.setPause(ctx, p, "channel.resumed", func(tx *sql.Tx) (int64, error) {
 		// The letters that wait for this need not wait out their time, and are kept back

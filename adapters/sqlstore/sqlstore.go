@@ -19,6 +19,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"strings"
@@ -57,11 +58,17 @@ type dialect struct {
 // newer than this program is [ErrSchema]. An address is sqlite:///absolute/path or
 // postgres://…
 func Open(ctx context.Context, address string) (*Store, error) {
+	return OpenTelling(ctx, address, slog.New(slog.DiscardHandler))
+}
+
+// OpenTelling is [Open], and log says when it begins to bring a schema up to date and
+// when that is done: with millions of letters it takes minutes.
+func OpenTelling(ctx context.Context, address string, log *slog.Logger) (*Store, error) {
 	s, err := open(address)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.migrate(ctx); err != nil {
+	if err := s.migrate(ctx, log); err != nil {
 		return nil, errors.Join(fmt.Errorf("migrate database: %w", err), s.Close())
 	}
 	if err := s.durable(ctx); err != nil {

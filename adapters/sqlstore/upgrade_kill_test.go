@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"log/slog"
 	"os"
 	command "os/exec"
 	"path/filepath"
@@ -105,7 +106,7 @@ func TestFatalUpgrade(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.write = sql.OpenDB(fatal{s.write.Driver(), liteFile(path) + "&_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"})
-	t.Fatalf("it was not killed: %v", s.migrate(t.Context()))
+	t.Fatalf("it was not killed: %v", s.migrate(t.Context(), slog.New(slog.DiscardHandler)))
 }
 
 // fatal opens connections on which the process dies once a migration is recorded, and

@@ -53,7 +53,7 @@ var (
 
 // New opens everything that desk needs and listens.
 func New(ctx context.Context, cfg config.Desk, log *slog.Logger) (*App, error) {
-	store, err := sqlstore.Open(ctx, cfg.Database)
+	store, err := sqlstore.OpenTelling(ctx, cfg.Database, log)
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ var (
 
 // New opens everything. cfg has passed its check.
 func New(ctx context.Context, cfg config.Dispatcher, log *slog.Logger) (*App, error) {
-	store, err := sqlstore.Open(ctx, cfg.Database)
+	store, err := sqlstore.OpenTelling(ctx, cfg.Database, log)
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ var _ daemon.App = (*App)(nil)
 
 // New opens everything and listens.
 func New(ctx context.Context, cfg config.Portal, log *slog.Logger) (*App, error) {
-	store, err := sqlstore.Open(ctx, cfg.Database)
+	store, err := sqlstore.OpenTelling(ctx, cfg.Database, log)
 	if err != nil {
 		return nil, err
 	}
