@@ -124,8 +124,7 @@ func inRequests(docs iter.Seq2[Document, error], put func([]Document) bool) (fai
 			failed = err
 			break
 		}
-		some = append(some, d)
-		for len(some) > 1 && (len(some) == requestDocuments || together(some) < len(some)) {
+		if some = append(some, d); len(some) == requestDocuments {
 			n := together(some)
 			if !put(some[:n:n]) {
 				return nil

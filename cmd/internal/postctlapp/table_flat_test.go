@@ -17,6 +17,7 @@ import (
 
 	"sikkerpost.dk/gateway/adapters/deskapi/wire"
 	"sikkerpost.dk/gateway/cmd/internal/ctl"
+	"sikkerpost.dk/gateway/internal/post"
 	"sikkerpost.dk/gateway/testdata"
 )
 
@@ -138,6 +139,46 @@ func TestARowWithoutAnEndIsOneFault(t *testing.T) {
 				t.Errorf("%d lines, %q, want %d, %q", got.Lines, told, c.lines, c.want)
 			}
 		})
+	}
+}
+
+// It is given away up to its bound alone.
+func TestARowWithoutAnEndIsCut(t *testing.T) {
+	src := &source{ReaderAt: strings.NewReader(strings.Repeat("a,6503851236,N,T,a.pdf\n", maxRow/5))}
+	if err := src.survey(); err != nil {
+		t.Fatal(err)
+	}
+	text := src.text(func(int, error) {})
+	if n, err := io.Copy(io.Discard, text); err != nil || n < maxRow || n > maxRow+2*block || !text.cut {
+		t.Errorf("%d bytes of one row, cut: %v, %v", n, text.cut, err)
+	}
+	if err := text.drain(); err != nil || text.n != maxRow/5 {
+		t.Errorf("%d lines were read, %v", text.n, err)
+	}
+}
+
+// Faults are told in the order of the lines, whenever they were found, and those of
+// one line in the order in which they were.
+func TestFaultsAreToldInTheOrderOfTheLines(t *testing.T) {
+	var f faults
+	f.add(7, post.FaultTableName)
+	f.add(7, post.FaultCPR)
+	f.note(9, f.kind(post.FaultLineKeyTwice.At("first in line %s", hole)), 4)
+	f.add(0, post.FaultBatchSize)
+	f.add(7, post.FaultRegistered)
+	f.add(2, post.FaultTableName)
+	lines, whole := f.wrong()
+	var out bytes.Buffer
+	f.print(&out)
+	var got []string
+	for line := range strings.Lines(out.String()) {
+		got = append(got, strings.Join(strings.Fields(line)[:3], " "))
+	}
+	want := []string{"", "line 2: " + post.FaultTableName.Code, "line 7: " + post.FaultTableName.Code,
+		"line 7: " + post.FaultCPR.Code, "line 7: " + post.FaultRegistered.Code, "line 9: " + post.FaultLineKeyTwice.Code}
+	if !slices.Equal(got[1:], want[1:]) || !strings.HasPrefix(got[0], "file: "+post.FaultBatchSize.Code) || lines != 4 || !whole ||
+		!strings.Contains(out.String(), "(first in line 4)") {
+		t.Errorf("%d lines, %q, want %q", lines, got, want)
 	}
 }
 
