@@ -11,6 +11,7 @@ import (
 )
 
 func main() {
+	postctlapp.Pace()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := postctlapp.Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()

@@ -10,8 +10,8 @@
 //
 // What it takes is flat in the batch: a process of some 25 MB, and for each line of a table
 // at most 50 bytes that are kept (digest and number of its key), 90 for each
-// document, 12 for each fault, 75 for each letter of a list for people; with the garbage
-// that has not been collected yet, twice that. Lines are read again from the file, blocks
+// document, 12 for each fault, 75 for each letter of a list for people; a quarter more with
+// the garbage that has not been collected yet ([Pace]). Lines are read again from the file, blocks
 // of which are compared with what was checked, and answers as long as a batch are
 // written while they are made. Nothing personal is written to disk.
 package postctlapp

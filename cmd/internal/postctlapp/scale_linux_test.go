@@ -119,9 +119,9 @@ func (p pile) commands(t *testing.T, postctl string, b *bureau) map[string]int {
 
 // What postctl takes does not grow with the batch: between 2,000 and 20,000 lines at
 // most 200 bytes of memory for each, everything counted that the system counts, and
-// garbage too, though it is collected often. Lines that are kept take 600 and more.
+// garbage too. Lines that are kept take 600 and more.
 func TestMemoryIsFlatInTheBatch(t *testing.T) {
-	t.Setenv("GOGC", "20")
+	t.Setenv("GOGC", "20") // garbage of so few lines would hide what is kept of them
 	postctl := asPostctl(t)
 	few, many := newPile(t, 2_000, 20), newPile(t, 20_000, 200)
 	for _, args := range [][]string{{"check"}, {"plan", "-each", "-offline"}} {

@@ -21,6 +21,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"postctl": func() {
+			postctlapp.Pace()
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 			code := postctlapp.Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 			stop()
