@@ -191,7 +191,11 @@ func (v *visit) showGrants(status int, to string, b base) {
 }
 
 // own is who is logged in, whomever they act for.
-func (v *visit) own() post.Person { return post.Person{Actor: v.person().Actor} }
+func (v *visit) own() post.Person {
+	p := v.person()
+	p.OnBehalfOf = nil
+	return p
+}
 
 // choose says for whom the person acts from now on. Drafts do not move along:
 // each grantor has a draft apart.

@@ -121,6 +121,24 @@ func (p Party) MarshalText() ([]byte, error) {
 type Person struct {
 	Actor      Party
 	OnBehalfOf *Party
+	// Account is the log-in's lasting name for the human being, or empty. It tells
+	// colleagues apart of whom no CPR number is told. It is for keyed indexes alone:
+	// [Person.Record] leaves it out.
+	Account Account
+}
+
+// Account is a log-in's lasting name for a human being. It prints as a mask.
+type Account string
+
+// Format implements [fmt.Formatter] for every verb.
+func (Account) Format(w fmt.State, _ rune) { fmt.Fprint(w, "Account(masked)") }
+
+// LogValue implements [slog.LogValuer].
+func (Account) LogValue() slog.Value { return slog.StringValue("Account(masked)") }
+
+// MarshalText refuses, as [CPR.MarshalText] does.
+func (Account) MarshalText() ([]byte, error) {
+	return nil, errors.New("an account is never marshaled")
 }
 
 // Subject returns the party whom the inquiry concerns: on-behalf-of when set,

@@ -44,12 +44,17 @@ type draftBody struct {
 // partyKey names a party for the keyed index.
 func partyKey(p post.Party) string { return p.IDType() + ":" + p.RevealID() }
 
-// writerKey names who writes. An employee of whom the log-in tells no CPR number is
-// known by name under the company's number; colleagues are not each other.
+// writerKey names who writes. An employee of whom the log-in tells no CPR number bears
+// the company's; colleagues are told apart by the log-in's own lasting name for each, and by
+// their names where it has none.
 func writerKey(p post.Person) string {
 	who := partyKey(p.Actor)
-	if p.Actor.IDType() != "CPR" {
-		who += ":" + p.Actor.Name()
+	switch {
+	case p.Actor.IDType() == "CPR":
+	case p.Account != "":
+		who += ":account:" + string(p.Account)
+	default:
+		who += ":name:" + p.Actor.Name()
 	}
 	return who + "|" + partyKey(p.Subject())
 }

@@ -289,7 +289,13 @@ func TestColleaguesWithoutCPRNumbersHaveDraftsOfTheirOwn(t *testing.T) {
 	employee := func(name string) post.Person {
 		return post.Person{Actor: post.NewParty(post.CPR{}, "11223491", name), OnBehalfOf: &company}
 	}
-	ann, bo := employee("Ann Bech"), employee("Bo Bech")
+	ann, bo, other := employee("Ann Bech"), employee("Bo Bech"), employee("Ann Bech")
+	other.Account = "https://data.gov.dk/model/core/eid/professional/uuid/0b1e2f3a-0000-4000-8000-000000000001"
+	another := other
+	another.Account = "https://data.gov.dk/model/core/eid/professional/uuid/0b1e2f3a-0000-4000-8000-000000000002"
+	if r.Mark(other) == r.Mark(another) || r.Mark(other) == r.Mark(ann) {
+		t.Error("two of one name are one")
+	}
 	for _, p := range []post.Person{ann, bo} {
 		if _, err := r.SetRecipient(t.Context(), p, persona.Tenants()[0].ID, post.ToDPO); err != nil {
 			t.Fatal(err)

@@ -74,6 +74,17 @@ type NameID struct {
 // Format implements [fmt.Formatter] for every verb.
 func (NameID) Format(w fmt.State, _ rune) { fmt.Fprint(w, "NameID(masked)") }
 
+// persistent is the format of a name that is the same at each log-in (SAML core 8.3.7).
+const persistent = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
+
+// account is n where it lasts, else empty.
+func (n NameID) account() post.Account {
+	if n.NameFormat != persistent {
+		return ""
+	}
+	return post.Account(n.Value)
+}
+
 // Claims is what a provider vouches for after one log-in. Every field but
 // Grants, Roles and SessionEnds must be set.
 type Claims struct {

@@ -160,6 +160,7 @@ func (s *Sessions) Finish(ctx context.Context, p Pending, c Claims, earlier stri
 	if len(c.Grants) > maxGrants {
 		return Session{}, "", post.FaultLoginRefused.At("claims with %d grants", len(c.Grants))
 	}
+	c.Person.Account = c.NameID.account()
 	session = Session{
 		ID: post.NewID(), Tenant: p.Tenant, Person: c.Person, Grants: c.Grants, Roles: c.Roles, Level: c.Level, Issuer: c.Issuer,
 		NameID: c.NameID, SessionIndex: c.SessionIndex, AuthnAt: c.AuthnAt, ExpiresAt: ends, IdleAt: now.Add(s.idle),
@@ -335,6 +336,7 @@ func (s *Sessions) open(r Record) (Session, error) {
 	if err != nil {
 		return Session{}, post.FaultLoginNeeded.At("session %s has no person", r.ID)
 	}
+	person.Account = v.NameID.account()
 	var grants []post.Party
 	for _, g := range v.Grants {
 		p, err := g.Party()

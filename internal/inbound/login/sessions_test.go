@@ -83,6 +83,43 @@ func TestLoginLastsUntilIdleOrHardEnd(t *testing.T) {
 	}
 }
 
+// TestSessionKnowsItsAccountOnlyByANameThatLasts: colleagues without CPR numbers are told apart by it.
+func TestSessionKnowsItsAccountOnlyByANameThatLasts(t *testing.T) {
+	for format, lasts := range map[string]bool{
+		"urn:oasis:names:tc:SAML:2.0:nameid-format:persistent": true,
+		"urn:oasis:names:tc:SAML:2.0:nameid-format:transient":  false,
+		"": false,
+	} {
+		s, _, c := sessions(t, 0)
+		p, _, err := s.Start(t.Context(), login.Ask{Return: "/ny"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		who := claims(t, c.now, login.High)
+		who.NameID.NameFormat = format
+		made, cookie, err := s.Finish(t.Context(), p, who, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Current(t.Context(), cookie)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, session := range []login.Session{made, got} {
+			want := post.Account("")
+			if lasts {
+				want = post.Account(who.NameID.Value)
+			}
+			if session.Person.Account != want {
+				t.Errorf("%q: the account is not the name that lasts", format)
+			}
+			if out := fmt.Sprintf("%v %+v %#v %s", session.Person, session.Person, session.Person, session.Person.Account); strings.Contains(out, "uuid") {
+				t.Error("an account prints")
+			}
+		}
+	}
+}
+
 func TestProviderMayEndASessionEarlier(t *testing.T) {
 	s, _, c := sessions(t, 0)
 	p, _, err := s.Start(t.Context(), login.Ask{})
