@@ -153,12 +153,8 @@ func TestAMonthEndTakesNoMoreThanABatchOfTenThousand(t *testing.T) {
 		if kb > 256<<10 {
 			t.Errorf("%s takes %d kB, want at most 256 MB", name, kb)
 		}
-		most := 1.4
-		if name == "show -letters" { // what is sorted has to be there
-			most = 1.6
-		}
-		if times := float64(kb) / float64(few[name]); times > most {
-			t.Errorf("%s takes %d kB for 100,000 lines, and %d kB for 10,000: %.2f times as much, want at most %.2f", name, kb, few[name], times, most)
+		if times := float64(kb) / float64(few[name]); times > 1.4 {
+			t.Errorf("%s takes %d kB for 100,000 lines, and %d kB for 10,000: %.2f times as much, want at most 1.4", name, kb, few[name], times)
 		}
 	}
 }
