@@ -46,7 +46,56 @@ func TestAStrangerWithCurlSendsALetter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	begin := blocks(string(page), "sh start")
+	said := played(t, shell, string(page), "sh")
+	wants := []string{
+		`"digital_post"`, `"receiptStatus":"RECEIVED"`, "Svar på din henvendelse", `"receiptStatus":"COMPLETED"`,
+		`"path":"/Message/MessageHeader"`, "<Result>true</Result>", `"state":"Opdatering fra Post Danmark"`, `"seed":7`, `"name":"ngdp.memos","per_minute":6000`, `"ahead":"0s"`,
+	}
+	if len(said) != len(wants) {
+		t.Fatalf("%d blocks, %d expectations", len(said), len(wants))
+	}
+	for i, want := range wants {
+		if !strings.Contains(said[i], want) {
+			t.Errorf("block %d lacks %s:\n%s", i+1, want, said[i])
+		}
+	}
+	var m struct {
+		Documents []struct{ Filename string }
+	}
+	if err := json.Unmarshal([]byte(said[2]), &m); err != nil || len(m.Documents) != 1 || m.Documents[0].Filename != "svar.txt" {
+		t.Errorf("the box holds %s, %v", said[2], err)
+	}
+}
+
+// TestAStrangerWithCurlLogsIn plays the page's service provider: its metadata is handed in, its
+// request is signed and its answer opened with tools that everybody has.
+func TestAStrangerWithCurlLogsIn(t *testing.T) {
+	const what = "that the log-in in docs/simulator.md works"
+	for _, name := range []string{"curl", "openssl", "gzip", "base64", "xmlsec1"} {
+		if _, ok := outside.Program(t, name, what); !ok {
+			return
+		}
+	}
+	shell, ok := outside.Program(t, "sh", what)
+	if !ok {
+		return
+	}
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "simulator.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := played(t, shell, string(page), "sh log-in")
+	if len(said) != 2 || !strings.Contains(said[0], `"acs":"https://sp.example.test/acs"`) ||
+		!strings.Contains(said[1], "Nancy Ann Berggren") || !strings.Contains(said[1], "nsis/loa") {
+		t.Errorf("got %q", said)
+	}
+}
+
+// played starts the simulator by the page's own command, sends what stands in its blocks of a kind to
+// one shell, and returns what each block said.
+func played(t *testing.T, shell, page, kind string) []string {
+	t.Helper()
+	begin := blocks(page, "sh start")
 	if len(begin) != 1 || strings.TrimSpace(begin[0]) != "go run ./cmd/simulator serve -dir post" {
 		t.Fatalf("the page starts the simulator with %q", begin)
 	}
@@ -70,7 +119,8 @@ func TestAStrangerWithCurlSendsALetter(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	var script strings.Builder
-	parts := blocks(string(page), "sh")
+	script.WriteString(". post/env\n")
+	parts := blocks(page, kind)
 	for _, part := range parts {
 		script.WriteString(part + "\nprintf '\\n-- block --\\n'\n")
 	}
@@ -81,21 +131,8 @@ func TestAStrangerWithCurlSendsALetter(t *testing.T) {
 		t.Fatalf("%v\n%s", err, answers)
 	}
 	said := strings.Split(string(answers), "\n-- block --\n")
-	if len(parts) < 7 || len(said) != len(parts)+1 {
+	if len(parts) == 0 || len(said) != len(parts)+1 {
 		t.Fatalf("%d blocks gave %d answers:\n%s", len(parts), len(said), answers)
 	}
-	for i, want := range []string{
-		`"digital_post"`, `"receiptStatus":"RECEIVED"`, "Svar på din henvendelse", `"receiptStatus":"COMPLETED"`,
-		`"path":"/Message/MessageHeader"`, "<Result>true</Result>", `"seed":7`, `"name":"ngdp.memos","per_minute":6000`, `"ahead":"0s"`,
-	} {
-		if !strings.Contains(said[i], want) {
-			t.Errorf("block %d lacks %s:\n%s", i+1, want, said[i])
-		}
-	}
-	var m struct {
-		Documents []struct{ Filename string }
-	}
-	if err := json.Unmarshal([]byte(said[2]), &m); err != nil || len(m.Documents) != 1 || m.Documents[0].Filename != "svar.txt" {
-		t.Errorf("the box holds %s, %v", said[2], err)
-	}
+	return said[:len(parts)]
 }

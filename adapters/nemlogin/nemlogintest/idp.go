@@ -91,12 +91,30 @@ func New(c Config) (*IDP, error) {
 
 // Register makes a service provider known by its metadata.
 func (i *IDP) Register(metadata []byte) error {
+	_, err := i.Admit(metadata)
+	return err
+}
+
+// Admit is Register, and tells what was read. Metadata of a known entity id replaces
+// what was known of it.
+func (i *IDP) Admit(metadata []byte) (SP, error) {
+	sp, err := readSP(metadata)
+	if err != nil {
+		return SP{}, fmt.Errorf("read service provider metadata: %w", err)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.sps[sp.EntityID] = sp
+	return sp, nil
+}
+
+func readSP(metadata []byte) (SP, error) {
 	var e saml.EntityDescriptor
 	if err := xml.Unmarshal(metadata, &e); err != nil {
-		return fmt.Errorf("read service provider metadata: %w", err)
+		return SP{}, err
 	}
 	if len(e.SPSSODescriptors) != 1 || len(e.SPSSODescriptors[0].AssertionConsumerServices) != 1 {
-		return errors.New("read service provider metadata: need one SPSSODescriptor with one AssertionConsumerService")
+		return SP{}, errors.New("need one SPSSODescriptor with one AssertionConsumerService")
 	}
 	d := e.SPSSODescriptors[0]
 	sp := SP{EntityID: e.EntityID, Name: e.EntityID, ACS: d.AssertionConsumerServices[0].Location}
@@ -110,11 +128,11 @@ func (i *IDP) Register(metadata []byte) error {
 		for _, x := range k.KeyInfo.X509Data.X509Certificates {
 			der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(x.Data), ""))
 			if err != nil {
-				return fmt.Errorf("read service provider certificate: %w", err)
+				return SP{}, fmt.Errorf("certificate: %w", err)
 			}
 			c, err := x509.ParseCertificate(der)
 			if err != nil {
-				return fmt.Errorf("read service provider certificate: %w", err)
+				return SP{}, fmt.Errorf("certificate: %w", err)
 			}
 			if k.Use != "encryption" {
 				sp.Signing = append(sp.Signing, c)
@@ -128,15 +146,15 @@ func (i *IDP) Register(metadata []byte) error {
 		}
 	}
 	if len(sp.Signing) == 0 || sp.Encryption == nil {
-		return errors.New("read service provider metadata: need a signing and an encryption certificate")
+		return SP{}, errors.New("need a signing and an encryption certificate")
 	}
 	if _, ok := sp.Encryption.PublicKey.(*rsa.PublicKey); !ok {
-		return errors.New("read service provider metadata: the encryption key is not RSA")
+		return SP{}, errors.New("the encryption key is not RSA")
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.sps[sp.EntityID] = sp
-	return nil
+	if sp.EntityID == "" {
+		return SP{}, errors.New("need an entityID")
+	}
+	return sp, nil
 }
 
 // Metadata returns the provider's metadata: unsigned and without validUntil, as

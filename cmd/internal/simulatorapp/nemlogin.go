@@ -7,9 +7,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
 	"sikkerpost.dk/gateway/adapters/nemlogin/nemlogintest"
+	"sikkerpost.dk/gateway/internal/post"
 )
 
 // NemLogIn configures the simulated identity provider.
@@ -54,6 +56,34 @@ func (a *App) openNemLogIn(ctx context.Context, web *tls.Config) error {
 
 // RegisterSP lets the service provider of this metadata log people in.
 func (a *App) RegisterSP(metadata []byte) error { return a.idp.Register(metadata) }
+
+// maxMetadata bounds what is read of a service provider's metadata.
+const maxMetadata = 1 << 20
+
+// providerJSON is a service provider as it was understood.
+type providerJSON struct {
+	EntityID string `json:"entity_id"`
+	Name     string `json:"name"`
+	ACS      string `json:"acs"`
+	SLO      string `json:"slo,omitempty"`
+	Metadata string `json:"metadata"` // where the identity provider's own lies
+}
+
+// apiAdmit takes the metadata of a service provider, which logs people in until
+// the simulator ends.
+func (a *App) apiAdmit(w http.ResponseWriter, r *http.Request) {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxMetadata))
+	if err != nil {
+		problem(w, post.FaultNotFound, http.StatusUnprocessableEntity, "metadata of a service provider has 1 MB at most")
+		return
+	}
+	sp, err := a.idp.Admit(b)
+	if err != nil {
+		problem(w, post.FaultNotFound, http.StatusUnprocessableEntity, err.Error())
+		return
+	}
+	write(w, http.StatusOK, providerJSON{EntityID: sp.EntityID, Name: sp.Name, ACS: sp.ACS, SLO: sp.SLO, Metadata: a.NemLogInMetadataURL()})
+}
 
 // NemLogInMetadata returns the identity provider's metadata.
 func (a *App) NemLogInMetadata() []byte { return a.idp.Metadata() }

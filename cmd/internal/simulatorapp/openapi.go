@@ -74,6 +74,9 @@ func (r route) describe(s schemas, method, at string) object {
 	if r.takes != nil {
 		op["requestBody"] = object{"required": true, "content": object{"application/json": object{"schema": s.of(reflect.TypeOf(r.takes))}}}
 	}
+	if r.reads != "" {
+		op["requestBody"] = object{"required": true, "content": object{r.reads: object{}}}
+	}
 	return op
 }
 

@@ -1,6 +1,7 @@
 package simulatorapp
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -98,6 +99,10 @@ func TestTheDescriptionIsWhatTheAPIDoes(t *testing.T) {
 		"POST /api/v1/box/{persona}": `{"to":"29000011","contact_point":"` + persona.Tenants()[0].DPOContactPoint + `","subject":"Indsigt","text":"Tak"}`, "POST /api/v1/faults": `{"broken":0}`,
 		"PUT /api/v1/dial": `{"seed":3,"endpoints":{"token":{"percent":1,"status":503}}}`, "PUT /api/v1/limits": `{"ngdp.memos":60000}`,
 		"POST /api/v1/clock": `{"advance":"1s"}`,
+		"POST /api/v1/service-providers": `<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://sp.example.test"><SPSSODescriptor
+			protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"><KeyDescriptor><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data><X509Certificate>` +
+			base64.StdEncoding.EncodeToString(s.app.cfg.NemLogIn.Signing.Certificate[0]) + `</X509Certificate></X509Data></KeyInfo></KeyDescriptor><AssertionConsumerService
+			Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="https://sp.example.test/acs" index="0"/></SPSSODescriptor></EntityDescriptor>`,
 	}
 	fill := strings.NewReplacer("{persona}", "nancy", "{cvr}", "29000011", "{uuid}", j.MessageID, "{job}", paper.MessageID, "{event}", "returned")
 	ids, called := map[any]bool{}, 0

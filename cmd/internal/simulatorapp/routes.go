@@ -13,7 +13,8 @@ type route struct {
 	handle  http.HandlerFunc
 	about   string
 	query   []parameter
-	takes   any // a value of what the body is; nil when there is none
+	takes   any // a value of what the body is; nil when there is none, or reads says what it is
+	reads   string
 	gives   any // of what is answered; nil when media says what it is, or nothing is
 	media   string
 	refuses []int // besides
@@ -51,6 +52,10 @@ func (a *App) routes() []route {
 			pattern: "POST /api/v1/print/{job}/{event}", handle: a.apiReport,
 			about: "The next thing happens to a letter on paper: posted, proven, returned; through KombiPost returned, recalled, failed.",
 			query: []parameter{{"reason", "why it was returned"}}, gives: sheet{}, refuses: []int{unknown, http.StatusConflict},
+		},
+		{
+			pattern: "POST /api/v1/service-providers", handle: a.apiAdmit, about: "Lets a service provider log people in, by its metadata, until the simulator ends.",
+			reads: "application/samlmetadata+xml", gives: providerJSON{}, refuses: []int{unreadable},
 		},
 		{pattern: "GET /api/v1/counts", handle: a.apiCounts, about: "How much was taken, repeated and printed.", gives: countsJSON{}},
 	}, a.turns()...)
