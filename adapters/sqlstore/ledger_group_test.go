@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -135,18 +134,7 @@ const rowPerHash = 35
 // those that do not, forward and back.
 func TestWhatIsStoredOfTheLogIsTheSameAfterAnUpgradeAndBack(t *testing.T) {
 	formerly(t, func(t *testing.T, address string, _ bool) {
-		s, err := open(address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		p, err := s.migrator()
-		if err == nil {
-			_, err = p.UpTo(t.Context(), rowPerHash)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		s, p := openAt(t, address, rowPerHash)
 		for n := range 3 { // none, two rows and a part of the third, two full rows
 			size := int64([]int{0, 70, 64}[n])
 			mustExec(t, s, `DELETE FROM ledger_hash`)
@@ -194,18 +182,7 @@ func TestWhatIsStoredOfTheLogIsTheSameAfterAnUpgradeAndBack(t *testing.T) {
 // waits for it.
 func TestAnEventThatAProgramWithARowForEachCommitsDuringTheUpgradeGetsItsPlace(t *testing.T) {
 	formerly(t, func(t *testing.T, address string, postgres bool) {
-		s, err := open(address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		p, err := s.migrator()
-		if err == nil {
-			_, err = p.UpTo(t.Context(), rowPerHash)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		s, _ := openAt(t, address, rowPerHash)
 		tx, err := s.write.BeginTx(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -219,20 +196,7 @@ func TestAnEventThatAProgramWithARowForEachCommitsDuringTheUpgradeGetsItsPlace(t
 				t.Fatal(err)
 			}
 		}
-		upgraded := make(chan error, 1)
-		go func() {
-			next, err := Open(context.WithoutCancel(t.Context()), address)
-			if err == nil {
-				err = next.Close()
-			}
-			upgraded <- err
-		}()
-		if postgres {
-			waitsForUs(t, s)
-		} // SQLite has one writer
-		if err := errors.Join(tx.Commit(), <-upgraded); err != nil {
-			t.Fatal(err)
-		}
+		commitsDuringAnUpgrade(t, s, tx, address, postgres)
 		next, _, err := unplaced(t.Context(), s.read, 10)
 		if err != nil || len(next) != 1 || next[0].id != "e" {
 			t.Errorf("waiting: %v, %v", next, err)

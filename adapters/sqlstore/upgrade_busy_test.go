@@ -25,18 +25,7 @@ func formerly(t *testing.T, test func(t *testing.T, address string, postgres boo
 			if postgres {
 				address = suite.Schema(t, address)
 			}
-			s, err := open(address)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			p, err := s.migrator()
-			if err == nil {
-				_, err = p.UpTo(t.Context(), formerVersion)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			openAt(t, address, formerVersion)
 			test(t, address, postgres)
 		})
 	}
@@ -78,23 +67,7 @@ func TestNothingIsLostThatAProgramOfTheFormerVersionCommitsDuringAnUpgrade(t *te
 		if _, err := tx.ExecContext(t.Context(), formerEvent, post.NewID(), leafOf("x")); err != nil {
 			t.Fatal(err)
 		}
-		upgraded := make(chan error, 1)
-		go func() {
-			next, err := Open(context.WithoutCancel(t.Context()), address)
-			if err == nil {
-				err = next.Close()
-			}
-			upgraded <- err
-		}()
-		if postgres {
-			waitsForUs(t, s)
-		} // SQLite has one writer
-		if err := tx.Commit(); err != nil {
-			t.Fatal(err)
-		}
-		if err := <-upgraded; err != nil {
-			t.Fatal(err)
-		}
+		commitsDuringAnUpgrade(t, s, tx, address, postgres)
 		for table, query := range map[string]string{
 			"jobs": `SELECT count(*) FROM job`, "events": `SELECT count(*) FROM ledger_event`, "waiting events": `SELECT count(*) FROM ledger_waiting`,
 		} {
@@ -103,6 +76,26 @@ func TestNothingIsLostThatAProgramOfTheFormerVersionCommitsDuringAnUpgrade(t *te
 			}
 		}
 	})
+}
+
+// commitsDuringAnUpgrade commits tx of s while a program of this version brings the same database
+// up to date, and waits for both.
+func commitsDuringAnUpgrade(t *testing.T, s *Store, tx *sql.Tx, address string, postgres bool) {
+	t.Helper()
+	upgraded := make(chan error, 1)
+	go func() {
+		next, err := Open(context.WithoutCancel(t.Context()), address)
+		if err == nil {
+			err = next.Close()
+		}
+		upgraded <- err
+	}()
+	if postgres {
+		waitsForUs(t, s)
+	} // SQLite has one writer
+	if err := errors.Join(tx.Commit(), <-upgraded); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // waitsForUs returns when somebody waits for a lock on a table of ours.

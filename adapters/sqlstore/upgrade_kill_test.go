@@ -24,18 +24,7 @@ const fatalUpgrade = "SIKKERPOST_FATAL_UPGRADE"
 func TestAnUpgradeThatIsKilledInAnyMigrationGoesOnWithNothingLost(t *testing.T) {
 	const letters = 1000
 	path := filepath.Join(t.TempDir(), "old.db")
-	s, err := open("sqlite://" + path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	p, err := s.migrator()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.UpTo(t.Context(), formerVersion); err != nil {
-		t.Fatal(err)
-	}
+	s, p := openAt(t, "sqlite://"+path, formerVersion)
 	grow(t, s, letters, true)
 	before := contents(t, s)
 	places := one[int](t, s, `SELECT count(idx) FROM ledger_event`)

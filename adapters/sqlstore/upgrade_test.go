@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pressly/goose/v3"
+
 	"sikkerpost.dk/gateway/adapters/sqlstore/sqlstoretest/suite"
 	"sikkerpost.dk/gateway/internal/outbound/track"
 	"sikkerpost.dk/gateway/internal/post"
@@ -24,18 +26,26 @@ func TestADatabaseThatTheFormerVersionFilledIsBroughtUpToDate(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) { testUpgrade(t, suite.Schema(t, server)) })
 }
 
+// openAt opens a database and brings it to one version of the schema.
+func openAt(t *testing.T, address string, version int64) (*Store, *goose.Provider) {
+	t.Helper()
+	s, err := open(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	p, err := s.migrator()
+	if err == nil {
+		_, err = p.UpTo(t.Context(), version)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, p
+}
+
 func testUpgrade(t *testing.T, address string) {
-	old, err := open(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := old.migrator()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.UpTo(t.Context(), 20); err != nil {
-		t.Fatal(err)
-	}
+	old, _ := openAt(t, address, 20)
 	letter, inquiry := post.NewID(), post.NewID()
 	mustExec(t, old, `INSERT INTO letter (id, reference, tenant, client, digest, state, accepted_at, since, recipient, content)
 		VALUES ($1, 'R1', 'engdal', 'c', $2, 'ready', 1, 1, $2, $2)`, letter, []byte("x"))
