@@ -249,6 +249,9 @@ func (r *report) dispatcher(c *Dispatcher) {
 	r.secret("identity_file", c.IdentityFile)
 	r.letterKey(c)
 	r.secret("checkpoint_key_file", c.CheckpointKeyFile)
+	if c.EarlierCheckpointKeysFile != "" {
+		r.file("earlier_checkpoint_keys_file", c.EarlierCheckpointKeysFile)
+	}
 	r.required("ledger_dir", c.LedgerDir)
 	r.roads(c.Roads, c.Tenants)
 	r.kombiSystems(c)

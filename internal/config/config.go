@@ -157,12 +157,16 @@ type Dispatcher struct {
 	// proves is not handed over.
 	OtherLetterCertFile string `json:"other_letter_cert_file,omitempty"`
 
-	CheckpointKeyFile string      `json:"checkpoint_key_file"` // note signer
-	LedgerDir         string      `json:"ledger_dir"`
-	DigitalPost       DigitalPost `json:"digital_post"`
-	PrintHouse        PrintHouse  `json:"print_house"`
-	Addresses         Addresses   `json:"addresses,omitzero"`
-	KombiPost         KombiPost   `json:"kombi_post,omitzero"`
+	CheckpointKeyFile string `json:"checkpoint_key_file"` // note signer
+	// EarlierCheckpointKeysFile holds public note keys, one on each line, that signed
+	// checkpoints before CheckpointKeyFile: the database may keep one of theirs.
+	EarlierCheckpointKeysFile string `json:"earlier_checkpoint_keys_file,omitempty"`
+
+	LedgerDir   string      `json:"ledger_dir"`
+	DigitalPost DigitalPost `json:"digital_post"`
+	PrintHouse  PrintHouse  `json:"print_house"`
+	Addresses   Addresses   `json:"addresses,omitzero"`
+	KombiPost   KombiPost   `json:"kombi_post,omitzero"`
 	// Roads says which carrier each tenant has chosen; those not named here go by
 	// Digital Post and the print house.
 	Roads map[post.TenantID]Road `json:"roads,omitempty"`

@@ -18,4 +18,9 @@ var (
 		"En udsteders certifikat står, hvor der skal stå certifikater, som breve er underskrevet med.",
 		"Take it out: name each certificate that letters were signed with itself; who issued them is not asked.",
 		"Tag det ud: nævn selve de certifikater, som breve er underskrevet med; hvem der udstedte dem, har ingen betydning.")
+	FaultDatabaseOlder = fault("POST-0904", http.StatusInternalServerError,
+		"The database does not extend what was published of its ledger.",
+		"Databasen forlænger ikke det, der er offentliggjort af dens log.",
+		"It is older than that, as after a restore: follow \"After a restore\" in docs/operations.md. Until then nothing is handed over and no receipt is fetched.",
+		"Den er ældre, som efter en gendannelse: følg \"After a restore\" i docs/operations.md. Indtil da afleveres intet, og ingen kvittering hentes.")
 )

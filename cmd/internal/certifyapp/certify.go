@@ -5,6 +5,8 @@
 // It runs where the ledger's key is, needs no configuration, and prints the
 // certificate, which is public. It refuses a key file that others may read, and
 // a receipt key that bears the ledger's name.
+//
+// "dispatcher make-ledger-key" makes the key of a ledger, the first or a later one.
 package certifyapp
 
 import (

@@ -4,7 +4,8 @@
 // over.
 //
 // New opens everything or nothing: on failure it closes what it had opened and
-// says which part was wrong. A dead Redis is no failure: the sweeper does the
+// says which part was wrong. A database that is older than its published ledger is
+// refused before anything else. A dead Redis is no failure: the sweeper does the
 // work then.
 package dispatcherapp
 
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"golang.org/x/mod/sumdb/note"
 
 	"sikkerpost.dk/gateway/adapters/asynqueue"
 	"sikkerpost.dk/gateway/adapters/blobstore"
@@ -44,6 +46,8 @@ type App struct {
 	queue *asynqueue.Queue
 	tasks []daemon.Task
 
+	integrator *ledger.Integrator
+
 	kombiPushURL string
 }
 
@@ -60,6 +64,9 @@ func New(ctx context.Context, cfg config.Dispatcher, log *slog.Logger) (*App, er
 		return nil, err
 	}
 	a := &App{log: log, store: store}
+	if err := a.openLedger(ctx, cfg); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
 	if err := a.assemble(cfg); err != nil { //nolint:contextcheck // data keys are opened for as long as the program runs
 		return nil, errors.Join(err, a.close())
 	}
@@ -134,10 +141,6 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	if err != nil {
 		return err
 	}
-	integrator, err := a.integrator(cfg)
-	if err != nil {
-		return err
-	}
 	every := sweeper.Every
 	a.tasks = []daemon.Task{
 		{Name: "workers", Run: func(ctx context.Context) error { return a.queue.Work(ctx, asynqueue.Workers{}, a.noticed(run)) }},
@@ -146,7 +149,7 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 		{Name: "batch releaser", Run: a.rungLoop(min(every, mostPoll), releasing, "batch release failed", a.release(due))},
 		{Name: "receipt matcher", Run: func(ctx context.Context) error { matcher.Run(ctx, min(every, mostPoll)); return nil }},
 		{Name: "letters moved or released", Run: due.run},
-		{Name: "ledger integrator", Run: integrator.Run},
+		{Name: "ledger integrator", Run: a.integrator.Run},
 	}
 	upkeep, err := a.upkeep(advancer, blobs, cfg.Tenants)
 	if err != nil {
@@ -164,7 +167,7 @@ func (a *App) assemble(cfg config.Dispatcher) error {
 	if cfg.Admin != "" {
 		a.url = "http://" + cfg.Admin
 		a.tasks = append(a.tasks, daemon.Admin(cfg.Admin, map[string]func(context.Context) error{
-			"database": a.store.Ping, "ledger": integrator.Ready,
+			"database": a.store.Ping, "ledger": a.integrator.Ready,
 		}))
 	}
 	return nil
@@ -289,12 +292,28 @@ func (a *App) matcher(k keys, m *moved, sources ...track.Source) (*track.Matcher
 	})
 }
 
-func (a *App) integrator(cfg config.Dispatcher) (*ledger.Integrator, error) {
+// openLedger refuses a database that is older than what was published of it, before
+// anything of it is acted on: one that was restored would send and forget what it
+// does not know of.
+func (a *App) openLedger(ctx context.Context, cfg config.Dispatcher) error {
 	signer, _, err := ledger.ReadSigner(cfg.CheckpointKeyFile)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return ledger.NewIntegrator(ledger.Config{Store: a.store, Dir: cfg.LedgerDir, Signer: signer, Origin: signer.Name(), Log: a.log})
+	var earlier []note.Verifier
+	if cfg.EarlierCheckpointKeysFile != "" {
+		if earlier, err = ledger.ReadEarlier(cfg.EarlierCheckpointKeysFile); err != nil {
+			return err
+		}
+	}
+	a.integrator, err = ledger.NewIntegrator(ledger.Config{Store: a.store, Dir: cfg.LedgerDir, Signer: signer, Origin: signer.Name(), Earlier: earlier, Log: a.log})
+	if err != nil {
+		return err
+	}
+	if err = a.integrator.Current(ctx); errors.Is(err, post.FaultDatabaseOlder) {
+		return fmt.Errorf("%w. %s", err, post.FaultDatabaseOlder.Cure)
+	}
+	return err
 }
 
 // runner does what a ring asks for. At the end of ctx it begins nothing more and

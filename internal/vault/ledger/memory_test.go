@@ -31,6 +31,7 @@ type memory struct {
 	until    time.Time
 	fence    int64
 	failKeep error
+	keys     keys // of its log, where a test needs them later
 }
 
 func (m *memory) add(t *testing.T, n int) (ids []string) {
@@ -166,7 +167,13 @@ func newKeys(t *testing.T, name string) keys {
 
 func integrator(t *testing.T, s ledger.Store, dir string, k keys) *ledger.Integrator {
 	t.Helper()
-	g, err := ledger.NewIntegrator(ledger.Config{Store: s, Dir: dir, Signer: k.signer, Origin: origin, Log: slog.New(slog.DiscardHandler)})
+	return integratorOf(t, ledger.Config{Store: s, Dir: dir, Signer: k.signer})
+}
+
+func integratorOf(t *testing.T, c ledger.Config) *ledger.Integrator {
+	t.Helper()
+	c.Origin, c.Log = origin, slog.New(slog.DiscardHandler)
+	g, err := ledger.NewIntegrator(c)
 	if err != nil {
 		t.Fatal(err)
 	}
