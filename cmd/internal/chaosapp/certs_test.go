@@ -133,11 +133,19 @@ func (c *change) bothIn(name string, certs ...string) string {
 	return c.path(name)
 }
 
-// restart stops a dispatcher as an operator does, changes its configuration (nil takes
-// a key out) and starts it.
+// restart changes the configuration of a dispatcher, stops it as an operator does and
+// starts it.
 func (c *change) restart(n int, changes map[string]any) {
 	c.Helper()
-	file := c.path(fmt.Sprintf("dispatcher-%d.json", n+1))
+	c.configure(fmt.Sprintf("dispatcher-%d.json", n+1), changes)
+	c.must(c.dispatchers[n].signal(syscall.SIGTERM))
+	c.must(c.dispatchers[n].start(c.Context()))
+}
+
+// configure changes the configuration of a program (nil takes a key out).
+func (c *change) configure(name string, changes map[string]any) {
+	c.Helper()
+	file := c.path(name)
 	b, err := os.ReadFile(file)
 	c.must(err)
 	var all map[string]any
@@ -147,8 +155,6 @@ func (c *change) restart(n int, changes map[string]any) {
 	b, err = json.Marshal(all)
 	c.must(err)
 	c.must(os.WriteFile(file, b, 0o600))
-	c.must(c.dispatchers[n].signal(syscall.SIGTERM))
-	c.must(c.dispatchers[n].start(c.Context()))
 }
 
 func (c *change) halt() {

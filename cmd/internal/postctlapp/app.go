@@ -37,6 +37,7 @@ postctl letter send letter.json -document decision.pdf
 postctl letter show LETTER-ID
 postctl letter explain LETTER-ID
 postctl letter trace LETTER-ID
+postctl letter ids LETTER-ID
 postctl letter list -late
 postctl letter list -needs-person
 postctl letter list -state outcome-unknown -carrier kombipost -since 12h
@@ -87,6 +88,7 @@ type grammar struct {
 		Hold     letterHold     `cmd:"" help:"Keep a letter and all that belongs to it from being purged (legal hold)."`
 		Unhold   letterUnhold   `cmd:"" help:"Lift a hold."`
 		Evidence letterEvidence `cmd:"" help:"Fetch the evidence of a letter."`
+		IDs      letterIDs      `cmd:"" name:"ids" help:"Say under which ids carriers know letters, also such as no database knows any more."`
 		Verify   letterVerify   `cmd:"" help:"Verify evidence offline, trusting nobody but the certificates given."`
 	} `cmd:"" help:"One letter."`
 	Mail struct {
