@@ -240,9 +240,14 @@ func (c *change) accounted() {
 // postctl runs it as an operator does.
 func (c *change) postctl(args ...string) (string, error) {
 	cmd := exec.CommandContext(c.Context(), c.path("bin", "postctl"), args...)
-	cmd.Env = append(os.Environ(), "SIKKERPOST_URL=https://"+loopback(c.ports.desk), "SIKKERPOST_CERT="+c.hers.Cert, "SIKKERPOST_KEY="+c.hers.Key, "SIKKERPOST_CA="+c.certs.WebCA)
+	cmd.Env = c.asOperator()
 	out, err := cmd.CombinedOutput()
 	return string(out), err
+}
+
+// asOperator is the environment of an operator's shell.
+func (c *change) asOperator() []string {
+	return append(os.Environ(), "SIKKERPOST_URL=https://"+loopback(c.ports.desk), "SIKKERPOST_CERT="+c.hers.Cert, "SIKKERPOST_KEY="+c.hers.Key, "SIKKERPOST_CA="+c.certs.WebCA)
 }
 
 // evidence fetches that of each letter and checks it offline by both certificates, with

@@ -72,21 +72,27 @@ func TestADatabaseIsRestoredFromABackupByThePagesSteps(t *testing.T) {
 	d.newLedger()
 	callers := d.withoutCallers()
 	d.must(d.desk.start(t.Context()))
-	d.say("channel", "pause", "digital") // each by itself: they are resumed one after the other
-	d.say("channel", "pause", "physical")
+	page := d.page()
+	d.sh(page[1]) // pauses each channel
 	d.start()
 	d.untilParked(slices.Concat(waiting, lost))
 	d.await("kept back", slices.Concat(accepted, waiting), halted)
-	d.namesTheLost(lost, waiting)
+	d.sh(page[2]) // what carriers spoke of
+	d.namesTheLost(page[3], lost, waiting)
+	lists, resumeDigital, changed, resumePaper := d.fourth(page[4])
+	d.sh(lists)
 	d.keepOnPaper(waiting)
 	if now := d.handOvers(); now != offered {
 		t.Errorf("%d hand-overs while both channels were paused", now-offered)
 	}
-	d.say("channel", "resume", "digital")
+	d.sh(resumeDigital)
 	d.await("looked up", slices.Concat(accepted, waiting), func(v wire.LetterView) bool {
 		return taken(v) || v.State == string(post.LetterRouted) && v.Channel == string(post.Physical)
 	})
-	d.say("channel", "resume", "physical")
+	if out := d.sh(changed); out != "" {
+		t.Errorf("nobody changed between digital and paper, and the page's list has\n%s", out)
+	}
+	d.sh(resumePaper)
 	d.await("taken", slices.Concat(before, unheard, accepted, waiting), taken)
 	if now := d.handOvers(); now == offered {
 		t.Error("nothing was handed over again: the carriers' own memory is not tried")
@@ -338,20 +344,26 @@ func (d *drill) withoutCallers() any {
 	return all.Clients
 }
 
-// keepOnPaper decides for paper where the print house has spoken of a letter already: its
-// recipient may have come to Digital Post since.
+// keepOnPaper decides for paper where the page's list has a letter that the print house
+// spoke of: its recipient may have come to Digital Post since.
 func (d *drill) keepOnPaper(letters []string) {
 	d.Helper()
-	parked, some := d.parked(), 0
-	for _, id := range letters {
-		if parked[post.DerivedID(post.LetterID(id), post.Physical, 1)] {
-			_, err := d.approver.Decide(d.Context(), id, "print")
+	b, err := os.ReadFile(d.path("gone-out"))
+	d.must(err)
+	some := 0
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if !slices.Contains(letters, f[1]) {
+			d.Errorf("a letter of which no carrier spoke is in the list: %s", line)
+		}
+		if f[2] == string(post.Physical) {
+			_, err := d.approver.Decide(d.Context(), f[1], "print")
 			d.must(err)
 			some++
 		}
 	}
-	if some == 0 {
-		d.Error("the print house spoke of no letter")
+	if lines := strings.Count(string(b), "\n"); lines != len(letters) || some == 0 {
+		d.Errorf("the list has %d of %d letters, %d on paper", lines, len(letters), some)
 	}
 }
 
@@ -410,17 +422,15 @@ func (d *drill) untilParked(letters []string) {
 	}
 }
 
-// namesTheLost holds what callers were told against what carriers say, as the page does
-// with grep, and wants each lost letter, known to no database, to be found.
-func (d *drill) namesTheLost(lost, waiting []string) {
+// namesTheLost gives the page's command the ids that callers were told since the backup,
+// and wants each letter that a carrier has, known to no database, to be found.
+func (d *drill) namesTheLost(command string, lost, waiting []string) {
 	d.Helper()
-	parked := d.parked()
+	unsent := post.NewID() // a caller's mistake
+	d.must(os.WriteFile(d.path("sent-since"), []byte(strings.Join(slices.Concat(lost, waiting, []string{unsent}), "\n")+"\n"), 0o600))
 	var found []string
-	for line := range strings.Lines(d.say(slices.Concat([]string{"letter", "ids"}, lost, waiting)...)) {
-		f := strings.Fields(line)
-		if parked[f[0]] {
-			found = append(found, f[1])
-		}
+	for line := range strings.Lines(d.sh(command)) {
+		found = append(found, strings.Fields(line)[1])
 	}
 	if want := slices.Concat(lost, waiting); !slices.Equal(found, want) {
 		d.Errorf("of %d letters that carriers spoke of %d are found", len(want), len(found))
@@ -430,6 +440,50 @@ func (d *drill) namesTheLost(lost, waiting []string) {
 			d.Errorf("the restored database knows a letter that came after it:\n%s", out)
 		}
 	}
+}
+
+// page returns the commands of "After a restore", block by block.
+func (d *drill) page() (blocks []string) {
+	d.Helper()
+	b, err := os.ReadFile("../../../docs/operations.md")
+	d.must(err)
+	_, section, _ := strings.Cut(string(b), "\n## After a restore\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for i, part := range strings.Split(section, "```") {
+		if i%2 == 1 {
+			blocks = append(blocks, strings.TrimPrefix(part, "sh\n"))
+		}
+	}
+	if len(blocks) != 5 {
+		d.Fatalf("the page has %d blocks of commands", len(blocks))
+	}
+	return blocks
+}
+
+// fourth splits the last block at the commands that resume a channel.
+func (d *drill) fourth(block string) (lists, resumeDigital, changed, resumePaper string) {
+	d.Helper()
+	const digital, paper = "postctl channel resume digital\n", "postctl channel resume physical\n"
+	lists, rest, ok := strings.Cut(block, digital)
+	changed, _, ok2 := strings.Cut(rest, paper)
+	if !ok || !ok2 {
+		d.Fatal("the page does not resume both channels")
+	}
+	return lists, digital, changed, paper
+}
+
+// sh runs commands of the page where the house's files are. A last grep may find nothing.
+func (d *drill) sh(script string) string {
+	d.Helper()
+	cmd := exec.CommandContext(d.Context(), "sh", "-c", script)
+	cmd.Dir, cmd.Env = d.dir, append(d.asOperator(), "PATH="+d.path("bin")+":"+os.Getenv("PATH"))
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) || strings.Contains(errs.String(), "postctl:") {
+		d.Fatalf("%s: %v\n%s", script, err, errs.String())
+	}
+	return string(out)
 }
 
 // sentAgain shows why callers are told before they send again: the business key of a lost
