@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -52,7 +53,9 @@ func TestEachEventHasOnePlaceWhoeverGivesItAndIsBrokenOff(t *testing.T) {
 						hold()
 					}
 					brief, cancel := context.WithTimeout(ctx, time.Duration(1+rand.IntN(20))*time.Millisecond)
-					if _, err := s.PlaceEvents(brief, "ledger", fence.Load(), 1+rand.IntN(100)); err != nil && !errors.Is(err, post.ErrStale) && brief.Err() == nil {
+					_, err := s.PlaceEvents(brief, "ledger", fence.Load(), 1+rand.IntN(100))
+					var late net.Error // a connection that was being made notices the deadline before the context does
+					if err != nil && !errors.Is(err, post.ErrStale) && brief.Err() == nil && (!errors.As(err, &late) || !late.Timeout()) {
 						t.Error(err)
 					}
 					cancel()

@@ -16,9 +16,9 @@ import (
 // brings says which package of Debian brings a program that tests ask for, and
 // is what .ci/install must look for. What every Debian has is "".
 var brings = map[string]string{
-	"sh": "", "bash": "", "go": "", "demo": "", // demo is the test itself (testscript)
+	"sh": "", "bash": "", "gzip": "", "base64": "", "go": "", "demo": "", // demo is the test itself (testscript)
 	"git": "git", "groff": "groff-base", "gcc": "gcc", "redis-cli": "redis-server", "epmd": "rabbitmq-server", // the last two by what these need
-	"curl": "curl", "redis-server": "redis-server", "xmlsec1": "xmlsec1", "xmllint": "libxml2-utils", "php": "php-cli",
+	"curl": "curl", "openssl": "openssl", "redis-server": "redis-server", "xmlsec1": "xmlsec1", "xmllint": "libxml2-utils", "php": "php-cli",
 	"pdftoppm": "poppler-utils", "pdftotext": "poppler-utils", "pdfinfo": "poppler-utils", "pdffonts": "poppler-utils",
 	"sshd": "openssh-server", "/usr/sbin/sshd": "openssh-server",
 	"/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server",

@@ -19,6 +19,10 @@ var emptied struct {
 	free  map[string][]string
 }
 
+// patience is how long a schema waits for the last connection to it to end. A server that
+// has much to do takes seconds to notice that one was closed.
+var patience = 20 * time.Second
+
 // Postgres gives the test an empty schema of the day on the server and returns its
 // address. open, which is sqlstore.Open, makes it when none is left over from a test
 // that has ended; going through every migration takes longer than most tests. What a
@@ -109,7 +113,7 @@ func drop(db *sql.DB, name string) error {
 // handOn empties the schema for another test, or drops it.
 func handOn(db *sql.DB, server, name string) error {
 	ctx := context.Background() // the test's own has ended
-	for wait := time.Millisecond; ; wait *= 2 {
+	for begun, wait := time.Now(), time.Millisecond; ; wait = min(2*wait, time.Second/4) {
 		var here int
 		if err := db.QueryRowContext(ctx, `SELECT count(*) FROM pg_stat_activity WHERE application_name = $1`, name).Scan(&here); err != nil {
 			return err
@@ -117,7 +121,7 @@ func handOn(db *sql.DB, server, name string) error {
 		if here == 0 {
 			break
 		}
-		if wait > time.Second { // somebody goes on after the test's end
+		if time.Since(begun) > patience { // somebody goes on after the test's end
 			return drop(db, name)
 		}
 		time.Sleep(wait)
