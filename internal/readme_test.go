@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // fenced returns the lines between ```kind and ```, without them.
@@ -28,11 +29,33 @@ func fenced(text, kind string) []string {
 	return out
 }
 
-var link = regexp.MustCompile(`\]\(([^)\s#]+)(#[^)\s]*)?\)`)
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s#]*)(?:#([^)\s]*))?\)`)
+	heading = regexp.MustCompile("(?m)^#+ +(.*)$")
+	code    = regexp.MustCompile("(?ms)^```.*?^```$")
+)
 
-// TestPagesLinkToWhatExists follows every relative link of every page.
+// anchors are the names under which the headings of a page are found: small letters,
+// hyphens for blanks, nothing else but letters, digits, hyphens and underscores.
+func anchors(page string) map[string]bool {
+	all := map[string]bool{}
+	for _, m := range heading.FindAllStringSubmatch(code.ReplaceAllString(page, ""), -1) {
+		all[strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case unicode.IsLetter(r), unicode.IsDigit(r), r == '-', r == '_':
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, m[1])] = true
+	}
+	return all
+}
+
+// TestPagesLinkToWhatExists follows every relative link of every page, to its heading.
 func TestPagesLinkToWhatExists(t *testing.T) {
-	followed := 0
+	followed, headings := 0, 0
 	for _, name := range kept(t) {
 		if !strings.HasSuffix(name, ".md") {
 			continue
@@ -42,13 +65,24 @@ func TestPagesLinkToWhatExists(t *testing.T) {
 				continue
 			}
 			followed++
-			if _, err := os.Stat(filepath.Join(root, path.Dir(name), m[1])); err != nil {
+			to := name
+			if m[1] != "" {
+				to = path.Join(path.Dir(name), m[1])
+			}
+			if _, err := os.Stat(filepath.Join(root, to)); err != nil {
 				t.Errorf("%s links to %s, which does not exist", name, m[1])
+				continue
+			}
+			if m[2] == "" || !strings.HasSuffix(to, ".md") {
+				continue
+			}
+			if headings++; !anchors(read(t, to))[m[2]] {
+				t.Errorf("%s links to %s#%s, and no heading there has that name", name, m[1], m[2])
 			}
 		}
 	}
-	if followed < 10 {
-		t.Errorf("followed %d links; the search is broken", followed)
+	if followed < 10 || headings < 10 {
+		t.Errorf("followed %d links, %d of them to headings; the search is broken", followed, headings)
 	}
 }
 
