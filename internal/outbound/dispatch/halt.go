@@ -81,3 +81,28 @@ func (a *Advancer) turnedBack(ctx context.Context, l queue.Lease, r Record, halt
 
 // halted reports whether err says that an intent may not be committed now.
 func halted(err error) bool { return errors.Is(err, ErrBatchHalted) || errors.Is(err, ErrRoadHalted) }
+
+// haltedWhole reports whether nothing of r's tenant may go anywhere, and then lets
+// r wait: nobody is asked about a letter that is halted.
+func (a *Advancer) haltedWhole(ctx context.Context, l queue.Lease, r Record) (bool, error) {
+	ch := post.Digital
+	wait, reason := a.Gate.haltedWhole(ctx, r.Tenant)
+	if wait == 0 {
+		return false, nil
+	}
+	return true, a.keepBack(ctx, l, r, reason, wait, roadOf(ch, a.Roads.Chosen(r.Tenant, ch)), "")
+}
+
+// haltedWhole returns how long a letter waits whose tenant is halted on every
+// channel, and its code; 0 when it is not.
+func (g *Gate) haltedWhole(ctx context.Context, tenant post.TenantID) (wait time.Duration, code string) {
+	if g == nil {
+		return 0, ""
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if wait, _ := g.halted(ctx, tenant, post.Digital); wait == 0 {
+		return 0, ""
+	}
+	return g.halted(ctx, tenant, post.Physical)
+}

@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -162,21 +161,4 @@ func (a *Advancer) interrupted(ctx context.Context, l queue.Lease, r Record) (bo
 	}
 	return false, a.move(ctx, l, r, Move{To: post.LetterOutcomeUnknown, Code: "interrupted",
 		MessageID: r.Intent.MessageID, Unsure: true, Due: a.Now().Add(a.Quiet), Free: true})
-}
-
-// render measures the carrier's form of j, and keeps it while it is small.
-func render(ctx context.Context, ch Channel, j Job) (f *measured, sum [32]byte, err error) {
-	f = newMeasured(j)
-	if err := ch.Render(ctx, j, f); err != nil {
-		return nil, sum, err
-	}
-	return f, f.sum(), nil
-}
-
-// form renders again while it is read, and holds the last byte back until the
-// whole is known to be what was committed.
-func form(ctx context.Context, ch Channel, j Job, in Intent) io.ReadCloser {
-	pr, pw := io.Pipe()
-	go func() { pw.CloseWithError(ch.Render(ctx, j, pw)) }() // ends when pr is closed
-	return &exact{r: pr, c: pr, left: in.Size, want: in.SHA256, h: sha256.New(), bad: errForm}
 }

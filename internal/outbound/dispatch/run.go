@@ -2,12 +2,9 @@ package dispatch
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"hash"
 	"sync/atomic"
 	"time"
 
-	"sikkerpost.dk/gateway/internal/b64"
 	"sikkerpost.dk/gateway/internal/outbound/letter"
 )
 
@@ -137,74 +134,4 @@ func (k *run) keepDocument(s letter.Sealed, sum [32]byte, clear *lent) {
 	}
 	k.documents[kept{s.Blob, string(s.Header), sum}] = clear
 	k.size += clear.size()
-}
-
-// measured takes a form as it is rendered: its size, its digest and, while it is
-// small, its bytes. Those are hashed at the end, in one go.
-type measured struct {
-	n    int64
-	h    hash.Hash // of what is not in kept
-	kept *lent     // nil when it is too large
-	most int       // bytes that kept may hold
-}
-
-// newMeasured makes room for the form of j: base64 and some words around it.
-func newMeasured(j Job) *measured {
-	m := &measured{h: sha256.New()}
-	room := int64(16 << 10)
-	for _, d := range j.Documents {
-		room += b64.Size(d.Size)
-	}
-	if room <= mostKept && j.run != nil {
-		m.kept, m.most = j.run.lend(room), int(room)
-	}
-	return m
-}
-
-// Write implements [io.Writer].
-func (m *measured) Write(p []byte) (int, error) {
-	m.n += int64(len(p))
-	if m.keeps(len(p)) {
-		m.kept.b = append(m.kept.b, p...)
-		return len(p), nil
-	}
-	return m.h.Write(p)
-}
-
-// WriteString implements [io.StringWriter].
-func (m *measured) WriteString(s string) (int, error) {
-	if m.keeps(len(s)) {
-		m.n += int64(len(s))
-		m.kept.b = append(m.kept.b, s...)
-		return len(s), nil
-	}
-	return m.Write([]byte(s))
-}
-
-// AvailableBuffer lends the room that is left, so that a renderer encodes right
-// into it; what was made there and is then written is not copied.
-func (m *measured) AvailableBuffer() []byte {
-	if m.kept == nil {
-		return nil
-	}
-	at := len(m.kept.b)
-	return m.kept.b[at:at:m.most]
-}
-
-// keeps reports whether n more bytes are kept. A form larger than was thought is
-// not: it is rendered again when it leaves.
-func (m *measured) keeps(n int) bool {
-	if m.kept != nil && len(m.kept.b)+n > m.most {
-		m.h.Write(m.kept.b)
-		m.kept = nil
-	}
-	return m.kept != nil
-}
-
-// sum is the digest of all that was written.
-func (m *measured) sum() [32]byte {
-	if m.kept != nil {
-		return sha256.Sum256(m.kept.b)
-	}
-	return [32]byte(m.h.Sum(nil))
 }

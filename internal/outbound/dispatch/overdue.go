@@ -11,36 +11,11 @@ import (
 	"sikkerpost.dk/gateway/internal/queue"
 )
 
-// Codes of a letter whose time has run out.
-const (
-	codeUnsure   = "lookup-unsure"   // the look-up stayed unsure for as long as any may
-	codeDeadline = "lookup-deadline" // the latest day of arrival needs an answer now
-	codeQuiet    = "quiet-time"      // posted, and nothing was heard of it again
-)
+// codeQuiet says that a letter was posted and that nothing was heard of it again.
+const codeQuiet = "quiet-time"
 
 // mostSilence bounds how seldom the silence about a letter on paper is reported.
 const mostSilence = 30 * 24 * time.Hour
-
-// unsure lets a letter whose look-up gave no definite answer wait, inside its
-// budget ([Advancer.budget]); then a person is asked. A latest day of arrival ends the budget early
-// enough that a person can still decide for paper: nobody else may.
-func (a *Advancer) unsure(ctx context.Context, l queue.Lease, r Record, word string) (bool, error) {
-	answers, next, over := a.unsureAgain(ctx, r, post.Digital, a.Roads.Chosen(r.Tenant, post.Digital))
-	if over {
-		return false, a.askPerson(ctx, l, r, codeUnsure)
-	}
-	if b, ok := letter.BudgetOf(r.Arrive, a.tenants[r.Tenant].TimesBy("")); ok {
-		if end, early := b.LookupEnds(r.Since, a.LookupBudget); early {
-			if a.Now().After(end) {
-				return false, a.askPerson(ctx, l, r, codeDeadline)
-			}
-			if last := end.Add(time.Second); next.After(last) { // once more right before a person is asked
-				next = last
-			}
-		}
-	}
-	return false, a.waitFor(ctx, l, r, Wait{Code: code("lookup", word), Due: next, Looks: answers})
-}
 
 // warnLate reports a letter that is sent on its way too late for its day. It
 // goes all the same: late is better than never, and no rule may stop it.
