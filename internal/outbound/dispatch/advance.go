@@ -38,10 +38,10 @@ func (a *Advancer) AdvanceLeased(ctx context.Context, l queue.Lease) error {
 	id := post.LetterID(l.ID)
 	ctx, end := a.hold(ctx, l)
 	defer end()
-	kept := run{of: &a.memory}
-	defer kept.letGo()
+	k := run{memory: &a.memory}
+	defer k.end()
 	for range maxSteps {
-		r, err := a.next(ctx, l, &kept)
+		r, err := a.next(ctx, l, &k)
 		if errors.Is(err, post.ErrStale) || errors.Is(err, post.ErrNotFound) {
 			return nil // another holder, or nothing left to do
 		}
@@ -50,7 +50,7 @@ func (a *Advancer) AdvanceLeased(ctx context.Context, l queue.Lease) error {
 		}
 		again, err := a.guarded(ctx, l, r)
 		if errors.Is(err, post.ErrStale) {
-			kept.ahead = nil
+			k.ahead = nil
 			continue // a receipt moved it meanwhile: read again
 		}
 		if errors.Is(err, ErrNotHalted) {

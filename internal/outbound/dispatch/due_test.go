@@ -259,12 +259,12 @@ func TestRunsTogetherKeepNoMoreThanTheProcessMay(t *testing.T) {
 	var runs []*run
 	kept := 0
 	for range 200 {
-		k := &run{of: &m}
+		k := &run{memory: &m}
 		runs = append(runs, k)
 		if k.room(mostKept/2) != nil {
 			kept++
 		}
-		if newMeasured(Job{run: k, Documents: []Document{{Size: mostKept / 2}}}).kept != nil {
+		if newMeasured(Job{run: k, Documents: []Document{{Size: mostKept / 2}}}).buf != nil {
 			kept++
 		}
 	}
@@ -272,7 +272,7 @@ func TestRunsTogetherKeepNoMoreThanTheProcessMay(t *testing.T) {
 		t.Errorf("%d bytes are kept, %d may be", used, mostMemory)
 	}
 	for _, k := range runs {
-		k.letGo()
+		k.end()
 	}
 	if used := m.used.Load(); used != 0 {
 		t.Errorf("%d bytes are never given back", used)

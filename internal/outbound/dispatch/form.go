@@ -13,9 +13,9 @@ import (
 // small, its bytes. Those are hashed at the end, in one go.
 type measured struct {
 	n    int64
-	h    hash.Hash // of what is not in kept
-	kept *lent     // nil when it is too large
-	most int       // bytes that kept may hold
+	h    hash.Hash // of what is not in buf
+	buf  *buffer   // nil when it is too large
+	most int       // bytes that buf may hold
 }
 
 // newMeasured makes room for the form of j: base64 and some words around it.
@@ -26,7 +26,7 @@ func newMeasured(j Job) *measured {
 		room += b64.Size(d.Size)
 	}
 	if room <= mostKept && j.run != nil {
-		m.kept, m.most = j.run.lend(room), int(room)
+		m.buf, m.most = j.run.buffer(room), int(room)
 	}
 	return m
 }
@@ -35,7 +35,7 @@ func newMeasured(j Job) *measured {
 func (m *measured) Write(p []byte) (int, error) {
 	m.n += int64(len(p))
 	if m.keeps(len(p)) {
-		m.kept.b = append(m.kept.b, p...)
+		m.buf.b = append(m.buf.b, p...)
 		return len(p), nil
 	}
 	return m.h.Write(p)
@@ -45,7 +45,7 @@ func (m *measured) Write(p []byte) (int, error) {
 func (m *measured) WriteString(s string) (int, error) {
 	if m.keeps(len(s)) {
 		m.n += int64(len(s))
-		m.kept.b = append(m.kept.b, s...)
+		m.buf.b = append(m.buf.b, s...)
 		return len(s), nil
 	}
 	return m.Write([]byte(s))
@@ -54,27 +54,27 @@ func (m *measured) WriteString(s string) (int, error) {
 // AvailableBuffer lends the room that is left, so that a renderer encodes right
 // into it; what was made there and is then written is not copied.
 func (m *measured) AvailableBuffer() []byte {
-	if m.kept == nil {
+	if m.buf == nil {
 		return nil
 	}
-	at := len(m.kept.b)
-	return m.kept.b[at:at:m.most]
+	at := len(m.buf.b)
+	return m.buf.b[at:at:m.most]
 }
 
 // keeps reports whether n more bytes are kept. A form larger than was thought is
 // not: it is rendered again when it leaves.
 func (m *measured) keeps(n int) bool {
-	if m.kept != nil && len(m.kept.b)+n > m.most {
-		m.h.Write(m.kept.b)
-		m.kept = nil
+	if m.buf != nil && len(m.buf.b)+n > m.most {
+		m.h.Write(m.buf.b)
+		m.buf = nil
 	}
-	return m.kept != nil
+	return m.buf != nil
 }
 
 // sum is the digest of all that was written.
 func (m *measured) sum() [32]byte {
-	if m.kept != nil {
-		return sha256.Sum256(m.kept.b)
+	if m.buf != nil {
+		return sha256.Sum256(m.buf.b)
 	}
 	return [32]byte(m.h.Sum(nil))
 }

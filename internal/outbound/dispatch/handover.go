@@ -77,8 +77,8 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 	a.passed(r.State)
 	r.State, r.Version, r.Intent = post.LetterHandingOver, r.Version+1, &in
 	out := ch.HandOver(ctx, j, Form{Size: in.Size, SHA256: in.SHA256, Open: func() io.ReadCloser {
-		if rendered.kept != nil { // the very bytes that were measured
-			return rendered.kept.reader()
+		if rendered.buf != nil { // the very bytes that were measured
+			return rendered.buf.reader()
 		}
 		return form(ctx, ch, j, in)
 	}})

@@ -60,7 +60,7 @@ func TestALetterToAContactPointIsNeverPrinted(t *testing.T) {
 		s, a, _ := handingOver(post.Digital, false)
 		s.is.State, s.is.DigitalOnly, s.is.Code = post.LetterRefused, only, "x"
 		r := s.is
-		r.run = &run{of: &a.memory}
+		r.run = &run{memory: &a.memory}
 		if _, err := a.refused(t.Context(), queue.Lease{ID: "a"}, r); err != nil {
 			t.Fatal(err)
 		}

@@ -36,41 +36,47 @@ func (m *memory) take(n int64) bool {
 // digest the intent holds. A nil run keeps nothing. It is for one goroutine, but
 // its documents may be read by others.
 type run struct {
-	content, recipient []byte // sealed, of which opened is the clear
+	// The letter in clear, and the sealed values that it was opened from.
 	opened             *opened
-	documents          map[kept]*lent
-	size               int64
-	of                 *memory // whose part this run holds; nil: not counted
-	taken              int64   // of it
-	lent               []*lent
-	ahead              *ahead    // nil: the letter is as it was read
-	read               time.Time // when it was
+	content, recipient []byte
+
+	// Documents that were read and proven, and how many bytes they have together.
+	documents map[documentKey]*buffer
+	size      int64
+
+	// What the run holds of the process's memory, until it ends.
+	memory   *memory // nil: not counted
+	reserved int64   // bytes
+	buffers  []*buffer
+
+	ahead *ahead    // steps that are not committed yet; nil: the letter is as it was read
+	read  time.Time // when it was
 }
 
 // reserve takes n bytes of the process's memory until the run ends.
 func (k *run) reserve(n int64) bool {
-	if k.of == nil {
+	if k.memory == nil {
 		return true
 	}
-	if !k.of.take(n) {
+	if !k.memory.take(n) {
 		return false
 	}
-	k.taken += n
+	k.reserved += n
 	return true
 }
 
-// letGo ends the run: what it kept is no longer counted and can no longer be read.
-func (k *run) letGo() {
-	for _, l := range k.lent {
-		l.giveBack()
+// end ends the run: what it kept is no longer counted and can no longer be read.
+func (k *run) end() {
+	for _, l := range k.buffers {
+		l.release()
 	}
-	if k.of != nil {
-		k.of.used.Add(-k.taken)
+	if k.memory != nil {
+		k.memory.used.Add(-k.reserved)
 	}
 }
 
-// kept names a document: where it lies and what it was found to be.
-type kept struct {
+// documentKey names a document: where it lies and what it was found to be.
+type documentKey struct {
 	blob   string
 	header string
 	sha256 [32]byte
@@ -91,23 +97,23 @@ func (k *run) keepLetter(r Record, o opened) {
 	}
 }
 
-// lend returns a buffer with room for n bytes that is k's until it ends, or nil
+// buffer returns one with room for n bytes that is k's until it ends, or nil
 // when the process has no room.
-func (k *run) lend(n int64) *lent {
+func (k *run) buffer(n int64) *buffer {
 	if !k.reserve(n) {
 		return nil
 	}
-	l := lend(int(n))
-	k.lent = append(k.lent, l)
+	l := newBuffer(int(n))
+	k.buffers = append(k.buffers, l)
 	return l
 }
 
 // document returns the proven bytes of s, or nil.
-func (k *run) document(s letter.Sealed, size int64, sum [32]byte) *lent {
+func (k *run) document(s letter.Sealed, size int64, sum [32]byte) *buffer {
 	if k == nil {
 		return nil
 	}
-	l := k.documents[kept{s.Blob, string(s.Header), sum}]
+	l := k.documents[documentKey{s.Blob, string(s.Header), sum}]
 	if l == nil || l.size() != size {
 		return nil
 	}
@@ -116,11 +122,11 @@ func (k *run) document(s letter.Sealed, size int64, sum [32]byte) *lent {
 
 // room returns where a document of size is to be read, or nil when it is too
 // large to be kept.
-func (k *run) room(size int64) *lent {
+func (k *run) room(size int64) *buffer {
 	if k == nil || size <= 0 || k.size+size > mostKept {
 		return nil
 	}
-	l := k.lend(size)
+	l := k.buffer(size)
 	if l != nil {
 		l.b = l.b[:size]
 	}
@@ -128,10 +134,10 @@ func (k *run) room(size int64) *lent {
 }
 
 // keepDocument keeps bytes that were found to have the digest sum.
-func (k *run) keepDocument(s letter.Sealed, sum [32]byte, clear *lent) {
+func (k *run) keepDocument(s letter.Sealed, sum [32]byte, clear *buffer) {
 	if k.documents == nil {
-		k.documents = map[kept]*lent{}
+		k.documents = map[documentKey]*buffer{}
 	}
-	k.documents[kept{s.Blob, string(s.Header), sum}] = clear
+	k.documents[documentKey{s.Blob, string(s.Header), sum}] = clear
 	k.size += clear.size()
 }

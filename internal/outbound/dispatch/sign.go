@@ -116,8 +116,8 @@ func (a *Advancer) checkDocuments(ctx context.Context, r Record, m verify.Manife
 	return nil
 }
 
-func (a *Advancer) checkDocument(ctx context.Context, kept *run, s letter.Sealed, d verify.Document) error {
-	if kept.document(s, d.Size, d.SHA256) != nil {
+func (a *Advancer) checkDocument(ctx context.Context, k *run, s letter.Sealed, d verify.Document) error {
+	if k.document(s, d.Size, d.SHA256) != nil {
 		return nil
 	}
 	rc, err := a.payload(ctx, s)
@@ -125,13 +125,13 @@ func (a *Advancer) checkDocument(ctx context.Context, kept *run, s letter.Sealed
 		return err
 	}
 	defer rc.Close()
-	room := kept.room(d.Size)
+	room := k.room(d.Size)
 	if room == nil {
 		return d.Bytes(rc)
 	}
 	if err := d.Into(room.b, rc); err != nil {
 		return err
 	}
-	kept.keepDocument(s, d.SHA256, room)
+	k.keepDocument(s, d.SHA256, room)
 	return nil
 }

@@ -41,7 +41,7 @@ func TestALentFormIsWatchedAsOneThatIsRead(t *testing.T) {
 		"the run ended before the last piece": {func(w *Watched, k *run) {
 			_, done, _ := w.Lend(size - 1)
 			done()
-			k.letGo()
+			k.end()
 			if _, done, err := w.Lend(1); done != nil || err == nil {
 				t.Error("lent after the end")
 			}
@@ -49,7 +49,7 @@ func TestALentFormIsWatchedAsOneThatIsRead(t *testing.T) {
 		"the run ended after it": {func(w *Watched, k *run) {
 			_, done, _ := w.Lend(size)
 			done()
-			k.letGo()
+			k.end()
 			_, _, _ = w.Lend(1)
 		}, Unknown, CodeBroken},
 	} {
@@ -87,7 +87,7 @@ func TestTakenCountsWhenAllOfTheFormHadLeft(t *testing.T) {
 				}
 			}
 		}
-		k.letGo()
+		k.end()
 	}
 }
 

@@ -6,65 +6,65 @@ import (
 	"sync"
 )
 
-// A lent buffer holds a document or a form for the length of one run, and then
-// the next one's. Nobody reads it but through [lent.reader]: when the run has
+// A buffer holds a document or a form for the length of one run, and then
+// the next one's. Nobody reads it but through [buffer.reader]: when the run has
 // ended, a reader that somebody still holds (a transport may, after an early
 // answer) fails and never sees what the buffer holds next. What was there before is
 // never seen either: a reader ends where the bytes end that were written in this
 // run. Bytes that a reader lends stay until they are given back, and the run's end
 // waits for that; who borrows them encodes or seals, and waits for nobody meanwhile.
-type lent struct {
+type buffer struct {
 	mu sync.RWMutex
 	b  []byte // guarded by mu; nil when the run has ended
 }
 
-// lendUnit is the step in which buffers grow, so that one serves many letters.
-const lendUnit = 64 << 10
+// bufferUnit is the step in which buffers grow, so that one serves many letters.
+const bufferUnit = 64 << 10
 
 // pooled are buffers that no run holds, by their size in units, so that a form
 // does not get a document's that is too small for it; they go when memory is
 // collected twice.
-var pooled [mostKept/lendUnit + 1]sync.Pool
+var pooled [mostKept/bufferUnit + 1]sync.Pool
 
-// lend returns an empty buffer with room for n bytes, which is mostKept at most,
+// newBuffer returns an empty buffer with room for n bytes, which is mostKept at most,
 // and not for many more, so that what is counted of the process's memory stays
 // near the truth.
-func lend(n int) *lent {
-	units := (n + lendUnit - 1) / lendUnit
+func newBuffer(n int) *buffer {
+	units := (n + bufferUnit - 1) / bufferUnit
 	if b, ok := pooled[units].Get().(*[]byte); ok {
-		return &lent{b: (*b)[:0]}
+		return &buffer{b: (*b)[:0]}
 	}
-	return &lent{b: make([]byte, 0, units*lendUnit)}
+	return &buffer{b: make([]byte, 0, units*bufferUnit)}
 }
 
-// giveBack ends the buffer's use. It waits for a Read that is under way, which
+// release ends the buffer's use. It waits for a Read that is under way, which
 // only copies, and for bytes that are lent.
-func (l *lent) giveBack() {
+func (l *buffer) release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if b := l.b; b != nil {
 		l.b = nil
-		pooled[cap(b)/lendUnit].Put(&b)
+		pooled[cap(b)/bufferUnit].Put(&b)
 	}
 }
 
 // size is that of what is there; of a run that ended, none.
-func (l *lent) size() int64 {
+func (l *buffer) size() int64 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return int64(len(l.b))
 }
 
 // reader yields the bytes that are there when it is read.
-func (l *lent) reader() io.ReadCloser { return &lentReader{of: l} }
+func (l *buffer) reader() io.ReadCloser { return &bufferReader{of: l} }
 
-type lentReader struct {
-	of *lent
+type bufferReader struct {
+	of *buffer
 	at int
 }
 
 // Read implements io.Reader.
-func (r *lentReader) Read(p []byte) (int, error) {
+func (r *bufferReader) Read(p []byte) (int, error) {
 	r.of.mu.RLock()
 	defer r.of.mu.RUnlock()
 	if r.of.b == nil {
@@ -80,7 +80,7 @@ func (r *lentReader) Read(p []byte) (int, error) {
 
 // Lend returns next bytes where they lie, most of them or all that are left, until
 // done is called; see b64.Lender and bulktls.Lender.
-func (r *lentReader) Lend(most int) (p []byte, done func(), err error) {
+func (r *bufferReader) Lend(most int) (p []byte, done func(), err error) {
 	r.of.mu.RLock()
 	switch {
 	case r.of.b == nil:
@@ -99,4 +99,4 @@ func (r *lentReader) Lend(most int) (p []byte, done func(), err error) {
 }
 
 // Close implements io.Closer.
-func (r *lentReader) Close() error { return nil }
+func (r *bufferReader) Close() error { return nil }

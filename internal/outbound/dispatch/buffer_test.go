@@ -12,7 +12,7 @@ import (
 	"testing/iotest"
 )
 
-func filled(k *run, b byte, n int) *lent {
+func filled(k *run, b byte, n int) *buffer {
 	l := k.room(int64(n))
 	for i := range l.b {
 		l.b[i] = b
@@ -29,16 +29,16 @@ func TestAReaderOfARunThatEndedNeverSeesTheNextLetter(t *testing.T) {
 	if _, err := io.ReadFull(r, make([]byte, 10)); err != nil {
 		t.Fatal(err)
 	}
-	mine.letGo()
+	mine.end()
 	next := &run{}
-	defer next.letGo()
+	defer next.end()
 	for range 20 { // one of them has the buffer again
 		filled(next, 'z', 100_000)
 	}
 	if got, err := io.ReadAll(r); len(got) > 0 || !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	if l := mine.lent[0]; l.size() != 0 {
+	if l := mine.buffers[0]; l.size() != 0 {
 		t.Errorf("%d bytes after the end", l.size())
 	}
 }
@@ -47,15 +47,15 @@ func TestAReaderOfARunThatEndedNeverSeesTheNextLetter(t *testing.T) {
 // not lent.
 func TestWhatIsLentStaysUntilItIsGivenBack(t *testing.T) {
 	mine := &run{}
-	r := filled(mine, 'a', 100_000).reader().(*lentReader)
+	r := filled(mine, 'a', 100_000).reader().(*bufferReader)
 	p, done, err := r.Lend(60_000)
 	if err != nil || len(p) != 60_000 || cap(p) != 60_000 {
 		t.Fatalf("%d bytes, %v", len(p), err)
 	}
 	ended := make(chan struct{})
-	go func() { mine.letGo(); close(ended) }()
+	go func() { mine.end(); close(ended) }()
 	next := &run{}
-	defer next.letGo()
+	defer next.end()
 	for range 20 {
 		filled(next, 'z', 100_000)
 	}
@@ -76,8 +76,8 @@ func TestWhatIsLentStaysUntilItIsGivenBack(t *testing.T) {
 
 func TestALoanEndsWhereTheBytesEnd(t *testing.T) {
 	k := &run{}
-	defer k.letGo()
-	r := filled(k, 'a', 100_000).reader().(*lentReader)
+	defer k.end()
+	r := filled(k, 'a', 100_000).reader().(*bufferReader)
 	var sizes []int
 	for {
 		p, done, err := r.Lend(48 << 10)
@@ -96,13 +96,13 @@ func TestALoanEndsWhereTheBytesEnd(t *testing.T) {
 }
 
 func TestABufferServesOnlyItsSize(t *testing.T) {
-	for _, n := range []int{0, 1, lendUnit, lendUnit + 1, 100_000, mostKept} {
+	for _, n := range []int{0, 1, bufferUnit, bufferUnit + 1, 100_000, mostKept} {
 		for range 3 {
-			l := lend(n)
-			if cap(l.b) < n || cap(l.b) >= n+lendUnit || len(l.b) != 0 {
+			l := newBuffer(n)
+			if cap(l.b) < n || cap(l.b) >= n+bufferUnit || len(l.b) != 0 {
 				t.Errorf("%d bytes: room for %d", n, cap(l.b))
 			}
-			l.giveBack()
+			l.release()
 		}
 	}
 }
@@ -110,17 +110,17 @@ func TestABufferServesOnlyItsSize(t *testing.T) {
 func TestAFormEndsWhereItWasWritten(t *testing.T) {
 	first := &run{}
 	filled(first, 's', 150_000)
-	first.letGo()
+	first.end()
 	second := &run{}
-	defer second.letGo()
+	defer second.end()
 	m := newMeasured(Job{run: second, Documents: []Document{{Size: 90_000}}})
 	if _, err := m.Write([]byte("<memo/>")); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := io.ReadAll(m.kept.reader()); err != nil || string(got) != "<memo/>" {
+	if got, err := io.ReadAll(m.buf.reader()); err != nil || string(got) != "<memo/>" {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	if _, err := m.Write(make([]byte, m.most)); err != nil || m.kept != nil {
+	if _, err := m.Write(make([]byte, m.most)); err != nil || m.buf != nil {
 		t.Errorf("a form larger than its room is kept: %v", err)
 	}
 }
@@ -145,15 +145,15 @@ func TestAFormIsMeasuredAlikeHoweverItIsWritten(t *testing.T) {
 						t.Fatalf("%s: %d, %v", name, n, err)
 					}
 				}
-				if m.n != int64(size) || m.sum() != sha256.Sum256(all[:size]) || (m.kept == nil) != (size > m.most) {
-					t.Errorf("%s: %d bytes by %d: measured %d, kept %v", name, size, step, m.n, m.kept != nil)
+				if m.n != int64(size) || m.sum() != sha256.Sum256(all[:size]) || (m.buf == nil) != (size > m.most) {
+					t.Errorf("%s: %d bytes by %d: measured %d, kept %v", name, size, step, m.n, m.buf != nil)
 				}
-				if m.kept != nil {
-					if got, err := io.ReadAll(m.kept.reader()); err != nil || !bytes.Equal(got, all[:size]) {
+				if m.buf != nil {
+					if got, err := io.ReadAll(m.buf.reader()); err != nil || !bytes.Equal(got, all[:size]) {
 						t.Errorf("%s: %d bytes by %d: others are kept, %v", name, size, step, err)
 					}
 				}
-				k.letGo()
+				k.end()
 			}
 		}
 	}
@@ -176,7 +176,7 @@ func TestBuffersGoRoundAmongManyRuns(t *testing.T) {
 						t.Errorf("%d bytes, %v", len(got), err)
 					}
 				})
-				borrower := filled(k, byte(g), 70_000).reader().(*lentReader)
+				borrower := filled(k, byte(g), 70_000).reader().(*bufferReader)
 				all.Go(func() {
 					for {
 						p, done, err := borrower.Lend(999)
@@ -189,7 +189,7 @@ func TestBuffersGoRoundAmongManyRuns(t *testing.T) {
 						done()
 					}
 				})
-				k.letGo()
+				k.end()
 			}
 		})
 	}
