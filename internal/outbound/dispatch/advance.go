@@ -48,7 +48,7 @@ func (a *Advancer) AdvanceLeased(ctx context.Context, l queue.Lease) error {
 		if err != nil {
 			return fmt.Errorf("advance letter %s: %w", id, err)
 		}
-		again, err := a.guarded(ctx, l, r)
+		again, err := a.guardedStep(ctx, l, r)
 		if errors.Is(err, post.ErrStale) {
 			k.ahead = nil
 			continue // a receipt moved it meanwhile: read again

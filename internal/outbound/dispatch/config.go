@@ -37,8 +37,8 @@ type Config struct {
 	Leases Extender
 	// LeaseTime is how long a dead process blocks its letters.
 	LeaseTime time.Duration // 6 s with Leases, else 90 s
-	// Hands is how many letters [Advancer.AdvanceDue] works on at once.
-	Hands int // 64
+	// InFlight is how many letters [Advancer.AdvanceDue] works on at once.
+	InFlight int // 64
 	// LookupBudget is how long an unsure look-up waits before a person is asked.
 	LookupBudget time.Duration // 72 h
 	// Quiet is how long after an unclear outcome the same is sent again.
@@ -69,7 +69,7 @@ type Advancer struct {
 	Config
 	tenants map[post.TenantID]post.Tenant
 	batches batches
-	hands   hands
+	slots   slots
 	grace   time.Duration
 	memory  memory
 	passing passing
@@ -130,10 +130,10 @@ func New(c Config) (*Advancer, error) {
 	if c.Poison == 0 {
 		c.Poison = 8
 	}
-	if c.Hands == 0 {
-		c.Hands = 64
+	if c.InFlight == 0 {
+		c.InFlight = 64
 	}
-	a := &Advancer{Config: c, hands: newHands(c.Hands), grace: grace, tenants: map[post.TenantID]post.Tenant{}}
+	a := &Advancer{Config: c, slots: newSlots(c.InFlight), grace: grace, tenants: map[post.TenantID]post.Tenant{}}
 	for _, t := range c.Tenants {
 		a.tenants[t.ID] = t
 	}

@@ -19,16 +19,16 @@ import (
 // dueStore is a table of due letters whose reading can be held up.
 type dueStore struct {
 	Store
-	mu      sync.Mutex
-	due     []string
-	asked   []string // preferred, with how many
-	read    map[string]int
-	inHand  int
-	most    int
-	entered chan string         // told of each reading, when not nil
-	leave   chan struct{}       // each reading waits for it, when not nil
-	what    func(string) Record // nil: somebody else has it
-	waits   []Wait
+	mu       sync.Mutex
+	due      []string
+	asked    []string // preferred, with how many
+	read     map[string]int
+	inFlight int
+	most     int
+	entered  chan string         // told of each reading, when not nil
+	leave    chan struct{}       // each reading waits for it, when not nil
+	what     func(string) Record // nil: somebody else has it
+	waits    []Wait
 }
 
 func (s *dueStore) LeaseDue(_ context.Context, c queue.Claim) ([]queue.Lease, error) {
@@ -41,8 +41,8 @@ func (s *dueStore) LeaseDue(_ context.Context, c queue.Claim) ([]queue.Lease, er
 		leases = append(leases, queue.Lease{ID: s.due[0]})
 		s.due = s.due[1:]
 	}
-	s.inHand += len(leases)
-	s.most = max(s.most, s.inHand)
+	s.inFlight += len(leases)
+	s.most = max(s.most, s.inFlight)
 	return leases, nil
 }
 
@@ -55,7 +55,7 @@ func (s *dueStore) LetterForStep(_ context.Context, l queue.Lease) (Record, erro
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.inHand--
+	s.inFlight--
 	s.read[l.ID]++
 	if s.what != nil {
 		return s.what(l.ID), nil
@@ -70,20 +70,20 @@ func (s *dueStore) WaitLetter(_ context.Context, _ queue.Lease, w Wait) error {
 	return nil
 }
 
-func newDue(n, handCount int) (*dueStore, *Advancer) {
+func newDue(n, slotCount int) (*dueStore, *Advancer) {
 	s := &dueStore{read: map[string]int{}}
 	for i := range n {
 		s.due = append(s.due, fmt.Sprint("letter ", i))
 	}
 	a := &Advancer{Config: Config{Store: s, LeaseTime: time.Minute, Poison: 8, Backoff: time.Second, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-		Rand: func(time.Duration) time.Duration { return 0 }}, hands: newHands(handCount), grace: time.Minute}
+		Rand: func(time.Duration) time.Duration { return 0 }}, slots: newSlots(slotCount), grace: time.Minute}
 	return s, a
 }
 
 func TestOneRingTakesAllThatIsDueAndNoMoreThanFitsInHand(t *testing.T) {
-	for _, c := range []struct{ letters, hands, rings int }{{0, 4, 1}, {1, 1, 1}, {200, 64, 1}, {200, 3, 4}, {129, 40, 3}} {
+	for _, c := range []struct{ letters, slots, rings int }{{0, 4, 1}, {1, 1, 1}, {200, 64, 1}, {200, 3, 4}, {129, 40, 3}} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
-			s, a := newDue(c.letters, c.hands)
+			s, a := newDue(c.letters, c.slots)
 			var all sync.WaitGroup
 			for range c.rings {
 				all.Go(func() {
@@ -93,16 +93,16 @@ func TestOneRingTakesAllThatIsDueAndNoMoreThanFitsInHand(t *testing.T) {
 				})
 			}
 			all.Wait()
-			if len(s.read) != c.letters || s.most > c.hands || s.inHand != 0 {
-				t.Errorf("%d letters, at most %d at once, %d left in hand", len(s.read), s.most, s.inHand)
+			if len(s.read) != c.letters || s.most > c.slots || s.inFlight != 0 {
+				t.Errorf("%d letters, at most %d at once, %d left in flight", len(s.read), s.most, s.inFlight)
 			}
 			for id, n := range s.read {
 				if n != 1 {
 					t.Errorf("%s was taken %d times", id, n)
 				}
 			}
-			if len(a.hands.free) != c.hands {
-				t.Errorf("%d of %d hands are free", len(a.hands.free), c.hands)
+			if len(a.slots.free) != c.slots {
+				t.Errorf("%d of %d slots are free", len(a.slots.free), c.slots)
 			}
 		})
 	}
@@ -130,7 +130,7 @@ func TestAnEndBeginsNothingAndFinishesWhatIsInHand(t *testing.T) {
 	end()
 	select {
 	case <-done:
-		t.Fatal("returned with letters in hand")
+		t.Fatal("returned with letters in flight")
 	case <-time.After(30 * time.Millisecond):
 	}
 	close(s.leave)
@@ -231,8 +231,8 @@ func TestAFaultOfOursInOneLetterIsThatLettersFailure(t *testing.T) {
 	}
 	a.Store = slowly{s, func(string) { panic("whatever") }}
 	s.due = []string{"a", "b"}
-	if err := a.AdvanceDue(t.Context(), ""); err != nil || len(a.hands.free) != 8 {
-		t.Errorf("%v, %d hands free", err, len(a.hands.free))
+	if err := a.AdvanceDue(t.Context(), ""); err != nil || len(a.slots.free) != 8 {
+		t.Errorf("%v, %d slots free", err, len(a.slots.free))
 	}
 }
 
@@ -240,8 +240,8 @@ func TestADatabaseThatDoesNotAnswerGivesTheHandsBack(t *testing.T) {
 	_, a := newDue(0, 8)
 	away := errors.New("away")
 	a.Store = deaf{err: away}
-	if err := a.AdvanceDue(t.Context(), "x"); !errors.Is(err, away) || len(a.hands.free) != 8 {
-		t.Errorf("%v, %d hands free", err, len(a.hands.free))
+	if err := a.AdvanceDue(t.Context(), "x"); !errors.Is(err, away) || len(a.slots.free) != 8 {
+		t.Errorf("%v, %d slots free", err, len(a.slots.free))
 	}
 }
 
