@@ -35,6 +35,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"sikkerpost.dk/gateway/adapters/deskapi/wire"
 	"sikkerpost.dk/gateway/internal/config"
 	"sikkerpost.dk/gateway/internal/inbound/inbox"
 	"sikkerpost.dk/gateway/internal/inbound/mailroom"
@@ -130,6 +131,12 @@ func New(c Config) (*Server, error) {
 
 // describe makes the operations and their description.
 func (s *Server) describe() {
+	once := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: func(b []byte, v any) error {
+		if err := wire.Once(b); errors.Is(err, wire.ErrTwice) {
+			return err
+		}
+		return huma.DefaultJSONFormat.Unmarshal(b, v)
+	}}
 	s.api = humago.New(s.mux, huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
@@ -138,7 +145,7 @@ func (s *Server) describe() {
 			Components: &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)},
 		},
 		OpenAPIPath:                  "/openapi",
-		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		Formats:                      map[string]huma.Format{"application/json": once, "json": once},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
 	})

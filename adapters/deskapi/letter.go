@@ -93,6 +93,9 @@ func (s *Server) readHead(c *call, name string, out any) error {
 	if err := json.Unmarshal(b, &loose); err != nil {
 		return post.FaultRequestUnreadable.At("%s is not JSON", name)
 	}
+	if err := wire.Once(b); err != nil {
+		return post.FaultRequestForm.At("%s: %v", name, err)
+	}
 	reg := s.api.OpenAPI().Components.Schemas
 	path, res := huma.NewPathBuffer([]byte(name), 0), &huma.ValidateResult{}
 	huma.Validate(reg, reg.Schema(reflect.TypeOf(out).Elem(), true, ""), path, huma.ModeWriteToServer, loose, res)

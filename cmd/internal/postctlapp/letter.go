@@ -89,9 +89,10 @@ func (r *run) readLetter(path string) (l wire.Letter, err error) {
 	if err != nil {
 		return l, fmt.Errorf("read letter: %w", err)
 	}
-	dec := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(b, bom)))
+	b = bytes.TrimPrefix(b, bom)
+	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&l); err != nil {
+	if err := errors.Join(dec.Decode(&l), wire.Once(b)); err != nil {
 		// The cause could quote what was written.
 		return l, &ctl.Hint{Err: errors.New("the letter is not JSON of the form described"), Exit: ctl.Failed,
 			Hint: `write {"key": …, "title": …, "recipient": {"id_type": "CPR", "id": …, "name": …, "address": […]}} and no other member`}

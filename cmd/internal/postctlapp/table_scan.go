@@ -64,6 +64,10 @@ func (s *scan) json(t *text) error {
 			s.fault(t.n, post.FaultTableLine.At("not one JSON object of the known members"))
 			continue
 		}
+		if err := wire.Once(line); err != nil {
+			s.fault(t.n, post.FaultTableLine.At("%v", err))
+			continue
+		}
 		if err := s.take(t.n, &l); err != nil {
 			return err
 		}

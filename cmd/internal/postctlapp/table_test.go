@@ -57,6 +57,8 @@ func TestEveryFaultOfATableIsToldAtOnce(t *testing.T) {
 		{"formulas behind blanks, and in wide letters", strings.NewReplacer(`"T"`, `" =T"`, `"N"`, `"＋N"`).Replace(json) + "\n", true, []string{"1 POST-4306", "1 POST-4306"}, 1},
 		{"encrypted and too large", head + "a" + who + "locked.pdf\nb" + who + "large.pdf\n", false, []string{"2 POST-2004", "3 " + post.FaultDocumentSize.Code}, 2},
 		{"JSON with something after it", json + "}\n" + json + json + "\n[" + json + "]\n" + json + " \n", true, []string{"1 POST-4303", "2 POST-4303", "3 POST-4303"}, 1},
+		{"JSON that tells the recipient twice", strings.Replace(json, `"document"`, `"recipient":{"id_type":"CPR","id":"6103851230"},"document"`, 1) + "\n" +
+			strings.Replace(json, `"document"`, `"Recipient":{"id":"6103851230"},"document"`, 1) + "\n", true, []string{"1 POST-4303", "2 POST-4303"}, 0},
 		{"JSON in Latin-1", strings.Replace(json, `"N"`, "\"J\xf8rgen\"", 1) + "\n{}\n", true, []string{"1 POST-4301", "2 " + post.FaultLetterKey.Code, "2 POST-2001", "2 POST-0103", "2 POST-4305", "2 POST-2012"}, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {

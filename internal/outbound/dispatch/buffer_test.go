@@ -10,6 +10,10 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
+
+	"sikkerpost.dk/gateway/internal/outbound/letter"
+	"sikkerpost.dk/gateway/internal/outbound/verify"
 )
 
 func filled(k *run, b byte, n int) *buffer {
@@ -194,4 +198,33 @@ func TestBuffersGoRoundAmongManyRuns(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// Run with -race: a form that is rendered while it leaves may still open documents
+// when the run has gone on to the letter's next channel.
+func TestAFormThatIsLeftBehindOpensDocumentsBesideTheRun(t *testing.T) {
+	k := &run{}
+	defer k.end()
+	of, sum := letter.Sealed{}, sha256.Sum256([]byte("aaa"))
+	k.keepDocument(of, sum, filled(k, 'a', 3))
+	j := (&Advancer{}).job(t.Context(), Record{run: k, Documents: []letter.Sealed{of}},
+		opened{content: letter.Content{Documents: []letter.ContentDocument{{}}}},
+		verify.Manifest{Documents: []verify.Document{{Size: 3, SHA256: sum}}}, time.Now())
+	var behind sync.WaitGroup
+	behind.Go(func() {
+		for range 100 {
+			r, err := j.Documents[0].Open()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if got, err := io.ReadAll(r); string(got) != "aaa" || err != nil {
+				t.Errorf("%q, %v", got, err)
+			}
+		}
+	})
+	for i := range 100 {
+		k.keepDocument(of, [32]byte{byte(i)}, filled(k, 'b', 3))
+	}
+	behind.Wait()
 }

@@ -28,11 +28,12 @@ func (a *Advancer) job(ctx context.Context, r Record, o opened, m verify.Manifes
 	}
 	for i, d := range o.content.Documents {
 		signed, sealed := m.Documents[i], r.Documents[i]
+		kept := r.run.document(sealed, signed.Size, signed.SHA256) // now: a form may be rendered beside the run, which goes on
 		j.Documents = append(j.Documents, Document{
 			Filename: d.Filename, Label: d.Label, MediaType: d.MediaType, Language: d.Language,
 			Size: signed.Size, SHA256: signed.SHA256,
 			Open: func() (io.ReadCloser, error) {
-				if kept := r.run.document(sealed, signed.Size, signed.SHA256); kept != nil {
+				if kept != nil {
 					return kept.reader(), nil
 				}
 				rc, err := a.payload(ctx, sealed)
