@@ -72,7 +72,7 @@ type Advancer struct {
 	slots   slots
 	grace   time.Duration
 	memory  memory
-	passing passing
+	health  health
 }
 
 // New returns an advancer, or an error that names every gap of c.

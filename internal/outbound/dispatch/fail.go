@@ -25,7 +25,7 @@ func (a *Advancer) fail(ctx context.Context, l queue.Lease, r Record, cause erro
 	a.Log.ErrorContext(ctx, "step failed", slog.String("letter", string(r.ID)), slog.String("state", string(r.State)),
 		slog.Int("failures", r.Failures), slog.Any("error", toldOf(cause)))
 	if !ended {
-		a.failed(r.State, cause)
+		a.noteFailed(r.State, cause)
 	}
 	var err error
 	if reason := failureCode(cause); r.State.May(post.LetterNeedsPerson, r.Channel) && (incurable(cause) || a.poisoned(r, cause)) {

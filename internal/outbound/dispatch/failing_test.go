@@ -51,7 +51,7 @@ func TestABatchThatCannotBeSignedIsFailingWork(t *testing.T) {
 			if err := b.Step(ctx); err == nil {
 				t.Fatal("it was signed")
 			}
-			a.passed(post.LetterReady)
+			a.notePassed(post.LetterReady)
 			if got := a.Failing()[2]; got.Work != "batches" || got.Failures != want || got.Since.IsZero() != (want == 0) {
 				t.Errorf("%s: %d failures are to be known: %+v", name, want, got)
 			}
@@ -92,9 +92,9 @@ func TestFailingIsForAsLongAsNothingGetsThrough(t *testing.T) {
 		now = now.Add(mostPause)
 	}
 	check("an hour without the disk", began, 4)
-	a.passed(post.LetterRouted)
+	a.notePassed(post.LetterRouted)
 	check("other work is done", began, 4)
-	a.passed(post.LetterReady)
+	a.notePassed(post.LetterReady)
 	check("a letter got through", time.Time{}, 0)
 	fail(t.Context(), errors.New("the disk is away"))
 	check("it is away again", now, 1)

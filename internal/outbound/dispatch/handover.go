@@ -74,7 +74,7 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 		}
 		return false, err
 	}
-	a.passed(r.State)
+	a.notePassed(r.State)
 	r.State, r.Version, r.Intent = post.LetterHandingOver, r.Version+1, &in
 	out := ch.HandOver(ctx, j, Form{Size: in.Size, SHA256: in.SHA256, Open: func() io.ReadCloser {
 		if rendered.buf != nil { // the very bytes that were measured

@@ -43,9 +43,9 @@ func TestAStepThatFailsAgainAndAgainAsksAPerson(t *testing.T) {
 	} {
 		s, a := aheadOf(t, post.LetterReady)
 		if !tt.alone {
-			a.passed(post.LetterReady)
+			a.notePassed(post.LetterReady)
 		}
-		a.passed(post.LetterRouted) // what is done there says nothing of signing
+		a.notePassed(post.LetterRouted) // what is done there says nothing of signing
 		r := s.is
 		r.Failures = tt.failures
 		ctx := t.Context()
@@ -76,7 +76,7 @@ func TestOnlyWhoGetsThroughMeanwhileMakesALetterPoison(t *testing.T) {
 		want bool
 	}{{a.leastPause(a.Poison-1) - time.Second, true}, {a.leastPause(a.Poison-1) + time.Second, false}} {
 		now = now.Add(-tt.ago)
-		a.passed(post.LetterReady)
+		a.notePassed(post.LetterReady)
 		now = now.Add(tt.ago)
 		if got := a.poisoned(r, errors.New("x")); got != tt.want {
 			t.Errorf("another got through %s ago: poison is %v", tt.ago, got)

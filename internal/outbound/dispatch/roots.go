@@ -89,10 +89,11 @@ func (b *BatchSigner) Step(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("sign batch %s: %w", s.Batch, err))
 		}
 	}
+	err = errors.Join(errs...)
 	if ctx.Err() == nil {
-		b.advancer.signedBatches(len(errs) == 0)
+		b.advancer.noteBatches(err)
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 func (b *BatchSigner) sign(ctx context.Context, s Signing) error {

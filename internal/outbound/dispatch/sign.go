@@ -55,7 +55,7 @@ func (a *Advancer) sign(ctx context.Context, l queue.Lease, r Record) (bool, err
 	if err != nil {
 		return false, err
 	}
-	a.passed(r.State)
+	a.notePassed(r.State)
 	return true, r.run.goOn(r, Move{Through: throughSigned, To: post.LetterAwaitingLookup, Manifest: signed}, a.Now())
 }
 

@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"time"
-
 )
 
 // slots bound how many letters a process works on at once.

@@ -12,12 +12,26 @@ import (
 // no other gets through either: three hours, and a person is asked all the same.
 const mostShared = 3
 
-// passing notes when a letter last got through, apart for what comes before the
-// look-up (opening and signing) and after it (checking, rendering, the intent).
-type passing struct {
+// A work is a kind of work whose failures are counted apart.
+type work int
+
+// The kinds of work. Each letter passes the first two; the third is done for batches.
+const (
+	workSigning  work = iota // before the look-up: opening and signing
+	workHandover             // after it: checking, rendering, the intent
+	workBatches              // what [BatchSigner] does
+	workKinds
+)
+
+// workNames are what [Failing.Work] calls them.
+var workNames = [workKinds]string{workSigning: "signing", workHandover: "handover", workBatches: "batches"}
+
+// health notes for each kind of work when a letter last got through it, and for how
+// long it has failed.
+type health struct {
 	mu      sync.Mutex
-	last    [2]time.Time // guarded by mu
-	failing [3]Failing   // guarded by mu; of each of works
+	last    [workKinds]time.Time // guarded by mu; of batches it is not noted
+	failing [workKinds]Failing   // guarded by mu
 }
 
 // Failing says for how long steps of one kind of work have failed in this process
@@ -38,38 +52,34 @@ const mostQuiet = mostPause + mostPause/3
 
 // Failing returns how each kind of work stands.
 func (a *Advancer) Failing() []Failing {
-	a.passing.mu.Lock()
-	defer a.passing.mu.Unlock()
-	all := make([]Failing, 0, len(works))
-	for i, work := range works {
-		f := a.passing.failing[i]
+	a.health.mu.Lock()
+	defer a.health.mu.Unlock()
+	all := make([]Failing, 0, workKinds)
+	for w, name := range workNames {
+		f := a.health.failing[w]
 		if f.last.Before(a.Now().Add(-mostQuiet)) {
 			f = Failing{}
 		}
-		f.Work = work
+		f.Work = name
 		all = append(all, f)
 	}
 	return all
 }
 
-// works names the stages, and what [BatchSigner] does.
-var works = [3]string{"signing", "handover", "batches"}
-
-const signsBatches = 2
-
-// failed notes that the work that is done in state s did not succeed. What is a
+// noteFailed notes that the work that is done in state s did not succeed. What is a
 // letter's own fault is not noted.
-func (a *Advancer) failed(s post.LetterState, cause error) {
+func (a *Advancer) noteFailed(s post.LetterState, cause error) {
 	if !incurable(cause) {
-		a.failedAt(stage(s))
+		a.noteFailure(workIn(s))
 	}
 }
 
-func (a *Advancer) failedAt(work int) {
+// noteFailure counts a failure of w; one long after the last begins anew.
+func (a *Advancer) noteFailure(w work) {
 	now := a.Now()
-	a.passing.mu.Lock()
-	defer a.passing.mu.Unlock()
-	f := &a.passing.failing[work]
+	a.health.mu.Lock()
+	defer a.health.mu.Unlock()
+	f := &a.health.failing[w]
 	if f.last.Before(now.Add(-mostQuiet)) {
 		*f = Failing{Since: now}
 	}
@@ -77,32 +87,35 @@ func (a *Advancer) failedAt(work int) {
 	f.last = now
 }
 
-func stage(s post.LetterState) int {
+// workIn is the kind of work that is done in state s.
+func workIn(s post.LetterState) work {
 	switch s {
 	case post.LetterAccepted, post.LetterHeld, post.LetterReady, post.LetterSigned, post.LetterAwaitingLookup:
-		return 0
+		return workSigning
 	default:
-		return 1
+		return workHandover
 	}
 }
 
-// passed notes that a letter got through the work that is done in state s.
-func (a *Advancer) passed(s post.LetterState) {
+// notePassed notes that a letter got through the work that is done in state s.
+func (a *Advancer) notePassed(s post.LetterState) {
 	now := a.Now()
-	a.passing.mu.Lock()
-	defer a.passing.mu.Unlock()
-	a.passing.last[stage(s)], a.passing.failing[stage(s)] = now, Failing{}
+	a.health.mu.Lock()
+	defer a.health.mu.Unlock()
+	w := workIn(s)
+	a.health.last[w], a.health.failing[w] = now, Failing{}
 }
 
-// signedBatches notes how a step of [BatchSigner] went.
-func (a *Advancer) signedBatches(all bool) {
-	if !all {
-		a.failedAt(signsBatches)
+// noteBatches notes how a step of [BatchSigner] went: err is nil when every batch
+// that waited was signed.
+func (a *Advancer) noteBatches(err error) {
+	if err != nil {
+		a.noteFailure(workBatches)
 		return
 	}
-	a.passing.mu.Lock()
-	defer a.passing.mu.Unlock()
-	a.passing.failing[signsBatches] = Failing{}
+	a.health.mu.Lock()
+	defer a.health.mu.Unlock()
+	a.health.failing[workBatches] = Failing{}
 }
 
 // poisoned reports whether the failures of r in a row are r's own. When nothing gets
@@ -123,7 +136,7 @@ func (a *Advancer) poisoned(r Record, cause error) bool {
 	case verify.SignerUnknown(cause):
 		return false
 	}
-	a.passing.mu.Lock()
-	defer a.passing.mu.Unlock()
-	return a.passing.last[stage(r.State)].After(a.Now().Add(-a.leastPause(r.Failures - 1)))
+	a.health.mu.Lock()
+	defer a.health.mu.Unlock()
+	return a.health.last[workIn(r.State)].After(a.Now().Add(-a.leastPause(r.Failures - 1)))
 }
