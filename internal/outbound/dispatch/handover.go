@@ -39,35 +39,12 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 	}
 	var verdict Verdict // of a hand-over that was begun
 	defer func() { a.Gate.Leave(in.Carrier, verdict) }()
-	o, err := a.open(r)
-	if err != nil {
-		return false, err
-	}
-	m, err := a.check(ctx, r, o)
-	if err != nil {
-		return false, err
-	}
-	to, ok, err := a.addressed(ctx, l, r, o.recipient, &in)
+	p, ok, err := a.prepare(ctx, l, r, ch, &in)
 	if err != nil || !ok {
 		return false, err
 	}
-	o.recipient = to // after what was signed is checked: an address found is not of the letter
-	j := a.job(ctx, r, o, m, in.CreatedAt)
-	if j.Thread, err = a.thread(ctx, r); err != nil {
-		return false, err
-	}
-	rendered, sum, err := render(ctx, ch, j)
-	if err != nil {
-		return false, fmt.Errorf("render: %w", err)
-	}
-	size := rendered.n
-	if r.Intent == nil {
-		in.MessageID, in.Size, in.SHA256 = j.MessageID, size, sum
-	}
-	if in.MessageID != j.MessageID || in.Size != size || in.SHA256 != sum {
-		return false, errForm
-	}
 	in.Attempts++
+	// The intent is committed before the first byte goes out.
 	if err := a.move(ctx, l, r, Move{To: post.LetterHandingOver, Intent: &in, MessageID: in.MessageID, Due: a.Now()}); err != nil {
 		if halted(err) {
 			err = a.turnedBack(ctx, l, r, err, roadOf(r.Channel, in.Carrier))
@@ -76,17 +53,59 @@ func (a *Advancer) handOver(ctx context.Context, l queue.Lease, r Record) (bool,
 	}
 	a.notePassed(r.State)
 	r.State, r.Version, r.Intent = post.LetterHandingOver, r.Version+1, &in
-	out := ch.HandOver(ctx, j, Form{Size: in.Size, SHA256: in.SHA256, Open: func() io.ReadCloser {
-		if rendered.buf != nil { // the very bytes that were measured
-			return rendered.buf.reader()
-		}
-		return form(ctx, ch, j, in)
-	}})
+	out := ch.HandOver(ctx, p.job, p.form)
 	verdict = ofCarrier(ctx, out.Verdict)
 	// The answer is recorded even when our own time is up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bookTimeout)
 	defer cancel()
 	return a.settle(ctx, l, r, out, verdict != out.Verdict)
+}
+
+// prepared is what a hand-over gives to the carrier.
+type prepared struct {
+	job  Job
+	form Form
+}
+
+// prepare opens r, checks all that was signed, finds the address and renders the form
+// for ch. Nothing leaves here. A new intent gets its message id, size and digest; a
+// committed one must have these, or the error is errForm. It reports false when the
+// letter now waits or needs a person.
+func (a *Advancer) prepare(ctx context.Context, l queue.Lease, r Record, ch Channel, in *Intent) (p prepared, ok bool, err error) {
+	o, err := a.open(r)
+	if err != nil {
+		return p, false, err
+	}
+	m, err := a.check(ctx, r, o)
+	if err != nil {
+		return p, false, err
+	}
+	to, ok, err := a.addressed(ctx, l, r, o.recipient, in)
+	if err != nil || !ok {
+		return p, false, err
+	}
+	o.recipient = to // after what was signed is checked: an address found is not of the letter
+	j := a.job(ctx, r, o, m, in.CreatedAt)
+	if j.Thread, err = a.thread(ctx, r); err != nil {
+		return p, false, err
+	}
+	rendered, sum, err := render(ctx, ch, j)
+	if err != nil {
+		return p, false, fmt.Errorf("render: %w", err)
+	}
+	if r.Intent == nil {
+		in.MessageID, in.Size, in.SHA256 = j.MessageID, rendered.n, sum
+	}
+	if in.MessageID != j.MessageID || in.Size != rendered.n || in.SHA256 != sum {
+		return p, false, errForm
+	}
+	want := *in
+	return prepared{job: j, form: Form{Size: in.Size, SHA256: in.SHA256, Open: func() io.ReadCloser {
+		if rendered.buf != nil { // the very bytes that were measured
+			return rendered.buf.reader()
+		}
+		return form(ctx, ch, j, want)
+	}}}, true, nil
 }
 
 // mostSpared bounds, in multiples of [Config.Resends], the attempts that are not

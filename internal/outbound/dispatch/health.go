@@ -70,12 +70,12 @@ func (a *Advancer) Failing() []Failing {
 // letter's own fault is not noted.
 func (a *Advancer) noteFailed(s post.LetterState, cause error) {
 	if !incurable(cause) {
-		a.noteFailure(workIn(s))
+		a.countFailure(workIn(s))
 	}
 }
 
-// noteFailure counts a failure of w; one long after the last begins anew.
-func (a *Advancer) noteFailure(w work) {
+// countFailure counts a failure of w; one long after the last begins anew.
+func (a *Advancer) countFailure(w work) {
 	now := a.Now()
 	a.health.mu.Lock()
 	defer a.health.mu.Unlock()
@@ -110,7 +110,7 @@ func (a *Advancer) notePassed(s post.LetterState) {
 // that waited was signed.
 func (a *Advancer) noteBatches(err error) {
 	if err != nil {
-		a.noteFailure(workBatches)
+		a.countFailure(workBatches)
 		return
 	}
 	a.health.mu.Lock()
